@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ratesheet.h - a deck's rates as CSV: import all or nothing, with a report, and export in the same form.
+ * Header names, synonyms, dates: section 8 of the outside. Blocking; memory is bounded by the errors kept.
+ */
+#ifndef BILLING_RATESHEET_H
+#define BILLING_RATESHEET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "lib/pg.h"
+#include "lib/status.h"
+
+#define RATESHEET_ERRORS_MAX 1000 /* kept with their text; all are counted */
+
+struct ratesheet_error {
+	int64_t line;
+	char *reason;
+};
+
+struct ratesheet_report {
+	int64_t added, changed, ended, unchanged, rejected;
+	struct ratesheet_error *errors; /* the first RATESHEET_ERRORS_MAX, by line */
+	size_t n_errors;
+};
+
+struct ratesheet_options {
+	int64_t deck_id;
+	bool dry_run; /* report only */
+	bool replace; /* end every rate that the file lacks */
+	const char *actor; /* for the audit log */
+	/* progress - optional; 0..1; a return other than 0 cancels (-ECANCELED, nothing applied) */
+	int (*progress)(void *arg, double share);
+	void *arg;
+	int64_t size; /* bytes expected, for progress; 0 unknown */
+};
+
+/* ratesheet_import - read is called until it returns 0 (end) or a negative errno (aborts).
+ *   returns 0 applied (or would be); -EINVAL with rejected > 0 rows refused, or st: the file as a whole is unusable
+ *   (no header, a column missing, not CSV); -ENOENT no such deck; else as pg_exec. Nothing is applied unless 0. */
+int ratesheet_import(struct pg *pg, const struct ratesheet_options *o, long (*read)(void *source, char *bytes, long max),
+		     void *source, struct ratesheet_report *report, struct status *st) must_check;
+int ratesheet_export(struct pg *pg, int64_t deck_id, FILE *out, struct status *st) must_check;
+void ratesheet_report_free(struct ratesheet_report *report);
+
+/* ratesheet_deck - id of a deck by name or decimal id; -ENOENT if there is none */
+int ratesheet_deck(struct pg *pg, const char *name_or_id, int64_t *id, struct status *st) must_check;
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* live.h - what the nodes show each other in Redis: live calls, nodes, commands. For readers (API, CLI): blocking.
+ *
+ *   {tandem}:nodes               hash: node -> JSON {node, started_at, at, calls, cps, ...}; older than 5 s = dead
+ *   {tandem}:calls:NODE          hash: call id -> JSON of the call, as /v1/calls shows it; expires 10 s after its node died
+ *   {tandem}:commands:NODE       stream: {command, call}: "hangup"
+ *   {tandem}:events              pub/sub: JSON arrays of {"event": "call.started|call.updated|call.ended", "call": {...}}
+ *
+ * A call: id, node, state (routing|ringing|answered), ingress_trunk_id, ingress_carrier_id, egress_trunk_id,
+ * egress_carrier_id, calling, called, destination, started_at, answered_at, cost_so_far (money text or null), currency.
+ */
+#ifndef CLUSTER_LIVE_H
+#define CLUSTER_LIVE_H
+
+#include <jansson.h>
+
+#include "lib/redis.h"
+#include "lib/status.h"
+
+#define LIVE_NODES_KEY "{tandem}:nodes"
+#define LIVE_CALLS_KEY "{tandem}:calls:%s"
+#define LIVE_COMMANDS_KEY "{tandem}:commands:%s"
+#define LIVE_EVENTS_CHANNEL "{tandem}:events"
+#define LIVE_NODE_DEAD_US (5 * 1000000LL)
+
+/* live_calls - all live calls of all living nodes, oldest first, as a new JSON array. cost_so_far is as of now.
+ *   0; else as redis_command */
+int live_calls(struct redis *r, json_t **calls, struct status *st) must_check;
+int live_nodes(struct redis *r, json_t **nodes, struct status *st) must_check;
+/* live_hangup - tell the call's node to end it. 0 told, -ENOENT no such live call */
+int live_hangup(struct redis *r, const char *call_id, struct status *st) must_check;
+
+#endif

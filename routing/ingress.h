@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ingress.h - whose call is this: the ingress trunk by source address and tech prefix. Pure, any thread. */
+#ifndef ROUTING_INGRESS_H
+#define ROUTING_INGRESS_H
+
+#include <stdbool.h>
+
+#include "routing/snapshot.h"
+
+enum ingress_verdict {
+	INGRESS_FOUND,	   /* *trunk is set; it may be disabled or its carrier suspended: the caller answers 403 and writes a CDR */
+	INGRESS_CHALLENGE, /* no trunk by address, but an enabled digest trunk admits it: 401 */
+	INGRESS_UNKNOWN,   /* 403 or silence */
+};
+
+/* ingress_match - longest matching source CIDR first; among equals the longest tech prefix that called_raw (leading '+' dropped) starts
+ *   with; then the lower id. A trunk with a username is never found here: it needs digest (INGRESS_CHALLENGE).
+ *   An enabled trunk goes before a disabled one of equal match. transport: the one the request came by. */
+enum ingress_verdict ingress_match(const struct snapshot *s, const struct sockaddr *source, enum trunk_transport transport,
+				   const char *called_raw, const struct trunk **trunk);
+
+/* ingress_by_user - the digest trunk of that user name that admits source (empty CIDRs: any); NULL if none */
+const struct trunk *ingress_by_user(const struct snapshot *s, const struct sockaddr *source, const char *username,
+				    const char *called_raw);
+
+#endif
