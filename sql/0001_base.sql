@@ -307,22 +307,28 @@ create function uuid_floor(t timestamptz) returns uuid language sql immutable pa
 	select (lpad(to_hex((extract(epoch from t) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
 $$;
 
--- The partitions of one day (UTC), made if missing. Safe to call from several sessions at once.
+-- The partitions of one day (UTC), made if missing. Safe to call from several sessions at once. A table made apart and then
+-- attached takes no lock that readers or writers of the others wait for; `create table ... partition of` would.
 create function cdr_partition_make(day date) returns void language plpgsql as $$
 declare
 	lo timestamptz := day::timestamp at time zone 'UTC';
 	hi timestamptz := (day + 1)::timestamp at time zone 'UTC';
 	suffix text := to_char(day, 'YYYYMMDD');
+	parent text;
 begin
 	if to_regclass('cdr_traces_' || suffix) is not null then
 		return;
 	end if;
 	perform pg_advisory_xact_lock(hashtext('tandem cdr partition'));
-	execute format('create table if not exists %I partition of cdrs for values from (%L) to (%L)', 'cdrs_' || suffix, lo, hi);
-	execute format('create table if not exists %I partition of cdr_attempts for values from (%L) to (%L)',
-	               'cdr_attempts_' || suffix, uuid_floor(lo), uuid_floor(hi));
-	execute format('create table if not exists %I partition of cdr_traces for values from (%L) to (%L)',
-	               'cdr_traces_' || suffix, uuid_floor(lo), uuid_floor(hi));
+	if to_regclass('cdr_traces_' || suffix) is not null then
+		return;
+	end if;
+	foreach parent in array array['cdrs', 'cdr_attempts', 'cdr_traces'] loop
+		execute format('create table %I (like %I including all)', parent || '_' || suffix, parent);
+		execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, parent || '_' || suffix,
+		               case parent when 'cdrs' then lo::text else uuid_floor(lo)::text end,
+		               case parent when 'cdrs' then hi::text else uuid_floor(hi)::text end);
+	end loop;
 end $$;
 
 create function cdr_partitions_ahead(days integer default 7) returns void language sql as $$

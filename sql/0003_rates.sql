@@ -1,0 +1,148 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- 0003: how rates are stored, one by one or a whole sheet at once: both come through rates_apply.
+--
+-- A rate's key is its prefix, origin_prefix and schedule; the rates of a key follow each other in time and never
+-- overlap. A new one ends the one that it starts in, and ends itself where the next begins.
+
+create type rate_words as (
+	destination text,
+	price numeric(18, 9),
+	initial_price numeric(18, 9),
+	connect_fee numeric(18, 9),
+	initial integer,
+	increment integer,
+	grace integer,
+	blocked boolean
+);
+
+-- The staging table of this session: what a sheet says. effective_from null: from the moment it is stored.
+create function rate_stage_make() returns void language plpgsql as $$
+begin
+	if to_regclass('pg_temp.rate_stage') is null then
+		create temp table rate_stage (
+			prefix text not null,
+			destination text not null default '',
+			price numeric(18, 9) not null,
+			initial_price numeric(18, 9),
+			connect_fee numeric(18, 9) not null default 0,
+			initial integer,
+			increment integer,
+			grace integer not null default 0,
+			effective_from timestamptz,
+			effective_to timestamptz,
+			blocked boolean not null default false,
+			origin_prefix text not null default '',
+			schedule jsonb
+		) on commit delete rows;
+	else
+		delete from rate_stage;
+	end if;
+end $$;
+
+-- rates_apply - merge rate_stage into a deck, all of it or (by an error) nothing.
+--   at           the moment that counts as now
+--   replacing    end every rate that the stage lacks: what holds ends at `at`, what has not begun goes
+--   added        no rate held where this one begins      changed    one did, or one with the same start was altered
+--   ended        by `replacing`                          unchanged  what it says holds already
+-- The stage has no two rows of one key and start. Raises no_data_found (P0002) if there is no such deck.
+create function rates_apply(deck bigint, at timestamptz, replacing boolean,
+	out added bigint, out changed bigint, out ended bigint, out unchanged bigint) language plpgsql as $$
+declare
+	since timestamptz;
+begin
+	perform from rate_decks where id = deck for update;
+	if not found then
+		raise no_data_found using message = 'no such rate deck';
+	end if;
+	analyze rate_stage;
+	select least(at, min(effective_from)) into since from rate_stage;
+
+	with incoming as (
+		select prefix, origin_prefix, schedule, md5(coalesce(schedule::text, '')) as times,
+			coalesce(effective_from, at) as starts, effective_to as ends,
+			row(destination, price, initial_price, connect_fee, initial, increment, grace, blocked)::rate_words as words
+		from rate_stage
+	), existing as ( -- an end that is only the start of the next rate is no end of its own
+		select id, prefix, origin_prefix, md5(coalesce(schedule::text, '')) as times, effective_from as starts,
+			effective_to as stored_end,
+			nullif(effective_to, lead(effective_from) over (
+				partition by prefix, origin_prefix, md5(coalesce(schedule::text, '')) order by effective_from)) as ends,
+			row(destination, price, initial_price, connect_fee, initial, increment, grace, blocked)::rate_words as words
+		from rates r
+		where deck_id = deck and (effective_to is null or effective_to >= since)
+		  and (replacing or exists (select from rate_stage s where s.prefix = r.prefix))
+	), merged as (
+		select prefix, origin_prefix, times, starts, e.id, e.stored_end, i.starts is not null as fresh, i.schedule,
+			case when i.starts is null then e.ends else i.ends end as ends,
+			case when i.starts is null then e.words else i.words end as words,
+			i.starts is not null and e.starts is not null and e.words is not distinct from i.words
+				and e.ends is not distinct from i.ends as same
+		from incoming i full join existing e using (prefix, origin_prefix, times, starts)
+	), keyed as (
+		select *, bool_or(fresh) over (partition by prefix, origin_prefix, times) as named from merged
+	), compared as ( -- the rates that stay, each beside the one before it
+		select *, lag(starts) over key is not null and coalesce(lag(ends) over key > starts, true) as covered,
+			fresh and id is null and lag(starts) over key is not null
+				and lag(words) over key is not distinct from words
+				and lag(ends) over key is not distinct from ends
+				and coalesce(ends > starts, true) as repeats
+		from keyed
+		where not (replacing and not fresh and starts > at)
+		window key as (partition by prefix, origin_prefix, times order by starts)
+	), timeline as (
+		select *, replacing and not named and coalesce(stored_end > at, true) as ending,
+			least(ends, lead(starts) over key) as new_end
+		from compared where not repeats
+		window key as (partition by prefix, origin_prefix, times order by starts)
+	), updated as (
+		update rates r set destination = (t.words).destination, price = (t.words).price,
+			initial_price = (t.words).initial_price, connect_fee = (t.words).connect_fee,
+			initial = (t.words).initial, increment = (t.words).increment, grace = (t.words).grace,
+			blocked = (t.words).blocked,
+			effective_to = case when t.ending then at else t.new_end end, version = r.version + 1
+		from timeline t
+		where r.id = t.id and r.deck_id = deck
+		  and (t.ending or (t.fresh and not t.same) or t.new_end is distinct from t.stored_end)
+	), inserted as (
+		insert into rates (deck_id, prefix, destination, price, initial_price, connect_fee, initial, increment, grace,
+			blocked, effective_from, effective_to, origin_prefix, schedule)
+		select deck, prefix, (words).destination, (words).price, (words).initial_price, (words).connect_fee,
+			(words).initial, (words).increment, (words).grace, (words).blocked, starts, new_end, origin_prefix, schedule
+		from timeline where id is null
+	), deleted as (
+		delete from rates r using keyed k
+		where r.id = k.id and r.deck_id = deck and replacing and not k.fresh and k.starts > at
+		returning r.id
+	)
+	select count(*) filter (where fresh and not repeats and not same and id is null and not covered),
+		count(*) filter (where fresh and not repeats and not same and (id is not null or covered)),
+		(select count(*) from timeline where ending) + (select count(*) from deleted),
+		count(*) filter (where fresh and (repeats or same))
+	into added, changed, ended, unchanged from compared;
+end $$;
+
+-- rate_put - store one rate in a deck as POST /v1/rate-decks/{id}/rates means it, and return the row that says it (the
+--   one in force already, if that says the same). `rate` has the resource's fields: prefix and price needed; prices and
+--   dates as text. The caller has checked them: a value out of range raises class 22 or 23, a missing deck P0002.
+create function rate_put(deck bigint, rate jsonb) returns rates language plpgsql as $$
+declare
+	at timestamptz := date_trunc('milliseconds', clock_timestamp());
+	starts timestamptz := coalesce(date_trunc('milliseconds', (rate->>'effective_from')::timestamptz), at);
+	times jsonb := nullif(rate->'schedule', 'null');
+	put rates;
+begin
+	perform rate_stage_make();
+	insert into rate_stage (prefix, destination, price, initial_price, connect_fee, initial, increment, grace,
+		effective_from, effective_to, blocked, origin_prefix, schedule)
+	values (rate->>'prefix', coalesce(rate->>'destination', ''), (rate->>'price')::numeric,
+		(rate->>'initial_price')::numeric, coalesce((rate->>'connect_fee')::numeric, 0), (rate->>'initial')::integer,
+		(rate->>'increment')::integer, coalesce((rate->>'grace')::integer, 0), starts,
+		date_trunc('milliseconds', (rate->>'effective_to')::timestamptz),
+		coalesce((rate->>'blocked')::boolean, false), coalesce(rate->>'origin_prefix', ''), times);
+	perform rates_apply(deck, at, false);
+	select * into strict put from rates r
+	where r.deck_id = deck and r.prefix = rate->>'prefix' and r.origin_prefix = coalesce(rate->>'origin_prefix', '')
+	  and md5(coalesce(r.schedule::text, '')) = md5(coalesce(times::text, '')) and r.effective_from <= starts
+	order by r.effective_from desc limit 1;
+	return put;
+end $$;
