@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The class that stories derive from: one Stack for all stories of a class."""
+
+import datetime
+import itertools
+import unittest
+from decimal import Decimal
+
+from .process import Failure
+from .stack import Stack
+
+
+class Story(unittest.TestCase):
+    """`stack_options` go to Stack; `provision` is told once, after the start."""
+
+    stack_options = {}
+    failureException = Failure
+    longMessage = True
+    maxDiff = None
+    stack = None
+    _numbers = itertools.count(1)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = Stack(**cls.stack_options).start()
+        try:
+            cls.provision(cls.stack)
+            if cls.stack.api is not None and cls.stack.nodes:
+                cls.stack.settle()
+        except BaseException as e:
+            told = cls.stack.told()
+            cls.stack.stop(quiet=True)
+            if isinstance(e, Failure):
+                raise Failure(f"{e}\n{told}") from e
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stack.stop()
+
+    @classmethod
+    def provision(cls, stack):
+        """Carriers, decks, trunks: what the stories of this class stand on."""
+
+    def setUp(self):
+        self.stack.mark()
+        for peer in self.stack.peers:
+            peer.behave(None)
+            peer.fresh.clear()
+            peer.errors.clear()
+
+
+    def number(self, prefix="12125", digits=11):
+        """A number that no other story uses."""
+        return prefix + str(next(self._numbers)).rjust(digits - len(prefix), "0")
+
+    # ---- looks at CDRs
+
+    def cdr_says(self, cdr, **expected):
+        """Each field of the CDR as said; amounts are compared as numbers."""
+        wrong = []
+        for name, value in expected.items():
+            has = cdr.get(name, "no such field")
+            same = has == value
+            if isinstance(value, Decimal) and has is not None:
+                same = Decimal(has) == value
+            if not same:
+                wrong.append(f"{name} is {has!r}, not {value!r}")
+        if wrong:
+            self.fail("the CDR: " + "; ".join(wrong) + f"\n  it is {cdr}")
+
+    def attempts_are(self, cdr, *expected):
+        """Each attempt as (trunk, sip_code)."""
+        has = [(a["trunk_id"], a["sip_code"]) for a in cdr["attempts"]] if isinstance(cdr["attempts"], list) else \
+              [(a["trunk_id"], a["sip_code"]) for a in cdr["attempt_list"]]
+        want = [(t["id"], code) for t, code in expected]
+        self.assertEqual(has, want, f"attempts of the CDR {cdr}")
+
+
+def time_of(text):
+    """An RFC 3339 time as a datetime."""
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def amount(price, seconds, initial=1, increment=1, fee="0", places=6):
+    """What contract section 6 says a call costs; written anew here, so that the product is not checked by itself."""
+    price, fee = Decimal(str(price)), Decimal(fee)
+    billed = initial if seconds <= initial else initial + -(-(seconds - initial) // increment) * increment
+    if seconds == 0:
+        return 0, Decimal(0)
+    total = fee + price * initial / 60 + price * (billed - initial) / 60
+    return billed, total.quantize(Decimal(1).scaleb(-places), "ROUND_HALF_UP")

@@ -1,0 +1,589 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A SIP endpoint whose every message is under the story's control: caller or vendor, UDP or TCP.
+
+    call = caller.invite("12025550100")          the vendor's side:  leg = vendor.expect_call()
+    call.expect(180)                                                 leg.reply(180)
+    call.expect(200); call.ack()                                     leg.reply(200, sdp=...); leg.expect("ACK")
+    call.bye()                                                       leg.expect("BYE"); leg.reply(200)
+
+Repeats of a message are counted (`repeats`) and answered with what was last sent, but never handed out twice. A
+request that is not answered is sent again after T1, 2 T1 ... unless the peer was told to `send_once`.
+A message that was not expected breaks the story, except 100.
+"""
+
+import collections
+import itertools
+import re
+import secrets
+import select
+import socket
+import threading
+import time
+
+from .process import Failure, free_port
+
+T1 = 0.5
+COMPACT = {"v": "Via", "f": "From", "t": "To", "i": "Call-ID", "m": "Contact", "l": "Content-Length", "c": "Content-Type",
+           "k": "Supported", "s": "Subject", "e": "Content-Encoding", "o": "Event", "r": "Refer-To", "x": "Session-Expires"}
+REASONS = {100: "Trying", 180: "Ringing", 181: "Forwarded", 183: "Session Progress", 200: "OK", 302: "Moved Temporarily",
+           401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 480: "Temporarily Unavailable",
+           481: "Call/Transaction Does Not Exist", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
+           500: "Server Internal Error", 503: "Service Unavailable", 600: "Busy Everywhere", 603: "Decline"}
+
+
+def sdp_offer(host, port=40000, session=1, codecs="8 0 101"):
+    return (f"v=0\r\no=- {session} 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP {codecs}\r\n"
+            "a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n")
+
+
+class Message:
+    """One SIP message: start line, headers in order, body. Bytes that are not UTF-8 survive."""
+
+    def __init__(self, start, headers=(), body=""):
+        self.start, self.headers, self.body = start, list(headers), body
+        self.source = None
+        self.at = time.monotonic()
+
+    @classmethod
+    def parse(cls, data):
+        text = data.decode("utf-8", "surrogateescape")
+        head, _, body = text.partition("\r\n\r\n")
+        lines = re.sub(r"\r\n[ \t]+", " ", head).split("\r\n")
+        headers = []
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            name = name.strip()
+            headers.append((COMPACT.get(name.lower(), name), value.strip()))
+        return cls(lines[0], headers, body)
+
+    def bytes(self):
+        body = self.body.encode("utf-8", "surrogateescape")
+        head = [self.start] + [f"{n}: {v}" for n, v in self.headers if n.lower() != "content-length"]
+        head.append(f"Content-Length: {len(body)}")
+        return "\r\n".join(head).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body
+
+    def all(self, name):
+        return [v for n, v in self.headers if n.lower() == name.lower()]
+
+    def get(self, name, default=None):
+        return next(iter(self.all(name)), default)
+
+    @property
+    def is_request(self):
+        return not self.start.startswith("SIP/")
+
+    @property
+    def method(self):
+        """Of a request its method; of a response the method that it answers."""
+        return self.start.split(" ", 1)[0] if self.is_request else (self.get("CSeq") or "0 ?").split()[1]
+
+    @property
+    def code(self):
+        return None if self.is_request else int(self.start.split()[1])
+
+    @property
+    def uri(self):
+        return self.start.split()[1]
+
+    @property
+    def cseq(self):
+        return int(self.get("CSeq", "0").split()[0])
+
+    @property
+    def branch(self):
+        m = re.search(r";branch=([^;,\s]+)", self.get("Via", ""))
+        return m.group(1) if m else ""
+
+    def tag(self, header):
+        m = re.search(r";tag=([^;,\s>]+)", self.get(header, ""))
+        return m.group(1) if m else ""
+
+    def uri_of(self, header):
+        value = self.get(header, "")
+        m = re.search(r"<([^>]*)>", value)
+        return m.group(1) if m else value.split(";")[0].strip()
+
+    @property
+    def sdp(self):
+        return self.body if self.body else None
+
+    def __str__(self):
+        return self.start
+
+
+class Call:
+    """One dialog of a peer's, from its INVITE on. `invite` is the INVITE; `got` all that came, in order."""
+
+    def __init__(self, peer, call_id, remote):
+        self.peer, self.call_id, self.remote = peer, call_id, remote
+        self.local_tag, self.remote_tag = secrets.token_hex(5), ""
+        self.local_uri = self.remote_uri = self.target = ""
+        self.route, self.cseq = [], itertools.count(secrets.randbelow(1000) + 1)
+        self.invite = None
+        self.got, self.repeats = [], collections.Counter()
+        self.waiting = collections.deque()
+        self.seen, self.answers, self.sent = set(), {}, {}
+        self.last_request = self.last_reply = None
+        self.news = peer.news
+        self.sdp_sent = None
+
+    # ---- waiting
+
+    def take(self, wanted, limit=5.0):
+        """The next message for which wanted(message) holds; others before it break the story (but 100 never does)."""
+        end = time.monotonic() + limit
+        with self.news:
+            while True:
+                while self.waiting:
+                    m = self.waiting.popleft()
+                    if wanted(m):
+                        return m
+                    if m.code != 100:
+                        raise Failure(f"{self.peer.name} expected {wanted.__doc__ or 'something else'}, got '{m.start}'"
+                                      f"{self.peer.story()}")
+                left = end - time.monotonic()
+                if left <= 0 or not self.news.wait(left):
+                    if self.waiting:
+                        continue
+                    raise Failure(f"{self.peer.name} waited {limit:g} s in vain for {wanted.__doc__ or 'a message'}"
+                                  f"{self.peer.story()}")
+
+    def expect(self, what, limit=5.0, method=None):
+        """The next message: a response with that code (int or (200, 202)), or a request with that method (str)."""
+        codes = (what,) if isinstance(what, int) else what
+
+        def wanted(m):
+            if isinstance(what, str):
+                return m.is_request and m.method == what
+            return m.code in codes and (method is None or m.method == method)
+
+        wanted.__doc__ = what if isinstance(what, str) else "/".join(map(str, codes))
+        m = self.take(wanted, limit)
+        if m.is_request:
+            self.last_request = m
+        else:
+            self.last_reply = m
+            self._learn(m)
+        return m
+
+    def expect_final(self, limit=40.0, method="INVITE"):
+        """Pass provisional responses by; the first final one to the method."""
+        end = time.monotonic() + limit
+        while True:
+            def wanted(m):
+                return not m.is_request and m.method == method
+            wanted.__doc__ = f"a final response to {method}"
+            m = self.take(wanted, max(0.001, end - time.monotonic()))
+            self._learn(m)
+            if m.code >= 200:
+                self.last_reply = m
+                return m
+
+    def expect_silence(self, seconds):
+        """Nothing new may come in that time."""
+        end = time.monotonic() + seconds
+        with self.news:
+            while True:
+                if self.waiting:
+                    raise Failure(f"{self.peer.name} expected silence, got '{self.waiting[0].start}'{self.peer.story()}")
+                left = end - time.monotonic()
+                if left <= 0:
+                    return
+                self.news.wait(left)
+
+    def _learn(self, m):
+        if m.method == "INVITE" and m.code and 100 < m.code < 300:
+            self.remote_tag = m.tag("To") or self.remote_tag
+            if m.get("Contact"):
+                self.target = m.uri_of("Contact")
+            self.route = list(reversed(m.all("Record-Route")))
+
+    # ---- as the one who is asked
+
+    def reply(self, code, sdp=None, headers=(), to=None, reason=None):
+        """Answer the last request taken (or `to`). A reply to INVITE carries our tag and Contact."""
+        request = to or self.last_request
+        m = Message(f"SIP/2.0 {code} {reason or REASONS.get(code, 'Whatever')}")
+        for name in ("Via", "From", "Record-Route"):
+            m.headers += [(name, v) for v in request.all(name)]
+        to_value = request.get("To")
+        if code > 100 and ";tag=" not in to_value:
+            to_value += f";tag={self.local_tag}"
+        m.headers += [("To", to_value), ("Call-ID", request.get("Call-ID")), ("CSeq", request.get("CSeq"))]
+        if request.method in ("INVITE", "UPDATE") and 100 < code < 400:
+            m.headers.append(("Contact", f"<{self.peer.contact}>"))
+        m.headers += list(headers)
+        if sdp is True:
+            sdp = self.peer.sdp()
+        if sdp:
+            m.headers.append(("Content-Type", "application/sdp"))
+            m.body = self.sdp_sent = sdp
+        self.answers[self._key(request)] = m
+        self.peer.send(m, self.remote if self.peer.transport == "tcp" else request.source)
+        return m
+
+    def repeat(self, m):
+        """Send a message again, as it is."""
+        self.peer.send(m, self.remote)
+
+    @staticmethod
+    def _key(m):
+        return (m.branch, m.cseq, "INVITE" if m.method == "ACK" else m.method)
+
+    # ---- as the one who asks
+
+    def _hop(self):
+        """Where an in-dialog request goes: the first Route's address, or the target's; both numeric here."""
+        m = re.match(r"(?:<?sips?:)(?:[^@>]*@)?([0-9.]+)(?::(\d+))?", self.route[0] if self.route else self.target)
+        if not self.remote_tag or m is None or self.peer.transport == "tcp":
+            return self.remote
+        return (m.group(1), int(m.group(2) or 5060))
+
+    def request(self, method, sdp=None, headers=(), uri=None, cseq=None, branch=None):
+        """Send a request inside the dialog (or CANCEL, or a fresh INVITE); it is repeated until answered."""
+        m = Message(f"{method} {uri or self.target} SIP/2.0")
+        number = cseq or next(self.cseq)
+        branch = branch or "z9hG4bK" + secrets.token_hex(8)
+        remote_tag = f";tag={self.remote_tag}" if self.remote_tag else ""
+        m.headers = [("Via", f"SIP/2.0/{self.peer.transport.upper()} {self.peer.host}:{self.peer.port};branch={branch};rport"),
+                     ("Max-Forwards", "70"), ("From", f"<{self.local_uri}>;tag={self.local_tag}"),
+                     ("To", f"<{self.remote_uri}>{remote_tag}"), ("Call-ID", self.call_id), ("CSeq", f"{number} {method}")]
+        m.headers += [("Route", r) for r in self.route]
+        if method in ("INVITE", "UPDATE"):
+            m.headers.append(("Contact", f"<{self.peer.contact}>"))
+        m.headers += list(headers)
+        if sdp:
+            m.headers.append(("Content-Type", "application/sdp"))
+            m.body = self.sdp_sent = sdp
+        self.sent[(number, method)] = m
+        self.remote = self._hop()
+        self.peer.send(m, self.remote)
+        if method != "ACK" and not self.peer.send_once and self.peer.transport == "udp":
+            self.peer.again(self, m, number, method)
+        return m
+
+    def ack(self, sdp=None, headers=()):
+        """For the 2xx last taken."""
+        m = self.request("ACK", sdp, headers, cseq=self.last_reply.cseq)
+        self.answers[("2xx", m.cseq)] = m
+        return m
+
+    def _ack_failure(self, reply):
+        """RFC 3261 17.1.1.3: the ACK for a final response other than 2xx belongs to the INVITE's transaction."""
+        invite = self.sent.get((reply.cseq, "INVITE"))
+        if invite is None:
+            return
+        m = Message("ACK " + invite.uri + " SIP/2.0")
+        m.headers = [("Via", invite.get("Via")), ("Max-Forwards", "70"), ("From", invite.get("From")), ("To", reply.get("To")),
+                     ("Call-ID", self.call_id), ("CSeq", f"{reply.cseq} ACK")]
+        m.headers += [("Route", v) for v in invite.all("Route")]
+        self.peer.send(m, self.remote)
+
+    def cancel(self):
+        invite = self.invite
+        m = Message(f"CANCEL {invite.uri} SIP/2.0")
+        m.headers = [(n, invite.get(n)) for n in ("Via", "Max-Forwards", "From", "To", "Call-ID")]
+        m.headers.append(("CSeq", f"{invite.cseq} CANCEL"))
+        m.headers += [("Route", v) for v in invite.all("Route")]
+        self.sent[(invite.cseq, "CANCEL")] = m
+        self.peer.send(m, self.remote)
+        if not self.peer.send_once and self.peer.transport == "udp":
+            self.peer.again(self, m, invite.cseq, "CANCEL")
+        return m
+
+    def bye(self, limit=5.0):
+        """BYE and its 200."""
+        self.request("BYE")
+        return self.expect(200, limit, method="BYE")
+
+    # ---- from the peer's thread, with news held
+
+    def arrived(self, m):
+        self.got.append(m)
+        if m.is_request:
+            key = self._key(m) + (m.method,)
+            if key in self.seen:
+                self.repeats[m.method] += 1
+                answer = self.answers.get(self._key(m))
+                if answer is not None and m.method != "ACK" and not self.peer.mute:
+                    self.peer.send(answer, m.source)
+                return
+        else:
+            self.peer.answered(self, m)
+            if m.method == "INVITE" and m.code >= 300 and not self.peer.mute:
+                self._ack_failure(m)
+            key = (m.code, m.cseq, m.method, m.tag("To"), m.get("RSeq") if m.code < 200 else None, m.body if m.code < 200 else None)
+            if key in self.seen:
+                self.repeats[m.code] += 1
+                ack = self.answers.get(("2xx", m.cseq))
+                if m.method == "INVITE" and 200 <= m.code < 300 and ack is not None and not self.peer.mute:
+                    self.peer.send(ack, self.remote)
+                return
+        self.seen.add(key)
+        self.waiting.append(m)
+        self.news.notify_all()
+
+
+class Peer:
+    """An endpoint on an address of its own. `behave` plays a vendor without supervision, a thread a call."""
+
+    count = itertools.count(1)
+
+    def __init__(self, name, host, port=None, transport="udp", switch=None):
+        self.name, self.host, self.transport, self.switch = name, host, transport, switch
+        self.port = port or free_port(host)
+        self.mute = False         # take everything, say nothing
+        self.send_once = False    # no repeats of our requests
+        self.calls, self.fresh, self.stray = {}, collections.deque(), []
+        self.news = threading.Condition(threading.RLock())
+        self.timeline = collections.deque(maxlen=400)
+        self.script = None
+        self.connections = {}
+        self.repeating = {}
+        self.errors = []
+        self.open_now = True
+        self.listen()
+        self.wake_r, self.wake_w = socket.socketpair()
+        self.thread = threading.Thread(target=self._loop, name=f"peer {name}", daemon=True)
+        self.thread.start()
+
+    def listen(self):
+        kind = socket.SOCK_DGRAM if self.transport == "udp" else socket.SOCK_STREAM
+        self.socket = socket.socket(socket.AF_INET, kind)
+        if kind == socket.SOCK_STREAM:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        else:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.socket.bind((self.host, self.port))
+        if kind == socket.SOCK_STREAM:
+            self.socket.listen(16)
+
+    @property
+    def contact(self):
+        more = "" if self.transport == "udp" else f";transport={self.transport}"
+        return f"sip:{self.name}@{self.host}:{self.port}{more}"
+
+    def sdp(self, port=40000, codecs="8 0 101"):
+        return sdp_offer(self.host, port, next(self.count), codecs)
+
+    def close(self):
+        with self.news:
+            if not self.open_now:
+                return
+            self.open_now = False
+        self.wake_w.send(b"x")
+        self.thread.join(5)
+        self.socket.close()
+        for c in self.connections.values():
+            c.close()
+
+    # ---- calls out
+
+    def call_new(self, calling, called, remote=None, call_id=None):
+        remote = remote or self.switch
+        c = Call(self, call_id or f"{secrets.token_hex(8)}@{self.host}", remote)
+        c.local_uri, c.remote_uri = f"sip:{calling}@{self.host}", f"sip:{called}@{remote[0]}"
+        c.target = f"sip:{called}@{remote[0]}:{remote[1]}" + ("" if self.transport == "udp" else f";transport={self.transport}")
+        with self.news:
+            self.calls[c.call_id] = c
+        return c
+
+    def invite(self, called, calling="4930123456", sdp=True, headers=(), remote=None, uri=None):
+        """Place a call; what comes is for the Call returned."""
+        c = self.call_new(calling, called, remote)
+        if uri:
+            c.target = c.remote_uri = uri
+        c.invite = c.request("INVITE", self.sdp() if sdp is True else sdp, headers)
+        return c
+
+    # ---- calls in
+
+    def expect_call(self, limit=5.0):
+        """The next INVITE that opens a call here."""
+        end = time.monotonic() + limit
+        with self.news:
+            while not self.fresh:
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise Failure(f"{self.name} waited {limit:g} s in vain for a call{self.story()}")
+                self.news.wait(left)
+            c = self.fresh.popleft()
+        c.expect("INVITE")
+        return c
+
+    def expect_no_call(self, seconds):
+        end = time.monotonic() + seconds
+        with self.news:
+            while time.monotonic() < end:
+                if self.fresh:
+                    raise Failure(f"{self.name} was not to be called{self.story()}")
+                self.news.wait(max(0.0, end - time.monotonic()))
+
+    def behave(self, script):
+        """script(call) plays each call from its INVITE on, in a thread; what it raises is in `errors`. None ends it."""
+        with self.news:
+            self.script = script
+
+    def _play(self, call):
+        try:
+            call.expect("INVITE")
+            self.script(call)
+        except Failure as e:
+            self.errors.append(e)
+
+    # ---- wire
+
+    def send(self, message, remote):
+        data = message if isinstance(message, bytes) else message.bytes()
+        self._note(">", remote, data)
+        try:
+            if self.transport == "udp":
+                self.socket.sendto(data, remote)
+            else:
+                self._connection(remote).sendall(data)
+        except OSError as e:
+            self._note("!", remote, str(e).encode())
+
+    def _connection(self, remote):
+        with self.news:
+            c = self.connections.get(remote)
+            if c is None:
+                c = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+                c.bind((self.host, 0))
+                c.connect(remote)
+                c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.connections[remote] = c
+                self.wake_w.send(b"x")
+        return c
+
+    def again(self, call, message, number, method):
+        with self.news:
+            self.repeating[(call.call_id, number, method)] = [call, message, time.monotonic() + T1, T1, 0]
+        self.wake_w.send(b"x")
+
+    def answered(self, call, m):
+        key = (call.call_id, m.cseq, m.method)
+        if m.code >= 200 or m.method == "INVITE":
+            self.repeating.pop(key, None)
+
+    def _loop(self):
+        buffers = {}
+        while self.open_now:
+            with self.news:
+                inbound = [self.wake_r, self.socket] + (list(self.connections.values()) if self.transport == "tcp" else [])
+                wait = self._repeat()
+            try:
+                ready = select.select(inbound, [], [], wait)[0]
+            except (OSError, ValueError):
+                continue
+            for s in ready:
+                if s is self.wake_r:
+                    s.recv(4096)
+                elif self.transport == "udp":
+                    self._datagrams(s)
+                elif s is self.socket:
+                    c, address = s.accept()
+                    c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    with self.news:
+                        self.connections[address] = c
+                else:
+                    self._stream(s, buffers)
+
+    def _repeat(self):
+        now, wait = time.monotonic(), 1.0
+        for key, entry in list(self.repeating.items()):
+            call, message, due, gap, n = entry
+            if due <= now:
+                if n >= 6:
+                    del self.repeating[key]
+                    continue
+                self.send(message, call.remote)
+                gap *= 2
+                entry[2:] = [now + gap, gap, n + 1]
+            wait = min(wait, max(0.0, entry[2] - now))
+        return wait
+
+    def _datagrams(self, s):
+        s.setblocking(False)
+        while True:
+            try:
+                data, source = s.recvfrom(65535)
+            except BlockingIOError:
+                break
+            except OSError:
+                continue  # an ICMP error for something sent earlier
+            self._message(data, source)
+        s.setblocking(True)
+
+    def _stream(self, s, buffers):
+        remote = next((r for r, c in self.connections.items() if c is s), None)
+        try:
+            data = s.recv(65535)
+        except OSError:
+            data = b""
+        if not data:
+            with self.news:
+                self.connections.pop(remote, None)
+            buffers.pop(s, None)
+            s.close()
+            return
+        data = buffers.get(s, b"") + data
+        while True:
+            data = data.lstrip(b"\r\n")
+            head, end, rest = data.partition(b"\r\n\r\n")
+            if not end:
+                break
+            m = re.search(rb"(?im)^(?:content-length|l)\s*:\s*(\d+)", head)
+            length = int(m.group(1)) if m else 0
+            if len(rest) < length:
+                break
+            self._message(head + end + rest[:length], remote)
+            data = rest[length:]
+        buffers[s] = data
+
+    def _message(self, data, source):
+        if not data.strip():
+            return
+        self._note("<", source, data)
+        m = Message.parse(data)
+        m.source = source
+        with self.news:
+            call = self.calls.get(m.get("Call-ID"))
+            if call is None:
+                if m.is_request and m.method == "INVITE" and not m.tag("To"):
+                    call = self._call_in(m)
+                elif m.is_request and m.method == "OPTIONS" and not self.mute:
+                    Call(self, m.get("Call-ID"), source).reply(200, to=m)
+                    return
+                else:
+                    self.stray.append(m)
+                    self.news.notify_all()
+                    return
+            call.arrived(m)
+
+    def _call_in(self, m):
+        call = Call(self, m.get("Call-ID"), m.source)
+        call.invite, call.remote_tag = m, m.tag("From")
+        call.local_uri, call.remote_uri = m.uri_of("To"), m.uri_of("From")
+        call.target, call.route = m.uri_of("Contact"), m.all("Record-Route")
+        self.calls[call.call_id] = call
+        if self.script is not None:
+            threading.Thread(target=self._play, args=(call,), daemon=True).start()
+        elif not self.mute:
+            self.fresh.append(call)
+        return call
+
+    def _note(self, way, remote, data):
+        first = data.split(b"\r\n", 1)[0].decode("utf-8", "replace")
+        if first.startswith("SIP/"):
+            m = re.search(rb"(?im)^cseq\s*:\s*\d+\s+(\w+)", data)
+            first += f"   ({m.group(1).decode()})" if m else ""
+        self.timeline.append((time.time(), way, remote, first))
+
+    def story(self):
+        """What this peer saw, for a failure's text."""
+        lines = [f"\n  {self.name} ({self.transport} {self.host}:{self.port}):"]
+        for at, way, remote, first in list(self.timeline)[-40:]:
+            clock = time.strftime("%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03d}"
+            lines.append(f"    {clock} {way} {remote[0]}:{remote[1]} {first}")
+        return "\n".join(lines)
