@@ -39,11 +39,24 @@ struct conf_option {
 	const char *meaning;
 };
 
+/* What the file says of one row: for messages about several options together, and for a reload. */
+struct conf_note {
+	int line;    /* 0: the file does not name it */
+	char *value; /* as written, ${NAME} replaced; NULL: the file does not name it */
+};
+
 /* conf_defaults - fill settings (zeroed by the caller) with the defaults */
 void conf_defaults(const struct conf_option *table, size_t n, void *settings);
 /* conf_read - defaults first, then the file. On error settings are released and st reads "FILE:LINE: what; what to do".
  *   returns 0, -ENOENT / -errno the file cannot be read, -EINVAL a line is wrong */
 int conf_read(const char *path, const struct conf_option *table, size_t n, void *settings, struct status *st) must_check;
+/* conf_read_noted - the same; notes[0..n) (zeroed by the caller) are filled, and are the caller's to conf_notes_free,
+ *   also after an error */
+int conf_read_noted(const char *path, const struct conf_option *table, size_t n, void *settings,
+		    struct conf_note *notes, struct status *st) must_check;
+void conf_notes_free(struct conf_note **notes, size_t n);
+/* conf_set - one option from its text; on error (-EINVAL, st has the reason) the field keeps its value */
+int conf_set(const struct conf_option *o, const char *value, void *settings, struct status *st) must_check;
 void conf_release(const struct conf_option *table, size_t n, void *settings);
 /* conf_print_sample - the table as a commented sample file */
 void conf_print_sample(const struct conf_option *table, size_t n, FILE *out);

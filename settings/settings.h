@@ -55,6 +55,8 @@ struct settings {
 
 	char *export_dir; /* [export] dir */
 	int log_level;	  /* enum log_level */
+
+	struct conf_note *notes; /* a row each: for messages and reloads, not for readers */
 };
 
 extern const struct conf_option settings_table[];
