@@ -65,17 +65,19 @@ struct cdr {
 	const char *trace; /* routing trace as JSON text, or NULL; kept in its own table */
 	int attempts;
 	struct cdr_attempt attempt[CDR_ATTEMPTS_MAX];
+	int64_t given_mono_us; /* the spool's own: when it was given */
+	bool given_open;       /* the spool's own: given at the answer, not at the end */
 };
 
-struct cdr *cdr_new(void);
+struct cdr *cdr_new(void); /* zeroed; pdd_ms -1; one allocation for most calls */
 void cdr_free(struct cdr **c);
-struct cdr *cdr_copy(const struct cdr *c);
+struct cdr *cdr_copy(const struct cdr *c); /* with text of its own */
 
 /* cdr_text - a copy owned by the CDR, made fit for the database: invalid UTF-8, NUL and control bytes become '?',
  *            cut to 255 bytes on a character. NULL gives NULL. */
 const char *cdr_text(struct cdr *c, const char *text);
 
-/* cdr_rate - fill billed_s and amount of both sides from duration_ms. 0 or -ERANGE. */
+/* cdr_rate - fill billed_s and amount of both rated sides from duration_ms. 0 or -ERANGE (both sides 0 then). */
 int cdr_rate(struct cdr *c) must_check;
 
 #endif

@@ -20,9 +20,13 @@ create function uuid_day(id uuid) returns date language sql immutable parallel s
 	select (to_timestamp(('x' || translate(left(id::text, 13), '-', ''))::bit(48)::bigint / 1000) at time zone 'UTC')::date
 $$;
 
--- The staging tables of this session; they are empty at the start of each transaction.
+-- The staging tables of this session; they are empty at the start of each transaction. A spool forgets what was
+-- committed: a server whose default is to lie about that is asked for the truth.
 create function cdr_stage_make() returns void language plpgsql as $$
 begin
+	if current_setting('synchronous_commit') = 'off' then
+		perform set_config('synchronous_commit', 'on', false);
+	end if;
 	if to_regclass('pg_temp.cdr_stage') is null then
 		create temp table cdr_stage (like cdrs) on commit delete rows;
 		alter table cdr_stage add column trace jsonb;

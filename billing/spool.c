@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One thread owns the file. Each of its turns takes what the SIP threads gave, writes it in one transaction together
+ * with what the poster settled, and gives the poster its next batch. Nothing leaves memory before its transaction
+ * stands: a transaction that fails (the disk is full) is repeated with all that came since.
+ *
+ * A reservation stands for one call: two places in the queue (its answer, its end) and RECORD_BYTES on disk.
+ */
+#include "billing/spool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "billing/cdr_row.h"
+#include "billing/poster.h"
+#include "billing/spool_db.h"
+#include "lib/buf.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/queue.h"
+
+#define CALLS_MAX 65536
+#define DISK_RESERVE (16u << 20)
+#define RECORD_BYTES 8192 /* of one call on disk: the open call, the record and their share of the log */
+#define COMMIT_US (40 * 1000LL)
+#define POST_US (150 * 1000LL) /* small batches are gathered for so long */
+#define POST_MANY 2000	       /* not longer than this many */
+#define POST_MAX 4000	       /* records a batch */
+#define SECOND_US (1000 * 1000LL)
+#define RETRY_US (200 * 1000LL)
+#define STOP_WRITE_US (10 * SECOND_US) /* how long a full disk may hold up a stop */
+
+struct spool {
+	struct queue *queue;
+	struct spool_db *db;
+	struct poster *poster;
+	pthread_t thread;
+	size_t calls_max;
+	uint64_t disk_reserve;
+
+	_Atomic size_t reserved;
+	_Atomic uint64_t free_bytes;
+	_Atomic bool write_failed;
+	_Atomic int64_t stop_us; /* monotonic: post no longer than this; 0: not stopping */
+	_Atomic uint64_t on_disk, open_calls, posted, refused;
+	_Atomic int64_t oldest_us;
+
+	/* The thread's own. */
+	struct cdr **given; /* taken from the queue, not yet committed, in order */
+	size_t given_n, given_slots;
+	struct spool_batch *settled; /* back from the poster, not yet committed */
+	int64_t commit_us, second_us, post_us,
+		failing_us;   /* monotonic: of the last one; failing_us: since when, 0 not */
+	int64_t cursor;	      /* the last record handed to the poster */
+	uint64_t with_poster; /* how many it has */
+};
+
+/* ---- for SIP threads ---- */
+
+static bool disk_low(struct spool *s, size_t reserved)
+{
+	uint64_t free_bytes = atomic_load_explicit(&s->free_bytes, memory_order_relaxed);
+
+	return free_bytes < s->disk_reserve + (uint64_t)reserved * RECORD_BYTES ||
+	       atomic_load_explicit(&s->write_failed, memory_order_relaxed);
+}
+
+bool spool_reserve(struct spool *s)
+{
+	size_t before = atomic_fetch_add(&s->reserved, 1);
+
+	if (before < s->calls_max && !disk_low(s, before + 1))
+		return true;
+	atomic_fetch_sub(&s->reserved, 1);
+	return false;
+}
+
+void spool_unreserve(struct spool *s)
+{
+	size_t before = atomic_fetch_sub(&s->reserved, 1);
+
+	assert(before > 0);
+	(void)before;
+}
+
+static void give(struct spool *s, struct cdr *c, bool open)
+{
+	c->given_open = open;
+	c->given_mono_us = clock_mono_us();
+	int err = queue_push(s->queue, c);
+
+	assert(err == 0); /* the reservation is the place */
+	(void)err;
+}
+
+void spool_answered(struct spool *s, struct cdr *c)
+{
+	give(s, c, true);
+}
+
+void spool_close(struct spool *s, struct cdr *c)
+{
+	give(s, c, false);
+}
+
+void spool_stats(struct spool *s, struct spool_stats *out)
+{
+	size_t reserved = atomic_load(&s->reserved);
+
+	*out = (struct spool_stats){
+		.reserved = reserved,
+		.queued = queue_depth(s->queue),
+		.on_disk = atomic_load(&s->on_disk),
+		.open_calls = atomic_load(&s->open_calls),
+		.posted = atomic_load(&s->posted),
+		.refused = atomic_load(&s->refused),
+		.oldest_us = atomic_load(&s->oldest_us),
+		.database_up = poster_database_up(s->poster),
+		.disk_low = disk_low(s, reserved + 1),
+	};
+}
+
+/* ---- the thread ---- */
+
+static void take_given(struct spool *s)
+{
+	struct cdr *c;
+
+	while ((c = queue_pop(s->queue)) != NULL) {
+		if (s->given_n == s->given_slots) {
+			s->given_slots = s->given_slots > 0 ? s->given_slots * 2 : 1024;
+			s->given = xrealloc(s->given, s->given_slots * sizeof(*s->given));
+		}
+		s->given[s->given_n++] = c;
+	}
+}
+
+struct tally { /* what a transaction changes, to be booked once it stands */
+	int64_t records, open_calls, closed;
+};
+
+static int write_given(struct spool *s, struct tally *t, struct status *st)
+{
+	int err = 0, was_open;
+
+	for (size_t i = 0; err == 0 && i < s->given_n; i++) {
+		if (s->given[i]->given_open) {
+			err = spool_db_put_open(s->db, s->given[i], st);
+			t->open_calls++;
+			continue;
+		}
+		err = spool_db_put_record(s->db, s->given[i], &was_open, st);
+		t->records++;
+		t->closed++;
+		t->open_calls -= was_open;
+	}
+	return err;
+}
+
+static int write_turn(struct spool *s, struct tally *t, bool heartbeat, struct status *st)
+{
+	int err = spool_db_begin(s->db, st);
+
+	if (err == 0)
+		err = write_given(s, t, st);
+	if (err == 0 && s->settled != NULL)
+		err = spool_db_settle(s->db, s->settled, st);
+	if (err == 0 && heartbeat)
+		err = spool_db_heartbeat(s->db, clock_mono_us(), st);
+	if (err == 0)
+		err = spool_db_commit(s->db, st);
+	if (err != 0)
+		spool_db_rollback(s->db);
+	return err;
+}
+
+static void forget_settled(struct spool *s)
+{
+	struct spool_batch *b = s->settled;
+	uint64_t posted = 0, refused = 0;
+
+	if (b == NULL)
+		return;
+	for (size_t i = 0; i < b->n; i++) {
+		posted += b->record[i].fate == SPOOL_POSTED;
+		refused += b->record[i].fate == SPOOL_REFUSED;
+	}
+	atomic_fetch_add(&s->posted, posted);
+	atomic_fetch_add(&s->refused, refused);
+	atomic_fetch_sub(&s->on_disk, posted + refused);
+	s->with_poster -= b->n;
+	spool_batch_free(&s->settled);
+}
+
+static void forget_given(struct spool *s, const struct tally *t)
+{
+	for (size_t i = 0; i < s->given_n; i++)
+		cdr_free(&s->given[i]);
+	s->given_n = 0;
+	atomic_fetch_add(&s->on_disk, (uint64_t)t->records);
+	atomic_fetch_add(&s->open_calls, (uint64_t)t->open_calls);
+	atomic_fetch_sub(&s->reserved, (size_t)t->closed);
+}
+
+static void report(struct spool *s, int err, const struct status *st)
+{
+	int64_t now_us = clock_mono_us();
+
+	if (err != 0 && s->failing_us == 0) {
+		s->failing_us = now_us;
+		log_event(LOG_LEVEL_ERROR, "CDRs cannot be written to disk: new calls are refused until they can",
+			  "reason=\"%s\" waiting=%zu", st->text, s->given_n);
+	} else if (err == 0 && s->failing_us != 0) {
+		log_event(LOG_LEVEL_INFO, "CDRs are written to disk again", "after_ms=%lld",
+			  (long long)(now_us - s->failing_us) / 1000);
+		s->failing_us = 0;
+	}
+	atomic_store(&s->write_failed, err != 0);
+}
+
+/* One transaction with all that there is to write. 0 also if there is nothing. */
+static int commit(struct spool *s)
+{
+	struct tally t = {0};
+	struct status st = {""};
+	int64_t now_us = clock_mono_us();
+	bool heartbeat = now_us - s->second_us >= SECOND_US && atomic_load(&s->open_calls) > 0;
+
+	if (s->given_n == 0 && s->settled == NULL && !heartbeat)
+		return 0;
+	int err = write_turn(s, &t, heartbeat, &st);
+	report(s, err, &st);
+	s->commit_us = now_us;
+	if (err != 0)
+		return err;
+	forget_settled(s);
+	forget_given(s, &t);
+	return 0;
+}
+
+static void look_around(struct spool *s)
+{
+	int64_t now_us = clock_mono_us();
+
+	if (now_us - s->second_us < SECOND_US)
+		return;
+	s->second_us = now_us;
+	atomic_store(&s->free_bytes, spool_db_free_bytes(s->db));
+	atomic_store(&s->oldest_us, spool_db_oldest_us(s->db));
+}
+
+/* Give the poster its next batch, if it is idle and there is one worth a transaction. */
+static void hand_over(struct spool *s)
+{
+	uint64_t waiting = atomic_load(&s->on_disk) - s->with_poster;
+	int64_t now_us = clock_mono_us();
+	struct spool_batch *b;
+	struct status st;
+
+	if (waiting == 0 || !poster_idle(s->poster) || (waiting < POST_MANY && now_us - s->post_us < POST_US))
+		return;
+	if (spool_db_read(s->db, s->cursor, POST_MAX, &b, &st) != 0) {
+		static struct log_limit every = {.interval_us = 10 * SECOND_US};
+		uint64_t skipped;
+
+		if (log_limit(&every, now_us, &skipped))
+			log_event(LOG_LEVEL_ERROR, "spool cannot be read", "reason=\"%s\"", st.text);
+		return;
+	}
+	if (b == NULL)
+		return;
+	s->cursor = b->record[b->n - 1].seq;
+	s->with_poster += b->n;
+	s->post_us = now_us;
+	poster_give(s->poster, b);
+}
+
+static void pause_until(int64_t mono_us)
+{
+	int64_t left_us = mono_us - clock_mono_us();
+
+	if (left_us <= 0)
+		return;
+	struct timespec t = {.tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
+	nanosleep(&t, NULL); /* an interrupted pause is a short one */
+}
+
+/* Sleep until something comes, then let more come until the next commit is due. */
+static void rest(struct spool *s, int err)
+{
+	if (err != 0) {
+		pause_until(s->commit_us + RETRY_US);
+		return;
+	}
+	bool gathering = atomic_load(&s->on_disk) > s->with_poster && poster_idle(s->poster);
+	int64_t wait_us = gathering ? POST_US : SECOND_US / 2, stop_us = atomic_load(&s->stop_us);
+
+	if (stop_us != 0 && stop_us - clock_mono_us() < wait_us)
+		wait_us = stop_us > clock_mono_us() ? stop_us - clock_mono_us() : 0;
+	queue_wait(s->queue, wait_us);
+	pause_until(s->commit_us + COMMIT_US);
+}
+
+/* All is said and done, or there is no more time. */
+static bool may_stop(struct spool *s, int err)
+{
+	int64_t stop_us = atomic_load(&s->stop_us), now_us = clock_mono_us();
+
+	if (stop_us == 0)
+		return false;
+	if (s->given_n > 0 || queue_depth(s->queue) > 0)
+		return err != 0 && now_us >= stop_us && now_us - s->failing_us >= STOP_WRITE_US;
+	return atomic_load(&s->on_disk) == 0 || now_us >= stop_us;
+}
+
+/* The disk did not take them to the last: the log shall have them. */
+static void log_given(struct spool *s)
+{
+	char quoted[8192];
+	struct buf row = {0};
+
+	for (size_t i = 0; i < s->given_n; i++) {
+		cdr_row_put(&row, s->given[i]);
+		log_event(LOG_LEVEL_ERROR, "CDR lost: the disk is full", "row=%s",
+			  log_quote(row.text, quoted, sizeof(quoted)));
+		cdr_free(&s->given[i]);
+		buf_reset(&row);
+	}
+	s->given_n = 0;
+	buf_free(&row);
+}
+
+static void *spool_thread(void *arg)
+{
+	struct spool *s = arg;
+	int err = 0;
+
+	pthread_setname_np(pthread_self(), "spool");
+	while (!may_stop(s, err)) {
+		rest(s, err);
+		take_given(s);
+		if (s->settled == NULL)
+			s->settled = poster_take(s->poster);
+		hand_over(s); /* the poster need not wait for this commit */
+		err = commit(s);
+		look_around(s);
+		hand_over(s);
+	}
+	return NULL;
+}
+
+static void wake(void *arg)
+{
+	struct spool *s = arg;
+
+	queue_wake(s->queue);
+}
+
+/* ---- start and stop ---- */
+
+static void spool_release(struct spool **s)
+{
+	struct spool_batch *left = poster_stop(&(*s)->poster);
+
+	assert((*s)->given_n == 0);
+	spool_batch_free(&left);
+	spool_batch_free(&(*s)->settled);
+	spool_db_close(&(*s)->db);
+	queue_free(&(*s)->queue);
+	free((*s)->given);
+	free(*s);
+	*s = NULL;
+}
+
+static size_t power_of_two(size_t at_least)
+{
+	size_t n = 2;
+
+	while (n < at_least)
+		n *= 2;
+	return n;
+}
+
+static int start(struct spool *s, const struct spool_options *options, struct status *st)
+{
+	struct spool_db_counts counts = {0};
+	int err = queue_new(&s->queue, power_of_two(2 * s->calls_max));
+
+	if (err != 0)
+		return status_set(st, err, "spool: cannot make a queue: %s", strerror(-err));
+	err = spool_db_open(&s->db, options->dir, options->node, &counts, st);
+	if (err != 0)
+		return err;
+	if (counts.recovered > 0)
+		log_event(LOG_LEVEL_WARN, "calls of an earlier run closed as recovered", "calls=%lld",
+			  (long long)counts.recovered);
+	atomic_store(&s->on_disk, (uint64_t)counts.records);
+	atomic_store(&s->open_calls, (uint64_t)counts.open_calls);
+	look_around(s);
+	err = poster_start(&s->poster,
+			   &(struct poster_options){.database_url = options->database_url, .done = wake, .arg = s}, st);
+	if (err != 0)
+		return err;
+	err = -pthread_create(&s->thread, NULL, spool_thread, s);
+	return err == 0 ? 0 : status_set(st, err, "spool: cannot start its thread: %s", strerror(-err));
+}
+
+int spool_start(struct spool **out, const struct spool_options *options, struct status *st)
+{
+	struct spool *s = xcalloc(1, sizeof(*s));
+	int err;
+
+	s->calls_max = options->calls_max > 0 ? options->calls_max : CALLS_MAX;
+	s->disk_reserve = options->disk_reserve > 0 ? options->disk_reserve : DISK_RESERVE;
+	s->second_us = s->post_us = clock_mono_us() - SECOND_US; /* all is due */
+	err = start(s, options, st);
+	if (err != 0)
+		spool_release(&s);
+	else
+		*out = s;
+	return err;
+}
+
+int64_t spool_stop(struct spool **s, int64_t post_ms)
+{
+	struct spool *stopping = *s;
+	int64_t left;
+
+	if (stopping == NULL)
+		return 0;
+	atomic_store(&stopping->stop_us, clock_mono_us() + post_ms * 1000);
+	queue_wake(stopping->queue);
+	pthread_join(stopping->thread, NULL);
+	if (stopping->settled != NULL && commit(stopping) != 0)
+		spool_batch_free(&stopping->settled); /* posted twice at worst: the second time changes nothing */
+	stopping->settled = poster_stop(&stopping->poster);
+	(void)commit(stopping); /* what it does not settle is posted once more after the next start */
+	log_given(stopping);
+	left = (int64_t)atomic_load(&stopping->on_disk);
+	spool_release(s);
+	return left;
+}

@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "billing/spool_db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "billing/cdr_row.h"
+#include "lib/buf.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+
+#define FORMAT 1 /* pragma user_version; raise it with every change of the tables or of the packed text */
+
+static const char schema[] =
+	"create table records (seq integer primary key autoincrement, id text not null, closed_us integer not null,"
+	" cdr text not null, attempts text not null, trace text);"
+	"create table open_calls (id text primary key, mono_us integer not null, cdr text not null) without rowid;"
+	"create table refused (id text not null, seq integer, refused_us integer not null, reason text not null,"
+	" cdr text not null, attempts text not null, trace text);" /* seq null: an open call that could not be read */
+	"create table state (name text primary key, value) without rowid;"
+	"pragma user_version = 1;";
+
+enum statement {
+	BEGIN,
+	COMMIT,
+	ROLLBACK,
+	PUT_RECORD,
+	PUT_OPEN,
+	DROP_OPEN,
+	SET_STATE,
+	GET_STATE,
+	DROP_RANGE,
+	SET_ASIDE,
+	READ,
+	OLDEST,
+	COUNT_RECORDS,
+	COUNT_OPEN,
+	EACH_OPEN,
+	SET_OPEN_ASIDE,
+	FREE_PAGES,
+	PAGE_SIZE,
+	STATEMENTS
+};
+
+static const char *const sql[STATEMENTS] = {
+	[BEGIN] = "begin immediate",
+	[COMMIT] = "commit",
+	[ROLLBACK] = "rollback",
+	[PUT_RECORD] = "insert into records (id, closed_us, cdr, attempts, trace) values (?, ?, ?, ?, ?)",
+	[PUT_OPEN] = "insert or replace into open_calls (id, mono_us, cdr) values (?, ?, ?)",
+	[DROP_OPEN] = "delete from open_calls where id = ?",
+	[SET_STATE] = "insert or replace into state (name, value) values (?, ?)",
+	[GET_STATE] = "select value from state where name = ?",
+	[DROP_RANGE] = "delete from records where seq between ? and ?",
+	[SET_ASIDE] = "insert into refused (id, seq, refused_us, reason, cdr, attempts, trace)"
+		      " select id, seq, ?, ?, cdr, attempts, trace from records where seq = ?",
+	[READ] = "select seq, id, cdr, attempts, trace from records where seq > ? order by seq limit ?",
+	[OLDEST] = "select closed_us from records order by seq limit 1",
+	[COUNT_RECORDS] = "select count(*) from records",
+	[COUNT_OPEN] = "select count(*) from open_calls",
+	[EACH_OPEN] = "select id, mono_us, cdr from open_calls",
+	[SET_OPEN_ASIDE] = "insert into refused (id, seq, refused_us, reason, cdr, attempts, trace)"
+			   " select id, null, ?, ?, cdr, '', null from open_calls where id = ?",
+	[FREE_PAGES] = "pragma freelist_count",
+	[PAGE_SIZE] = "pragma page_size",
+};
+
+struct spool_db {
+	sqlite3 *sqlite;
+	sqlite3_stmt *statement[STATEMENTS];
+	int lock_fd;
+	char *dir;
+	char chain[UUID_TEXT_MAX];
+	struct buf cdr, attempts;
+};
+
+struct spool_batch *spool_batch_new(const char *chain, size_t slots)
+{
+	struct arena *arena = arena_new(sizeof(struct spool_batch) + slots * sizeof(struct spool_record));
+	struct spool_batch *b = arena_alloc(arena, sizeof(*b));
+
+	b->arena = arena;
+	b->slots = slots;
+	b->record = arena_alloc(arena, slots * sizeof(*b->record));
+	snprintf(b->chain, sizeof(b->chain), "%s", chain);
+	return b;
+}
+
+void spool_batch_free(struct spool_batch **b)
+{
+	if (*b == NULL)
+		return;
+	struct arena *arena = (*b)->arena;
+
+	arena_free(&arena);
+	*b = NULL;
+}
+
+static int failed(struct spool_db *db, struct status *st)
+{
+	int code = sqlite3_errcode(db->sqlite), err;
+
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		err = -ENOSPC;
+		break;
+	case SQLITE_BUSY:
+		err = -EBUSY;
+		break;
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+	case SQLITE_CANTOPEN:
+		err = -EACCES;
+		break;
+	default:
+		err = -EIO;
+	}
+	return status_set(st, err, "spool %s: %s", db->dir, sqlite3_errmsg(db->sqlite));
+}
+
+/* The statement, reset, with its parameters forgotten; NULL and st if it cannot be prepared. */
+static sqlite3_stmt *statement(struct spool_db *db, enum statement which, struct status *st)
+{
+	sqlite3_stmt **s = &db->statement[which];
+
+	if (*s == NULL &&
+	    sqlite3_prepare_v3(db->sqlite, sql[which], -1, SQLITE_PREPARE_PERSISTENT, s, NULL) != SQLITE_OK) {
+		(void)failed(db, st);
+		return NULL;
+	}
+	sqlite3_clear_bindings(*s);
+	return *s;
+}
+
+/* One step of a statement that gives no rows (those of a pragma are dropped). */
+static int run(struct spool_db *db, sqlite3_stmt *s, struct status *st)
+{
+	int code = sqlite3_step(s), err = 0;
+
+	if (code != SQLITE_DONE && code != SQLITE_ROW)
+		err = failed(db, st);
+	sqlite3_reset(s);
+	return err;
+}
+
+static int run_plain(struct spool_db *db, enum statement which, struct status *st)
+{
+	sqlite3_stmt *s = statement(db, which, st);
+
+	return s != NULL ? run(db, s, st) : -EIO;
+}
+
+static int get_number(struct spool_db *db, enum statement which, int64_t *out, struct status *st)
+{
+	sqlite3_stmt *s = statement(db, which, st);
+	int code, err = 0;
+
+	*out = 0;
+	if (s == NULL)
+		return -EIO;
+	code = sqlite3_step(s);
+	if (code == SQLITE_ROW)
+		*out = sqlite3_column_int64(s, 0);
+	else if (code != SQLITE_DONE)
+		err = failed(db, st);
+	sqlite3_reset(s);
+	return err;
+}
+
+static void bind_text(sqlite3_stmt *s, int place, const char *text)
+{
+	sqlite3_bind_text(s, place, text, -1, SQLITE_STATIC); /* NULL is NULL; borrowed until the step is done */
+}
+
+static int set_state(struct spool_db *db, const char *name, const char *text, int64_t number, struct status *st)
+{
+	sqlite3_stmt *s = statement(db, SET_STATE, st);
+
+	if (s == NULL)
+		return -EIO;
+	bind_text(s, 1, name);
+	if (text != NULL)
+		bind_text(s, 2, text);
+	else
+		sqlite3_bind_int64(s, 2, number);
+	return run(db, s, st);
+}
+
+int spool_db_begin(struct spool_db *db, struct status *st)
+{
+	return run_plain(db, BEGIN, st);
+}
+
+int spool_db_commit(struct spool_db *db, struct status *st)
+{
+	return run_plain(db, COMMIT, st);
+}
+
+void spool_db_rollback(struct spool_db *db)
+{
+	struct status st;
+
+	if (!sqlite3_get_autocommit(db->sqlite) && run_plain(db, ROLLBACK, &st) != 0)
+		log_event(LOG_LEVEL_ERROR, "spool rollback failed", "%s", st.text);
+}
+
+int spool_db_put_open(struct spool_db *db, const struct cdr *c, struct status *st)
+{
+	sqlite3_stmt *s = statement(db, PUT_OPEN, st);
+	char id[UUID_TEXT_MAX];
+
+	if (s == NULL)
+		return -EIO;
+	buf_reset(&db->cdr);
+	cdr_row_pack(&db->cdr, c);
+	bind_text(s, 1, uuid_format(&c->id, id));
+	sqlite3_bind_int64(s, 2, c->given_mono_us);
+	bind_text(s, 3, db->cdr.text);
+	return run(db, s, st);
+}
+
+static int drop_open(struct spool_db *db, const char *id, int *was_open, struct status *st)
+{
+	sqlite3_stmt *s = statement(db, DROP_OPEN, st);
+	int err = -EIO;
+
+	if (s == NULL)
+		return err;
+	bind_text(s, 1, id);
+	err = run(db, s, st);
+	*was_open = err == 0 ? sqlite3_changes(db->sqlite) : 0;
+	return err;
+}
+
+int spool_db_put_record(struct spool_db *db, const struct cdr *c, int *was_open, struct status *st)
+{
+	char id[UUID_TEXT_MAX];
+	int err = drop_open(db, uuid_format(&c->id, id), was_open, st);
+	sqlite3_stmt *s = statement(db, PUT_RECORD, st);
+
+	if (err != 0 || s == NULL)
+		return err != 0 ? err : -EIO;
+	buf_reset(&db->cdr);
+	buf_reset(&db->attempts);
+	cdr_row_put(&db->cdr, c);
+	cdr_row_put_attempts(&db->attempts, c);
+	bind_text(s, 1, id);
+	sqlite3_bind_int64(s, 2, c->ended_us);
+	bind_text(s, 3, db->cdr.text);
+	bind_text(s, 4, db->attempts.len > 0 ? db->attempts.text : "");
+	bind_text(s, 5, c->trace);
+	return run(db, s, st);
+}
+
+int spool_db_heartbeat(struct spool_db *db, int64_t mono_us, struct status *st)
+{
+	return set_state(db, "heartbeat_us", NULL, mono_us, st);
+}
+
+static int set_aside(struct spool_db *db, const struct spool_record *r, struct status *st)
+{
+	sqlite3_stmt *s = statement(db, SET_ASIDE, st);
+
+	if (s == NULL)
+		return -EIO;
+	sqlite3_bind_int64(s, 1, clock_wall_us());
+	bind_text(s, 2, r->why);
+	sqlite3_bind_int64(s, 3, r->seq);
+	return run(db, s, st);
+}
+
+static int drop_range(struct spool_db *db, int64_t first, int64_t last, struct status *st)
+{
+	sqlite3_stmt *s = statement(db, DROP_RANGE, st);
+
+	if (s == NULL)
+		return -EIO;
+	sqlite3_bind_int64(s, 1, first);
+	sqlite3_bind_int64(s, 2, last);
+	return run(db, s, st);
+}
+
+int spool_db_settle(struct spool_db *db, const struct spool_batch *b, struct status *st)
+{
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < b->n; i++)
+		if (b->record[i].fate == SPOOL_REFUSED)
+			err = set_aside(db, &b->record[i], st);
+	for (size_t first = 0, next; err == 0 && first < b->n; first = next) {
+		for (next = first + 1; next < b->n; next++)
+			if ((b->record[next].fate == SPOOL_WAITING) != (b->record[first].fate == SPOOL_WAITING))
+				break;
+		if (b->record[first].fate != SPOOL_WAITING)
+			err = drop_range(db, b->record[first].seq, b->record[next - 1].seq, st);
+	}
+	return err;
+}
+
+int spool_db_read(struct spool_db *db, int64_t after, size_t max, struct spool_batch **out, struct status *st)
+{
+	sqlite3_stmt *s = statement(db, READ, st);
+	int code, err = 0;
+
+	*out = NULL;
+	if (s == NULL)
+		return -EIO;
+	struct spool_batch *b = spool_batch_new(db->chain, max);
+	sqlite3_bind_int64(s, 1, after);
+	sqlite3_bind_int64(s, 2, (int64_t)max);
+	while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+		struct spool_record *r = &b->record[b->n++];
+
+		r->seq = sqlite3_column_int64(s, 0);
+		r->id = arena_strdup(b->arena, (const char *)sqlite3_column_text(s, 1));
+		r->cdr = arena_strdup(b->arena, (const char *)sqlite3_column_text(s, 2));
+		r->attempts = arena_strdup(b->arena, (const char *)sqlite3_column_text(s, 3));
+		r->trace = arena_strdup(b->arena, (const char *)sqlite3_column_text(s, 4));
+	}
+	if (code != SQLITE_DONE)
+		err = failed(db, st);
+	sqlite3_reset(s);
+	if (err != 0 || b->n == 0)
+		spool_batch_free(&b);
+	*out = b;
+	return err;
+}
+
+int64_t spool_db_oldest_us(struct spool_db *db)
+{
+	int64_t closed_us;
+
+	return get_number(db, OLDEST, &closed_us, NULL) == 0 ? closed_us : 0;
+}
+
+uint64_t spool_db_free_bytes(struct spool_db *db)
+{
+	struct statvfs fs;
+	int64_t pages, page_size;
+
+	if (statvfs(db->dir, &fs) != 0 || get_number(db, FREE_PAGES, &pages, NULL) != 0 ||
+	    get_number(db, PAGE_SIZE, &page_size, NULL) != 0)
+		return UINT64_MAX;
+	return (uint64_t)fs.f_bavail * fs.f_frsize + (uint64_t)pages * (uint64_t)page_size;
+}
+
+/* What is proven of an answered call whose process died: it talked until the last heartbeat. */
+static void close_recovered(struct cdr *c, const char *node, int64_t answered_mono_us, int64_t heartbeat_us)
+{
+	int64_t proven_us = heartbeat_us - answered_mono_us;
+
+	if (c->node == NULL || c->node[0] == '\0')
+		c->node = cdr_text(c, node);
+	c->recovered = true;
+	c->reason = CDR_SWITCH_RESTART;
+	c->party = CDR_SWITCH;
+	c->duration_ms = proven_us > 0 ? proven_us / 1000 : 0;
+	c->ended_us = c->answered_us + c->duration_ms * 1000;
+	for (int i = 0; i < c->attempts; i++)
+		if (c->attempt[i].ended_us == 0)
+			c->attempt[i].ended_us = c->ended_us;
+	if (cdr_rate(c) != 0)
+		log_event(LOG_LEVEL_ERROR, "recovered call cannot be rated", "duration_ms=%lld",
+			  (long long)c->duration_ms);
+}
+
+static int set_open_aside(struct spool_db *db, const char *id, struct status *st)
+{
+	sqlite3_stmt *s = statement(db, SET_OPEN_ASIDE, st);
+	int was_open, err;
+
+	if (s == NULL)
+		return -EIO;
+	log_event(LOG_LEVEL_ERROR, "open call of an earlier run set aside", "id=%s reason=\"cannot be read\"", id);
+	sqlite3_bind_int64(s, 1, clock_wall_us());
+	bind_text(s, 2, "open call cannot be read");
+	bind_text(s, 3, id);
+	err = run(db, s, st);
+	return err == 0 ? drop_open(db, id, &was_open, st) : err;
+}
+
+struct open_call {
+	char *id, *cdr;
+	int64_t mono_us;
+};
+
+static int read_open(struct spool_db *db, struct open_call **out, size_t *n, struct status *st)
+{
+	sqlite3_stmt *s = statement(db, EACH_OPEN, st);
+	struct open_call *call = NULL;
+	size_t slots = 0;
+	int code, err = 0;
+
+	*out = NULL;
+	*n = 0;
+	if (s == NULL)
+		return -EIO;
+	while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+		if (*n == slots) {
+			slots = slots > 0 ? slots * 2 : 64;
+			call = xrealloc(call, slots * sizeof(*call));
+		}
+		call[*n].id = xstrdup((const char *)sqlite3_column_text(s, 0));
+		call[*n].mono_us = sqlite3_column_int64(s, 1);
+		call[*n].cdr = xstrdup((const char *)sqlite3_column_text(s, 2));
+		(*n)++;
+	}
+	if (code != SQLITE_DONE)
+		err = failed(db, st);
+	sqlite3_reset(s);
+	*out = call;
+	return err;
+}
+
+static int recover_one(struct spool_db *db, const struct open_call *call, const char *node, int64_t heartbeat_us,
+		       struct status *st)
+{
+	struct cdr *c;
+	int was_open, err;
+
+	if (cdr_row_unpack(call->cdr, &c) != 0)
+		return set_open_aside(db, call->id, st);
+	close_recovered(c, node, call->mono_us, heartbeat_us);
+	err = spool_db_put_record(db, c, &was_open, st);
+	cdr_free(&c);
+	return err;
+}
+
+static int get_heartbeat(struct spool_db *db, int64_t *mono_us, struct status *st)
+{
+	sqlite3_stmt *s = statement(db, GET_STATE, st);
+	int code, err = 0;
+
+	*mono_us = 0;
+	if (s == NULL)
+		return -EIO;
+	bind_text(s, 1, "heartbeat_us");
+	code = sqlite3_step(s);
+	if (code == SQLITE_ROW)
+		*mono_us = sqlite3_column_int64(s, 0);
+	else if (code != SQLITE_DONE)
+		err = failed(db, st);
+	sqlite3_reset(s);
+	return err;
+}
+
+/* In one transaction: the open calls become records, and the heartbeat of the earlier run, which may be of an earlier
+ * boot of the machine, goes. */
+static int recover(struct spool_db *db, const char *node, int64_t *recovered, struct status *st)
+{
+	struct open_call *call = NULL;
+	int64_t heartbeat_us;
+	size_t n = 0;
+	int err = spool_db_begin(db, st);
+
+	if (err != 0)
+		return err;
+	err = get_heartbeat(db, &heartbeat_us, st);
+	if (err == 0)
+		err = read_open(db, &call, &n, st);
+	for (size_t i = 0; i < n; i++) {
+		if (err == 0)
+			err = recover_one(db, &call[i], node, heartbeat_us, st);
+		free(call[i].id);
+		free(call[i].cdr);
+	}
+	free(call);
+	if (err == 0)
+		err = spool_db_heartbeat(db, clock_mono_us(), st);
+	if (err == 0)
+		err = spool_db_commit(db, st);
+	if (err != 0)
+		spool_db_rollback(db);
+	*recovered = (int64_t)n;
+	return err;
+}
+
+static int make_dir(const char *dir, struct status *st)
+{
+	char *path = xstrdup(dir);
+	int err = 0;
+
+	for (char *p = path + 1; err == 0; p++) {
+		char was = *p;
+
+		if (was != '/' && was != '\0')
+			continue;
+		*p = '\0';
+		if (mkdir(path, 0750) != 0 && errno != EEXIST)
+			err = -errno;
+		*p = was;
+		if (was == '\0')
+			break;
+	}
+	free(path);
+	return err == 0 ? 0 : status_set(st, err, "spool %s: cannot make the directory: %s", dir, strerror(-err));
+}
+
+static int lock(struct spool_db *db, struct status *st)
+{
+	char path[4096];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/lock", db->dir) >= sizeof(path))
+		return status_set(st, -ENAMETOOLONG, "spool: the directory's name is too long");
+	db->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (db->lock_fd < 0)
+		return status_set(st, -errno, "spool %s: cannot write there: %s", db->dir, strerror(errno));
+	if (flock(db->lock_fd, LOCK_EX | LOCK_NB) != 0)
+		return status_set(st, -EBUSY,
+				  "spool %s: another process uses it; give each tandemd a [spool] dir of its own",
+				  db->dir);
+	return 0;
+}
+
+static int execute(struct spool_db *db, const char *script, struct status *st)
+{
+	return sqlite3_exec(db->sqlite, script, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(db, st);
+}
+
+static int user_version(struct spool_db *db, int *version, struct status *st)
+{
+	sqlite3_stmt *s = NULL;
+	int err = 0;
+
+	if (sqlite3_prepare_v2(db->sqlite, "pragma user_version", -1, &s, NULL) != SQLITE_OK ||
+	    sqlite3_step(s) != SQLITE_ROW)
+		err = failed(db, st);
+	else
+		*version = sqlite3_column_int(s, 0);
+	sqlite3_finalize(s);
+	return err;
+}
+
+static int make_tables(struct spool_db *db, struct status *st)
+{
+	struct uuid chain;
+	char text[UUID_TEXT_MAX];
+	int err = spool_db_begin(db, st);
+
+	if (err != 0)
+		return err;
+	uuid_make(&chain, clock_wall_us());
+	err = execute(db, schema, st);
+	if (err == 0)
+		err = set_state(db, "chain_id", uuid_format(&chain, text), 0, st);
+	if (err == 0)
+		err = spool_db_commit(db, st);
+	if (err != 0)
+		spool_db_rollback(db);
+	return err;
+}
+
+static int get_chain(struct spool_db *db, struct status *st)
+{
+	sqlite3_stmt *s = statement(db, GET_STATE, st);
+	struct uuid chain;
+	int err = 0;
+
+	if (s == NULL)
+		return -EIO;
+	bind_text(s, 1, "chain_id");
+	if (sqlite3_step(s) == SQLITE_ROW)
+		snprintf(db->chain, sizeof(db->chain), "%s", (const char *)sqlite3_column_text(s, 0));
+	sqlite3_reset(s);
+	if (uuid_parse(db->chain, &chain) != 0)
+		err = status_set(st, -EBADMSG, "spool %s: the file has no chain_id: it is damaged", db->dir);
+	return err;
+}
+
+static int open_file(struct spool_db *db, struct status *st)
+{
+	char path[4096];
+	int version = 0, err;
+
+	snprintf(path, sizeof(path), "%s/spool.db",
+		 db->dir); /* "lock" fitted; this is cut and refused if it does not */
+	if (sqlite3_open_v2(path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+			    NULL) != SQLITE_OK)
+		return failed(db, st);
+	sqlite3_busy_timeout(db->sqlite, 1000); /* a person looking into the file */
+	err = execute(db, "pragma journal_mode = wal; pragma synchronous = full; pragma temp_store = memory", st);
+	if (err == 0)
+		err = user_version(db, &version, st);
+	if (err == 0 && version > FORMAT)
+		return status_set(st, -EPROTO, "spool %s: written by a newer tandem (format %d, this one knows %d)",
+				  db->dir, version, FORMAT);
+	if (err == 0 && version == 0)
+		err = make_tables(db, st);
+	return err == 0 ? get_chain(db, st) : err;
+}
+
+int spool_db_open(struct spool_db **out, const char *dir, const char *node, struct spool_db_counts *counts,
+		  struct status *st)
+{
+	struct spool_db *db = xcalloc(1, sizeof(*db));
+	int err;
+
+	db->lock_fd = -1;
+	db->dir = xstrdup(dir);
+	err = make_dir(dir, st);
+	if (err == 0)
+		err = lock(db, st);
+	if (err == 0)
+		err = open_file(db, st);
+	if (err == 0)
+		err = recover(db, node, &counts->recovered, st);
+	if (err == 0)
+		err = get_number(db, COUNT_RECORDS, &counts->records, st);
+	if (err == 0)
+		err = get_number(db, COUNT_OPEN, &counts->open_calls, st);
+	if (err != 0)
+		spool_db_close(&db);
+	*out = db;
+	return err;
+}
+
+void spool_db_close(struct spool_db **db)
+{
+	if (*db == NULL)
+		return;
+	for (int i = 0; i < STATEMENTS; i++)
+		sqlite3_finalize((*db)->statement[i]);
+	sqlite3_close((*db)->sqlite);
+	if ((*db)->lock_fd >= 0)
+		close((*db)->lock_fd);
+	buf_free(&(*db)->cdr);
+	buf_free(&(*db)->attempts);
+	free((*db)->dir);
+	free(*db);
+	*db = NULL;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spool_db.h - the spool's file: SQLite in WAL mode with synchronous=FULL. One thread.
+ *
+ *   records     finished, waiting for PostgreSQL; seq is never used twice and has no gaps: the spool's chain
+ *   open_calls  answered and not finished, as they stood at the answer
+ *   refused     what PostgreSQL would not have, and why
+ *   state       chain_id (a UUID of this spool's own), heartbeat_us (monotonic)
+ *
+ * Changes between begin and commit are one transaction. After any error roll back; nothing of it stands then.
+ */
+#ifndef BILLING_SPOOL_DB_H
+#define BILLING_SPOOL_DB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "billing/cdr.h"
+#include "billing/spool_priv.h"
+#include "lib/status.h"
+
+struct spool_db;
+
+struct spool_db_counts {
+	int64_t records, open_calls;
+	int64_t recovered; /* calls of an earlier run that were closed just now */
+};
+
+/* spool_db_open - make the directory (0750) and the file if missing, lock them against a second process, and close the
+ *   calls of an earlier run: each becomes a record that is `recovered`.
+ *   0; -EBUSY another process has it; -EPROTO it is of a newer version; -errno, with st saying what is wrong */
+int spool_db_open(struct spool_db **db, const char *dir, const char *node, struct spool_db_counts *counts,
+		  struct status *st) must_check;
+void spool_db_close(struct spool_db **db);
+
+/* All of these: 0; -ENOSPC the disk is full; -EIO anything else, st has SQLite's words. */
+int spool_db_begin(struct spool_db *db, struct status *st) must_check;
+int spool_db_commit(struct spool_db *db, struct status *st) must_check;
+void spool_db_rollback(struct spool_db *db);
+int spool_db_put_open(struct spool_db *db, const struct cdr *c, struct status *st) must_check;
+/* spool_db_put_record - the call's end; *was_open: 1 if its open call stood there and is gone now, else 0 */
+int spool_db_put_record(struct spool_db *db, const struct cdr *c, int *was_open, struct status *st) must_check;
+int spool_db_heartbeat(struct spool_db *db, int64_t mono_us, struct status *st) must_check;
+/* spool_db_settle - delete what was posted, set aside what was refused */
+int spool_db_settle(struct spool_db *db, const struct spool_batch *b, struct status *st) must_check;
+
+/* spool_db_read - a new batch of up to max records after `after`, NULL if there are none */
+int spool_db_read(struct spool_db *db, int64_t after, size_t max, struct spool_batch **b, struct status *st) must_check;
+/* spool_db_oldest_us - when the oldest waiting record was closed; 0: none waits */
+int64_t spool_db_oldest_us(struct spool_db *db);
+/* spool_db_free_bytes - what the spool may still write: free on disk and free inside its file; UINT64_MAX if unknown */
+uint64_t spool_db_free_bytes(struct spool_db *db);
+
+#endif
