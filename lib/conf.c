@@ -119,7 +119,9 @@ int conf_set(const struct conf_option *o, const char *value, void *settings, str
 
 	if (err == 0)
 		err = set_typed(o, value, field, &why);
-	if (err != 0)
+	if (err != 0 && o->secret)
+		status_set(st, err, "[%s] %s %s", o->section, o->key, why.text);
+	else if (err != 0)
 		status_set(st, err, "[%s] %s = \"%.160s\" %s", o->section, o->key, value, why.text);
 	return err;
 }

@@ -36,6 +36,7 @@ struct conf_option {
 	int (*check)(const char *value, void *field, struct status *st);
 	void (*release)(void *field); /* CONF_CUSTOM: free what check stored */
 	bool reloadable;
+	bool secret; /* may hold a password: errors do not show the value */
 	const char *meaning;
 };
 

@@ -114,19 +114,14 @@ static void field_begin(struct csv_reader *r)
 	r->offset[r->fields++] = r->text.len;
 }
 
-static void field_end(struct csv_reader *r)
-{
-	buf_putc(&r->text, '\0');
-	r->place = FIELD_START;
-}
-
 static int record_end(struct csv_reader *r)
 {
 	int err = 0;
 
 	if (r->fields == 0)
 		field_begin(r);
-	field_end(r);
+	buf_putc(&r->text, '\0');
+	r->place = FIELD_START;
 
 	bool blank = r->fields == 1 && r->text.len == 1 && !r->any_quote;
 	if (!blank && !utf8_valid(r->text.text, r->text.len)) {
@@ -181,9 +176,11 @@ static int plain_byte(struct csv_reader *r, char c)
 	if (r->fields == 0)
 		field_begin(r);
 	if (c == r->delimiter) {
-		field_end(r);
+		int err = put_byte(r, '\0'); /* the field's end */
+
+		r->place = FIELD_START;
 		field_begin(r);
-		return 0;
+		return err;
 	}
 	if (r->place == AFTER_QUOTE)
 		return refuse(r, r->line, "text after a closing quote");

@@ -44,9 +44,9 @@ static bool cell_fits(int64_t next_us, int32_t per_second, int64_t mono_us)
 	return next_us - mono_us <= US_A_SECOND - US_A_SECOND / per_second;
 }
 
-bool gauge_pass(struct gauge *g, int32_t per_second, int64_t mono_us)
+static bool cell_take(_Atomic int64_t *cell_us, int32_t per_second, int64_t mono_us)
 {
-	int64_t next_us = atomic_load(&g->next_us);
+	int64_t next_us = atomic_load(cell_us);
 	int64_t after_us;
 
 	if (per_second <= 0)
@@ -55,8 +55,18 @@ bool gauge_pass(struct gauge *g, int32_t per_second, int64_t mono_us)
 		if (!cell_fits(next_us, per_second, mono_us))
 			return false;
 		after_us = (next_us > mono_us ? next_us : mono_us) + US_A_SECOND / per_second;
-	} while (!atomic_compare_exchange_weak(&g->next_us, &next_us, after_us));
+	} while (!atomic_compare_exchange_weak(cell_us, &next_us, after_us));
 	return true;
+}
+
+bool gauge_pass(struct gauge *g, int32_t per_second, int64_t mono_us)
+{
+	return cell_take(&g->next_us, per_second, mono_us);
+}
+
+bool gauge_note(struct gauge *g, int32_t per_second, int64_t mono_us)
+{
+	return cell_take(&g->note_us, per_second, mono_us);
 }
 
 bool gauge_would_pass(const struct gauge *g, int32_t per_second, int64_t mono_us)

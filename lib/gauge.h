@@ -15,6 +15,7 @@ struct gauge {
 	_Atomic int32_t in_use;	   /* of this process */
 	_Atomic int32_t elsewhere; /* of the other nodes, as last heard */
 	_Atomic int64_t next_us;   /* rate: the time at which the next start would fit (generic cell rate algorithm) */
+	_Atomic int64_t note_us;   /* the same for what is noted of the refused ones */
 };
 
 /* gauge_take - one more in use, unless in_use + elsewhere has reached limit (limit < 0: none). */
@@ -26,6 +27,9 @@ int32_t gauge_in_use(const struct gauge *g); /* here and elsewhere */
  *              per_second < 0: no limit; 0: never. gauge_would_pass only asks. */
 bool gauge_pass(struct gauge *g, int32_t per_second, int64_t mono_us);
 bool gauge_would_pass(const struct gauge *g, int32_t per_second, int64_t mono_us);
+
+/* gauge_note - of those that did not pass, may this one be noted (written down)? At most per_second a second, too. */
+bool gauge_note(struct gauge *g, int32_t per_second, int64_t mono_us);
 
 struct gauge_table; /* (kind, id) → gauge; grows, never forgets. gauge_get takes a lock: not for SIP threads. */
 struct gauge_table *gauge_table_new(void);

@@ -276,9 +276,10 @@ const struct conf_option settings_table[] = {
 	 .meaning = "PEM file with the authorities that peers are checked against"},
 
 	{"database", "url", CONF_TEXT, AT(database_url), .fallback = "postgresql:///tandem",
-	 .check = check_database_url, .meaning = "PostgreSQL, as a libpq URI; several hosts may be named"},
+	 .check = check_database_url, .secret = true,
+	 .meaning = "PostgreSQL, as a libpq URI; several hosts may be named"},
 	{"redis", "url", CONF_TEXT, AT(redis_url), .fallback = "redis://127.0.0.1:6379/0", .check = check_redis_url,
-	 .meaning = "Redis: redis://, unix:///path or redis+sentinel://host,host/name"},
+	 .secret = true, .meaning = "Redis: redis://, unix:///path or redis+sentinel://host,host/name"},
 	{"spool", "dir", CONF_TEXT, AT(spool_dir), .fallback = "/var/lib/tandem/spool", .check = check_directory,
 	 .meaning = "where CDRs wait, on disk, until PostgreSQL has them"},
 	{"media", "rtpengine", CONF_TEXT, AT(rtpengine), .fallback = "", .check = check_rtpengine,
