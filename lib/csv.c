@@ -247,7 +247,7 @@ static int head_byte(struct csv_reader *r, char c)
 	if (c == '"')
 		r->head_quoted = !r->head_quoted;
 	/* leading blank lines say nothing about the delimiter */
-	if (c == '\n' && !r->head_quoted && strpbrk(r->head.text, ",;\"") != NULL)
+	if (c == '\n' && !r->head_quoted && strspn(r->head.text, "\xef\xbb\xbf\r\n") < r->head.len)
 		return head_end(r);
 	return 0;
 }

@@ -56,18 +56,18 @@ int money_parse(const char *text, struct money *out)
 char *money_format(struct money m, int places, char out[static MONEY_TEXT_MAX])
 {
 	uint64_t magnitude = m.nano < 0 ? -(uint64_t)m.nano : (uint64_t)m.nano;
-	uint64_t fraction = magnitude % (uint64_t)MONEY_NANO;
+	uint64_t whole = magnitude / (uint64_t)MONEY_NANO, fraction = magnitude % (uint64_t)MONEY_NANO;
+	int len = snprintf(out, MONEY_TEXT_MAX, "%s%llu.%09llu", m.nano < 0 ? "-" : "", (unsigned long long)whole,
+			   (unsigned long long)fraction);
 	int decimals = MONEY_PLACES;
 
 	assert(places >= 0 && places <= MONEY_PLACES);
-	while (decimals > places && fraction % 10 == 0) {
-		fraction /= 10;
+	while (decimals > places && out[len - 1] == '0') {
+		out[--len] = '\0';
 		decimals--;
 	}
-	int len = snprintf(out, MONEY_TEXT_MAX, "%s%llu", m.nano < 0 ? "-" : "",
-			   (unsigned long long)(magnitude / (uint64_t)MONEY_NANO));
-	if (decimals > 0)
-		snprintf(out + len, MONEY_TEXT_MAX - (size_t)len, ".%0*llu", decimals, (unsigned long long)fraction);
+	if (decimals == 0)
+		out[len - 1] = '\0'; /* the point */
 	return out;
 }
 
