@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The spool with its database away: what is on disk, and what a second start makes of it. */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "billing/cdr_row.h"
+#include "billing/spool.h"
+#include "billing/spool_db.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+
+#define NOWHERE "host=/nonexistent"
+
+static char dir[64];
+
+static int setup(void **state)
+{
+	log_set_level(LOG_LEVEL_ERROR);
+	snprintf(dir, sizeof(dir), "/tmp/test_spool_XXXXXX");
+	return mkdtemp(dir) != NULL ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	static const char *const names[] = {"spool.db", "spool.db-wal", "spool.db-shm", "lock", ""};
+	char path[128];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		(void)remove(path);
+	}
+	return 0;
+}
+
+static struct spool *start_with(size_t calls_max, uint64_t disk_reserve)
+{
+	struct spool_options o = {.dir = dir,
+				  .node = "sw1",
+				  .database_url = NOWHERE,
+				  .calls_max = calls_max,
+				  .disk_reserve = disk_reserve};
+	struct spool *s;
+	struct status st;
+
+	if (spool_start(&s, &o, &st) != 0)
+		fail_msg("%s", st.text);
+	return s;
+}
+
+static struct spool *start(void)
+{
+	return start_with(0, 0);
+}
+
+static struct cdr *call(int64_t answered_us)
+{
+	struct cdr *c = cdr_new();
+
+	c->started_us = clock_wall_us();
+	uuid_make(&c->id, c->started_us);
+	c->node = "sw1";
+	c->answered_us = answered_us;
+	c->ended_us = c->started_us;
+	c->sell = (struct cdr_side){.rated = true, .prefix = "49", .currency = "EUR"};
+	c->sell.terms = rate_terms_plain(60000000);
+	c->attempts = 1;
+	c->attempt[0] =
+		(struct cdr_attempt){.trunk_id = 1, .carrier_id = 1, .started_us = c->started_us, .reason = "answered"};
+	return c;
+}
+
+/* What stands in the file, read by the means of the spool itself. */
+static struct spool_batch *records(void)
+{
+	struct spool_db *db;
+	struct spool_db_counts counts;
+	struct spool_batch *b;
+	struct status st;
+
+	if (spool_db_open(&db, dir, "sw1", &counts, &st) != 0 || spool_db_read(db, 0, 1000, &b, &st) != 0)
+		fail_msg("%s", st.text);
+	spool_db_close(&db);
+	return b;
+}
+
+static void a_finished_call_is_on_disk_after_a_stop_without_database(void **state)
+{
+	struct spool *s = start();
+	struct spool_batch *b;
+
+	for (int i = 0; i < 3; i++) {
+		assert_true(spool_reserve(s));
+		spool_close(s, call(0));
+	}
+	assert_int_equal(spool_stop(&s, 0), 3);
+	b = records();
+	assert_int_equal(b->n, 3);
+	assert_int_equal(b->record[0].seq, 1);
+	assert_int_equal(b->record[2].seq, 3);
+	assert_string_not_equal(b->record[0].attempts, "");
+	assert_int_equal(strlen(b->chain), UUID_TEXT_MAX - 1);
+	spool_batch_free(&b);
+}
+
+static void a_sequence_number_is_never_used_twice(void **state)
+{
+	struct spool_db *db;
+	struct spool_db_counts counts;
+	struct spool_batch *b;
+	struct status st;
+	int was_open;
+
+	assert_int_equal(spool_db_open(&db, dir, "sw1", &counts, &st), 0);
+	for (int i = 0; i < 2; i++) {
+		struct cdr *c = call(0);
+
+		assert_int_equal(spool_db_begin(db, &st), 0);
+		assert_int_equal(spool_db_put_record(db, c, &was_open, &st), 0);
+		assert_int_equal(spool_db_commit(db, &st), 0);
+		cdr_free(&c);
+		assert_int_equal(spool_db_read(db, 0, 10, &b, &st), 0);
+		assert_int_equal(b->n, 1);
+		assert_int_equal(b->record[0].seq, i + 1);
+		b->record[0].fate = SPOOL_POSTED;
+		assert_int_equal(spool_db_settle(db, b, &st), 0);
+		spool_batch_free(&b);
+	}
+	spool_db_close(&db);
+}
+
+static void a_refused_record_is_set_aside_and_the_others_go(void **state)
+{
+	struct spool_db *db;
+	struct spool_db_counts counts;
+	struct spool_batch *b;
+	struct status st;
+	int was_open;
+
+	assert_int_equal(spool_db_open(&db, dir, "sw1", &counts, &st), 0);
+	for (int i = 0; i < 5; i++) {
+		struct cdr *c = call(0);
+
+		assert_int_equal(spool_db_put_record(db, c, &was_open, &st), 0);
+		cdr_free(&c);
+	}
+	assert_int_equal(spool_db_read(db, 0, 10, &b, &st), 0);
+	b->record[0].fate = b->record[1].fate = b->record[4].fate = SPOOL_POSTED;
+	b->record[2].fate = SPOOL_REFUSED;
+	b->record[2].why = "too odd";
+	assert_int_equal(spool_db_settle(db, b, &st), 0);
+	spool_batch_free(&b);
+	assert_int_equal(spool_db_read(db, 0, 10, &b, &st), 0);
+	assert_int_equal(b->n, 1); /* the one whose fate is open */
+	assert_int_equal(b->record[0].seq, 4);
+	spool_batch_free(&b);
+	spool_db_close(&db);
+}
+
+static void an_answered_call_is_recovered_after_a_crash_with_what_is_proven(void **state)
+{
+	struct spool_batch *b;
+	char *field, *rest;
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct spool *s = start();
+
+		if (spool_reserve(s))
+			spool_answered(s, call(clock_wall_us()));
+		if (spool_reserve(s)) { /* one that ends in time */
+			struct cdr *c = call(clock_wall_us());
+
+			spool_answered(s, cdr_copy(c));
+			spool_close(s, c);
+		}
+		usleep(2300000); /* two heartbeats */
+		kill(getpid(), SIGKILL);
+	}
+	assert_int_equal(waitpid(child, NULL, 0), child);
+
+	struct spool *s = start();
+	struct spool_stats stats;
+	spool_stats(s, &stats);
+	assert_int_equal(stats.on_disk, 2);
+	assert_int_equal(stats.open_calls, 0);
+	assert_int_equal(spool_stop(&s, 0), 2);
+	b = records();
+	assert_int_equal(b->n, 2);
+	rest = (char *)b->record[1].cdr;
+	for (int i = 0; i < 17; i++)
+		field = strsep(&rest, "\t");
+	assert_in_range(atol(field), 900, 2400); /* duration_ms */
+	assert_non_null(strstr(rest, "switch_restart\tswitch\t1\t49\t0.060000\t"));
+	assert_string_equal(strrchr(rest, '\t'), "\tt");
+	assert_null(strstr(rest, "0.000000")); /* it is rated */
+	spool_batch_free(&b);
+}
+
+static void what_was_given_outlives_kill_9_150_ms_later(void **state)
+{
+	struct spool_batch *b;
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct spool *s = start();
+
+		for (int i = 0; i < 200; i++)
+			if (spool_reserve(s))
+				spool_close(s, call(0));
+		usleep(150000);
+		kill(getpid(), SIGKILL);
+	}
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	b = records();
+	assert_non_null(b);
+	assert_int_equal(b->n, 200);
+	spool_batch_free(&b);
+}
+
+static void a_second_process_is_kept_out(void **state)
+{
+	struct spool *s = start(), *second;
+	struct spool_options o = {.dir = dir, .node = "sw1", .database_url = NOWHERE};
+	struct status st;
+
+	assert_int_equal(spool_start(&second, &o, &st), -EBUSY);
+	assert_non_null(strstr(st.text, "another process"));
+	assert_int_equal(spool_stop(&s, 0), 0);
+}
+
+static void a_directory_that_cannot_be_made_is_one_clear_error(void **state)
+{
+	struct spool *s;
+	struct spool_options o = {.dir = "/dev/null/spool", .node = "sw1", .database_url = NOWHERE};
+	struct status st;
+
+	assert_int_equal(spool_start(&s, &o, &st), -ENOTDIR);
+	assert_string_equal(st.text, "spool /dev/null/spool: cannot make the directory: Not a directory");
+}
+
+static void a_file_that_is_no_spool_is_one_clear_error(void **state)
+{
+	struct spool *s;
+	struct spool_options o = {.dir = dir, .node = "sw1", .database_url = NOWHERE};
+	struct status st;
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/spool.db", dir);
+	f = fopen(path, "w");
+	for (int i = 0; i < 1000; i++)
+		fputs("this is no database at all\n", f);
+	fclose(f);
+	assert_true(spool_start(&s, &o, &st) < 0);
+	assert_non_null(strstr(st.text, "not a database"));
+}
+
+static void reservations_are_bounded(void **state)
+{
+	struct spool *s = start_with(2, 0);
+	struct spool_stats stats;
+
+	assert_true(spool_reserve(s));
+	assert_true(spool_reserve(s));
+	assert_false(spool_reserve(s));
+	spool_unreserve(s);
+	assert_true(spool_reserve(s));
+	spool_close(s, call(0));
+	do { /* the place is free again once the record is on disk */
+		usleep(1000);
+		spool_stats(s, &stats);
+	} while (stats.on_disk < 1);
+	assert_true(spool_reserve(s));
+	spool_unreserve(s);
+	spool_unreserve(s);
+	assert_int_equal(spool_stop(&s, 0), 1);
+}
+
+static void a_nearly_full_disk_gives_no_reservation(void **state)
+{
+	struct spool *s = start_with(0, UINT64_MAX / 2);
+	struct spool_stats stats;
+
+	assert_false(spool_reserve(s));
+	spool_stats(s, &stats);
+	assert_true(stats.disk_low);
+	assert_int_equal(stats.reserved, 0);
+	assert_int_equal(spool_stop(&s, 0), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define IN_A_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+		IN_A_DIRECTORY(a_finished_call_is_on_disk_after_a_stop_without_database),
+		IN_A_DIRECTORY(a_sequence_number_is_never_used_twice),
+		IN_A_DIRECTORY(a_refused_record_is_set_aside_and_the_others_go),
+		IN_A_DIRECTORY(an_answered_call_is_recovered_after_a_crash_with_what_is_proven),
+		IN_A_DIRECTORY(what_was_given_outlives_kill_9_150_ms_later),
+		IN_A_DIRECTORY(a_second_process_is_kept_out),
+		IN_A_DIRECTORY(a_directory_that_cannot_be_made_is_one_clear_error),
+		IN_A_DIRECTORY(a_file_that_is_no_spool_is_one_clear_error),
+		IN_A_DIRECTORY(reservations_are_bounded),
+		IN_A_DIRECTORY(a_nearly_full_disk_gives_no_reservation),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
