@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* call.h - one call: its two legs, its attempts, its record. Lives on one worker, in one arena.
+ *
+ * The order of work is section 4 of the outside: who (call_begin), may it (admit.c), where (routing), hunt (hunt.c),
+ * talk and end (call.c by the table in call_table.c).
+ */
+#ifndef SWITCH_CALL_H
+#define SWITCH_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "billing/cdr.h"
+#include "lib/arena.h"
+#include "lib/uuid.h"
+#include "routing/number.h"
+#include "routing/route.h"
+#include "switch/cause.h"
+#include "switch/leg.h"
+#include "switch/worker.h"
+
+enum call_state {
+	CALL_CALLING,  /* an attempt is out, nothing came back yet */
+	CALL_TRYING,   /* 100 came */
+	CALL_RINGING,  /* 18x came */
+	CALL_ANSWERED, /* 200 sent to the caller, its ACK not here yet */
+	CALL_UP,
+	CALL_OVER, /* the CDR is written; legs may still wait for transactions */
+	CALL_STATES
+};
+
+enum call_event {
+	CALL_ON_CANCEL, /* caller */
+	CALL_ON_ACK,
+	CALL_ON_UNACKED,
+	CALL_ON_BYE_A, /* caller hangs up */
+	CALL_ON_BYE_B,
+	CALL_ON_TRYING, /* the present attempt */
+	CALL_ON_PROGRESS,
+	CALL_ON_ANSWER,
+	CALL_ON_FAIL,
+	CALL_ON_LATE_ANSWER, /* an attempt that was given up */
+	CALL_ON_LATE_FAIL,
+	CALL_ON_TIMER,
+	CALL_ON_HANGUP, /* the operator, or the node that stops */
+	CALL_ON_GONE,	/* a leg has no transaction left */
+	CALL_EVENTS
+};
+
+enum call_timer {
+	CALL_TIMER_NONE,
+	CALL_TIMER_RESPONSE,
+	CALL_TIMER_PROGRESS,
+	CALL_TIMER_RING,
+	CALL_TIMER_INVITE,
+	CALL_TIMER_DURATION
+};
+
+struct call_offer {		   /* a route as the hunt needs it */
+	const struct trunk *trunk; /* borrowed from call->snap */
+	struct deck_found rate;
+};
+
+struct call_attempt {
+	struct leg leg;
+	struct call *call;
+	int n;	   /* index in call->attempt and cdr->attempt */
+	int offer; /* index in call->offer */
+	bool open; /* its gauges are held */
+	struct gauge *trunk_gauge, *carrier_gauge;
+};
+
+struct call {
+	struct call *next, **prev; /* worker->calls */
+	struct arena *arena;
+	struct worker *worker;
+	struct uuid id;
+	enum call_state state;
+	struct snapshot *snap; /* held until the call is answered or over */
+	struct leg a;
+	struct call_attempt *attempt[CDR_ATTEMPTS_MAX];
+	int attempts;
+	struct call_attempt *b; /* the present attempt, or the one that answered */
+	struct call_offer *offer;
+	int offers, next_offer;
+	const struct trunk *ingress; /* valid while snap is held */
+	struct number_pair number;   /* as routed */
+	const char *display;
+	int max_forwards;
+	msg_t *invite; /* the caller's INVITE: its body goes to each vendor */
+	bool invite_has_body;
+	struct call_attempt *media_owner; /* whose 18x with a body has reached the caller */
+	bool hunt_after_media;
+	int last_code; /* the last vendor's final answer; 408 for silence */
+	bool last_was_silence, last_rang;
+	su_timer_t *timer;
+	enum call_timer timer_kind;
+	int64_t begun_mono_us, answered_mono_us, invite_deadline_us;
+	int32_t max_duration_s;			   /* 0: none */
+	struct gauge *trunk_gauge, *carrier_gauge; /* ingress; NULL once given back */
+	int hangup_code;			   /* what an unanswered caller is told on CALL_ON_HANGUP */
+	enum cdr_reason hangup_reason;
+	struct cdr *cdr; /* given to the spool at the end */
+	bool reserved;	 /* holds a place in the spool */
+	bool shown;	 /* stands in the live calls */
+	bool buried;
+};
+
+/* call_begin - a new INVITE. Takes irq; answers it in any case. */
+void call_begin(struct worker *w, nta_incoming_t *irq, const sip_t *sip);
+
+/* call_find - by id, NULL if it is not here. call_end - hang up for that reason; code is what an unanswered caller is
+ * told. */
+struct call *call_find(struct worker *w, const struct uuid *id);
+void call_end(struct call *c, enum cdr_reason reason, int code);
+
+void call_bury(struct worker *w);  /* free the calls that are done with */
+void call_discard(struct call *c); /* the worker ends: close its legs, unlink */
+
+/* ---- within switch/: between call.c, call_table.c, hunt.c ---------------------------------------------------------
+ */
+
+void call_handle(struct call *c, enum call_event event, const struct leg_event *ev, struct call_attempt *attempt);
+/* call_finish - the call is over: answer the caller if that is still due, write the CDR, let the limits go */
+void call_finish(struct call *c, struct cause cause, enum cdr_party party);
+void call_set_timer(struct call *c, enum call_timer kind, int64_t ms);
+void call_show(const struct call *c);
+int64_t call_wall_us(
+	const struct call *c); /* now, on this call's own time line: start + what the monotonic clock measured */
+
+struct call *call_new(struct worker *w);
+/* call_pass - a request inside the call: to the other side */
+void call_pass(struct call *c, struct leg *from, struct call_attempt *t, const struct leg_event *ev);
+
+/* hunt_timer - start the present attempt's limit of that kind (or the whole call's, if that is nearer) */
+void hunt_timer(struct call *c, enum call_timer kind);
+/* hunt_next - try the next offer; with none left the call ends with the last vendor's fate */
+void hunt_next(struct call *c);
+/* hunt_attempt_close - the attempt is over: note it in the record, give its limits back */
+void hunt_attempt_close(struct call_attempt *t, int code, const char *reason);
+
+typedef void call_action(struct call *c, const struct leg_event *ev, struct call_attempt *attempt);
+/* call_table - what is done in which state; call_ignore where nothing is to be done on purpose. No entry is NULL. */
+extern call_action *const call_table[CALL_STATES][CALL_EVENTS];
+void call_ignore(struct call *c, const struct leg_event *ev, struct call_attempt *attempt);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The way in: who calls, may it, where to. Section 4 of the outside, points 1 to 3, in that order. */
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/random.h"
+#include "routing/ingress.h"
+#include "switch/call.h"
+#include "switch/node.h"
+#include "switch/peer.h"
+
+static void refuse(nta_incoming_t *irq, int status)
+{
+	nta_incoming_treply(irq, status, cause_phrase(status), TAG_END());
+	nta_incoming_destroy(irq);
+}
+
+static void reject(struct call *c, int code, enum cdr_reason reason)
+{
+	call_finish(c, (struct cause){.code = code, .reason = reason}, CDR_SWITCH);
+}
+
+/* What the record says of the call from its first moment on. */
+static void record_begin(struct call *c, const struct trunk *trunk, const struct peer *peer, const char *called,
+			 const char *calling, const sip_t *sip)
+{
+	struct cdr *cdr = c->cdr;
+
+	c->ingress = trunk;
+	c->hunt_after_media = trunk->hunt_after_media;
+	cdr->ingress_trunk_id = trunk->id;
+	cdr->ingress_carrier_id = trunk->carrier->id;
+	cdr->called_in = cdr_text(cdr, called);
+	cdr->calling_in = cdr_text(cdr, calling);
+	cdr->source_ip = cdr_text(cdr, peer->text);
+	cdr->a_call_id = cdr_text(cdr, sip->sip_call_id->i_id);
+}
+
+/* Message-level conditions that end a call before its number matters (RFC 3261 sections 8.2.2.3 and 16.3). */
+static int check_message(const struct call *c, const sip_t *sip)
+{
+	if (!c->a.dialog)
+		return 400;
+	if (sip->sip_max_forwards && sip->sip_max_forwards->mf_count == 0)
+		return 483;
+	if (sip->sip_require && sip->sip_require->k_items && sip->sip_require->k_items[0])
+		return 420;
+	return 0;
+}
+
+static bool capacity_taken(struct call *c)
+{
+	struct node *node = c->worker->node;
+	const struct trunk *t = c->ingress;
+	int64_t now = c->begun_mono_us;
+
+	if (!gauge_pass(node->calls, atomic_load_explicit(&node->max_cps, memory_order_relaxed), now) ||
+	    !gauge_pass(t->carrier->gauge, t->carrier->max_cps, now) || !gauge_pass(t->gauge, t->max_cps, now)) {
+		/* A flood must not become a flood of records. */
+		if (t->max_cps >= 0 && !gauge_note(t->gauge, t->max_cps, now)) {
+			spool_unreserve(node->spool);
+			c->reserved = false;
+			atomic_fetch_add_explicit(&c->worker->count.shed, 1, memory_order_relaxed);
+		}
+		return false;
+	}
+	if (!gauge_take(t->gauge, t->max_channels))
+		return false;
+	c->trunk_gauge = t->gauge;
+	if (!gauge_take(t->carrier->gauge, t->carrier->max_channels))
+		return false;
+	c->carrier_gauge = t->carrier->gauge;
+	return true;
+}
+
+/* The routes are copied: the scratch they stand in serves the next call. */
+static void offers_keep(struct call *c, const struct route *r)
+{
+	struct cdr *cdr = c->cdr;
+
+	if (r->has_sell) {
+		cdr->sell.rated = true;
+		cdr->sell.prefix = cdr_text(cdr, r->sell.prefix);
+		cdr->sell.terms = r->sell.terms;
+		cdr->sell.currency = cdr_text(cdr, r->sell_currency);
+		cdr->destination = cdr_text(cdr, r->sell.destination);
+	}
+	c->offers = r->n_offers;
+	c->offer = arena_alloc(c->arena, sizeof *c->offer * (size_t)(r->n_offers > 0 ? r->n_offers : 1));
+	for (int i = 0; i < r->n_offers; i++)
+		c->offer[i] = (struct call_offer){.trunk = r->offer[i].trunk, .rate = r->offer[i].rate};
+}
+
+static void trace_keep(struct cdr *cdr, const struct route *r)
+{
+	json_t *trace = route_json(r);
+	char *text = trace ? json_dumps(trace, JSON_COMPACT) : NULL;
+	if (text)
+		cdr->trace = arena_strdup(cdr->arena, text);
+	free(text);
+	json_decref(trace);
+}
+
+static void admit_and_route(struct call *c, const char *called, const char *calling, const sip_t *sip)
+{
+	struct worker *w = c->worker;
+	struct route *r = w->route;
+	int refused = check_message(c, sip);
+
+	if (refused) {
+		if (refused == 420)
+			leg_answer_unsupported(&c->a, sip);
+		reject(c, refused, CDR_REJECTED);
+		return;
+	}
+	if (atomic_load_explicit(&w->node->draining, memory_order_relaxed)) {
+		reject(c, 503, CDR_CAPACITY);
+		return;
+	}
+	if (number_in(c->ingress, called, calling, &c->number)) {
+		reject(c, 484, CDR_REJECTED);
+		return;
+	}
+	const struct route_query q = {
+		.snap = c->snap,
+		.ingress = c->ingress,
+		.called = c->number.called,
+		.calling = c->number.calling,
+		.at_us = c->cdr->started_us,
+		.mono_us = c->begun_mono_us,
+		.now = true,
+		.seed = random_u64(),
+	};
+	enum route_outcome outcome = route_permit(r, &q);
+	if (outcome == ROUTE_OK && !capacity_taken(c)) {
+		reject(c, 503, CDR_CAPACITY);
+		return;
+	}
+	if (outcome == ROUTE_OK) {
+		outcome = route_decide(r, &q);
+		offers_keep(c, r);
+		trace_keep(c->cdr, r);
+	}
+	if (outcome != ROUTE_OK) {
+		call_finish(c, cause_of_outcome(outcome), CDR_SWITCH);
+		return;
+	}
+	leg_answer(&c->a, 100, NULL);
+	c->shown = true;
+	call_show(c);
+	hunt_next(c);
+}
+
+void call_begin(struct worker *w, nta_incoming_t *irq, const sip_t *sip)
+{
+	msg_t *msg = nta_incoming_getrequest(irq);
+	const struct trunk *trunk = NULL;
+	char called[NUMBER_MAX], calling[NUMBER_MAX];
+	struct peer peer;
+
+	atomic_fetch_add_explicit(&w->count.calls, 1, memory_order_relaxed);
+	peer_of_message(&peer, msg);
+	peer_called(sip, called);
+	if (!w->snap || !snapshot_has_routes(w->snap)) {
+		refuse(irq, 503);
+	} else if (ingress_match(w->snap, (const struct sockaddr *)&peer.address, peer.transport, called, &trunk) !=
+		   INGRESS_FOUND) {
+		refuse(irq, 403);
+	} else if (!spool_reserve(w->node->spool)) {
+		refuse(irq, 503); /* no room for its record: no call */
+	} else {
+		peer_calling(sip, trunk->trust_pai, calling);
+		struct call *c = call_new(w);
+		c->reserved = true;
+		c->invite = msg_ref_create(msg);
+		c->max_forwards = sip->sip_max_forwards ? (int)sip->sip_max_forwards->mf_count - 1 : 69;
+		c->display = sip->sip_from->a_display && sip->sip_from->a_display[0]
+				     ? arena_strdup(c->arena, sip->sip_from->a_display)
+				     : NULL;
+		record_begin(c, trunk, &peer, called, calling, sip);
+		c->invite_has_body = sip->sip_payload != NULL;
+		int r = leg_accept(&c->a, c, w, worker_port_of(w, irq, msg), irq, sip);
+		if (r) /* without a dialog: check_message refuses it */
+			log_event(LOG_LEVEL_DEBUG, "INVITE without a usable Contact", "source=%s", peer.text);
+		admit_and_route(c, called, calling, sip);
+	}
+	msg_destroy(msg);
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a call does: state x event -> action. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "switch/call.h"
+#include "switch/node.h"
+#include "switch/relay.h"
+
+/* Q.850 cause from a Reason header (RFC 3326); 0 if there is none. */
+static int q850_of(const sip_t *sip)
+{
+	for (const sip_reason_t *r = sip ? sip->sip_reason : NULL; r; r = r->re_next)
+		if (r->re_protocol && strcasecmp(r->re_protocol, "Q.850") == 0 && r->re_cause)
+			return atoi(r->re_cause) & 0x7f;
+	return 0;
+}
+
+static void on_trying(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	c->state = CALL_TRYING;
+	hunt_timer(c, CALL_TIMER_PROGRESS);
+}
+
+/* An 18x goes to the caller; one with a body opens its media, and another vendor may then no longer share its To tag.
+ */
+static void progress_pass(struct call *c, const struct leg_event *ev)
+{
+	bool has_body = ev->sip && ev->sip->sip_payload;
+	struct cdr *cdr = c->cdr;
+
+	if (c->media_owner && c->media_owner != c->b) {
+		if (leg_refork(&c->a))
+			return;
+		c->media_owner = NULL;
+	}
+	leg_answer(&c->a, ev->status, ev->sip);
+	if (has_body)
+		c->media_owner = c->b;
+	if (cdr->pdd_ms < 0) {
+		cdr->pdd_ms = (clock_mono_us() - c->begun_mono_us) / 1000;
+		cdr->progress_us = call_wall_us(c);
+	}
+}
+
+static void on_progress(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	struct cdr_attempt *r = &c->cdr->attempt[t->n];
+
+	if (!r->progress_us)
+		r->progress_us = call_wall_us(c);
+	progress_pass(c, ev);
+	if (c->state != CALL_RINGING) {
+		c->state = CALL_RINGING;
+		hunt_timer(c, CALL_TIMER_RING);
+		call_show(c);
+	}
+}
+
+static int32_t shorter(int32_t a, int32_t b)
+{
+	return a <= 0 ? b : b <= 0 || a < b ? a : b;
+}
+
+static void on_answer(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	struct cdr *cdr = c->cdr;
+	int32_t limit_s = shorter(c->ingress->max_duration_s, c->offer[t->offer].trunk->max_duration_s);
+
+	if (c->media_owner && c->media_owner != t && leg_refork(&c->a))
+		log_event(LOG_LEVEL_WARN, "no memory for a new dialog, the answer keeps the earlier one", NULL);
+	leg_answer(&c->a, ev->status, ev->sip);
+	c->answered_mono_us = clock_mono_us();
+	cdr->answered_us = call_wall_us(c);
+	if (cdr->pdd_ms < 0)
+		cdr->pdd_ms = (c->answered_mono_us - c->begun_mono_us) / 1000;
+	cdr->attempt[t->n].answered_us = cdr->answered_us;
+	cdr->attempt[t->n].sip_code = ev->status;
+	cdr->attempt[t->n].reason = "answered";
+	cdr->sip_code = 200;
+	c->state = CALL_ANSWERED;
+	atomic_fetch_add_explicit(&c->worker->count.answered, 1, memory_order_relaxed);
+	/* With the offer in our INVITE its answer is complete: no need to wait for the caller's ACK. Else that carries
+	 * SDP. */
+	if (c->invite_has_body)
+		leg_ack(&t->leg, NULL);
+	if (limit_s > 0)
+		call_set_timer(c, CALL_TIMER_DURATION, (int64_t)limit_s * 1000);
+	else
+		call_set_timer(c, CALL_TIMER_NONE, 0);
+	/* Nothing of the configuration is needed any more: a long call must not keep old decks in memory. */
+	c->ingress = NULL;
+	c->offer = NULL;
+	snapshot_unref(&c->snap);
+	spool_answered(c->worker->node->spool, cdr_copy(cdr));
+	call_show(c);
+}
+
+static void on_ack(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	c->state = CALL_UP;
+	leg_ack(&c->b->leg, ev->sip); /* does nothing where it was sent at once */
+}
+
+static const char *word_of(const struct leg_event *ev)
+{
+	if (ev->internal)
+		return ev->status == 408 ? "no_response" : "transport_error";
+	switch (ev->status) {
+	case 486:
+	case 600:
+		return "busy";
+	case 603:
+	case 604:
+	case 606:
+	case 607:
+	case 608:
+		return "rejected";
+	default:
+		return "failed";
+	}
+}
+
+static void on_fail(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	const struct trunk *trunk = c->offer[t->offer].trunk;
+	int q850 = q850_of(ev->sip);
+
+	hunt_attempt_close(t, ev->status, word_of(ev));
+	c->last_code = ev->status;
+	c->last_was_silence = ev->internal && ev->status == 408;
+	c->last_rang = false;
+	c->cdr->q850_cause = q850;
+	bool stop = !ev->internal && cause_stops(ev->status, trunk->stop_code, trunk->n_stop_codes);
+	if (c->media_owner && !c->hunt_after_media)
+		stop = true;
+	if (stop)
+		c->next_offer = c->offers;
+	hunt_next(c);
+}
+
+static void give_up(struct call *c, const char *reason, bool rang)
+{
+	struct call_attempt *t = c->b;
+
+	hunt_attempt_close(t, 408, reason);
+	c->last_code = 408;
+	c->last_was_silence = true;
+	c->last_rang = rang;
+	leg_give_up(&t->leg);
+}
+
+static void on_timer(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	switch (c->timer_kind) {
+	case CALL_TIMER_RESPONSE:
+		give_up(c, "no_response", false);
+		break;
+	case CALL_TIMER_PROGRESS:
+		give_up(c, "no_progress", false);
+		break;
+	case CALL_TIMER_RING:
+		give_up(c, "no_answer", true);
+		if (c->media_owner && !c->hunt_after_media)
+			c->next_offer = c->offers;
+		break;
+	case CALL_TIMER_INVITE:
+		give_up(c, "no_answer", true);
+		c->next_offer = c->offers;
+		break;
+	case CALL_TIMER_NONE:
+	case CALL_TIMER_DURATION:
+		return;
+	}
+	hunt_next(c);
+}
+
+static void on_duration(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	if (c->timer_kind == CALL_TIMER_DURATION)
+		call_finish(c, (struct cause){200, CDR_MAX_DURATION}, CDR_SWITCH);
+}
+
+static void on_cancel(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	c->cdr->q850_cause = q850_of(ev->sip);
+	call_finish(c, (struct cause){487, CDR_CANCELLED}, CDR_CALLER);
+}
+
+static void on_unacked(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	call_finish(c, (struct cause){200, CDR_NO_ACK}, CDR_SWITCH);
+}
+
+static void on_bye_a(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	c->cdr->q850_cause = q850_of(ev->sip);
+	call_finish(c, (struct cause){200, CDR_NORMAL}, CDR_CALLER);
+}
+
+static void on_bye_b(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	if (t != c->b)
+		return; /* a late answer that we hang up anyway */
+	c->cdr->q850_cause = q850_of(ev->sip);
+	call_finish(c, (struct cause){200, CDR_NORMAL}, CDR_CALLEE);
+}
+
+/* A caller may give up an early dialog by BYE (RFC 3261 section 15). */
+static void on_early_bye(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	call_finish(c, (struct cause){487, CDR_CANCELLED}, CDR_CALLER);
+}
+
+static void on_hangup(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	call_finish(c, (struct cause){c->hangup_code, c->hangup_reason}, CDR_SWITCH);
+}
+
+/* A vendor that was given up answers after all: acknowledge and hang up; the caller never hears of it, nobody is
+ * charged. */
+static void on_late_answer(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	if (c->state != CALL_OVER) { /* once the record is written it stands */
+		struct cdr_attempt *r = &c->cdr->attempt[t->n];
+		r->answered_us = call_wall_us(c);
+		r->sip_code = ev->status;
+		r->reason = "late_answer";
+	}
+	leg_hang_up(&t->leg, 31);
+}
+
+#define IGNORE call_ignore
+
+call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
+	[CALL_CALLING] =
+		{
+			[CALL_ON_CANCEL] = on_cancel,
+			[CALL_ON_ACK] = IGNORE,
+			[CALL_ON_UNACKED] = IGNORE,
+			[CALL_ON_BYE_A] = on_early_bye,
+			[CALL_ON_BYE_B] = IGNORE,
+			[CALL_ON_TRYING] = on_trying,
+			[CALL_ON_PROGRESS] = on_progress,
+			[CALL_ON_ANSWER] = on_answer,
+			[CALL_ON_FAIL] = on_fail,
+			[CALL_ON_LATE_ANSWER] = on_late_answer,
+			[CALL_ON_LATE_FAIL] = IGNORE,
+			[CALL_ON_TIMER] = on_timer,
+			[CALL_ON_HANGUP] = on_hangup,
+			[CALL_ON_GONE] = IGNORE,
+		},
+	[CALL_TRYING] =
+		{
+			[CALL_ON_CANCEL] = on_cancel,
+			[CALL_ON_ACK] = IGNORE,
+			[CALL_ON_UNACKED] = IGNORE,
+			[CALL_ON_BYE_A] = on_early_bye,
+			[CALL_ON_BYE_B] = IGNORE,
+			[CALL_ON_TRYING] = IGNORE,
+			[CALL_ON_PROGRESS] = on_progress,
+			[CALL_ON_ANSWER] = on_answer,
+			[CALL_ON_FAIL] = on_fail,
+			[CALL_ON_LATE_ANSWER] = on_late_answer,
+			[CALL_ON_LATE_FAIL] = IGNORE,
+			[CALL_ON_TIMER] = on_timer,
+			[CALL_ON_HANGUP] = on_hangup,
+			[CALL_ON_GONE] = IGNORE,
+		},
+	[CALL_RINGING] =
+		{
+			[CALL_ON_CANCEL] = on_cancel,
+			[CALL_ON_ACK] = IGNORE,
+			[CALL_ON_UNACKED] = IGNORE,
+			[CALL_ON_BYE_A] = on_early_bye,
+			[CALL_ON_BYE_B] = IGNORE,
+			[CALL_ON_TRYING] = IGNORE,
+			[CALL_ON_PROGRESS] = on_progress,
+			[CALL_ON_ANSWER] = on_answer,
+			[CALL_ON_FAIL] = on_fail,
+			[CALL_ON_LATE_ANSWER] = on_late_answer,
+			[CALL_ON_LATE_FAIL] = IGNORE,
+			[CALL_ON_TIMER] = on_timer,
+			[CALL_ON_HANGUP] = on_hangup,
+			[CALL_ON_GONE] = IGNORE,
+		},
+	[CALL_ANSWERED] =
+		{
+			[CALL_ON_CANCEL] = IGNORE,
+			[CALL_ON_ACK] = on_ack,
+			[CALL_ON_UNACKED] = on_unacked,
+			[CALL_ON_BYE_A] = on_bye_a,
+			[CALL_ON_BYE_B] = on_bye_b,
+			[CALL_ON_TRYING] = IGNORE,
+			[CALL_ON_PROGRESS] = IGNORE,
+			[CALL_ON_ANSWER] = IGNORE,
+			[CALL_ON_FAIL] = IGNORE,
+			[CALL_ON_LATE_ANSWER] = on_late_answer,
+			[CALL_ON_LATE_FAIL] = IGNORE,
+			[CALL_ON_TIMER] = on_duration,
+			[CALL_ON_HANGUP] = on_hangup,
+			[CALL_ON_GONE] = IGNORE,
+		},
+	[CALL_UP] =
+		{
+			[CALL_ON_CANCEL] = IGNORE,
+			[CALL_ON_ACK] = IGNORE,
+			[CALL_ON_UNACKED] = IGNORE,
+			[CALL_ON_BYE_A] = on_bye_a,
+			[CALL_ON_BYE_B] = on_bye_b,
+			[CALL_ON_TRYING] = IGNORE,
+			[CALL_ON_PROGRESS] = IGNORE,
+			[CALL_ON_ANSWER] = IGNORE,
+			[CALL_ON_FAIL] = IGNORE,
+			[CALL_ON_LATE_ANSWER] = on_late_answer,
+			[CALL_ON_LATE_FAIL] = IGNORE,
+			[CALL_ON_TIMER] = on_duration,
+			[CALL_ON_HANGUP] = on_hangup,
+			[CALL_ON_GONE] = IGNORE,
+		},
+	[CALL_OVER] =
+		{
+			[CALL_ON_CANCEL] = IGNORE,
+			[CALL_ON_ACK] = IGNORE,
+			[CALL_ON_UNACKED] = IGNORE,
+			[CALL_ON_BYE_A] = IGNORE,
+			[CALL_ON_BYE_B] = IGNORE,
+			[CALL_ON_TRYING] = IGNORE,
+			[CALL_ON_PROGRESS] = IGNORE,
+			[CALL_ON_ANSWER] = IGNORE,
+			[CALL_ON_FAIL] = IGNORE,
+			[CALL_ON_LATE_ANSWER] = on_late_answer,
+			[CALL_ON_LATE_FAIL] = IGNORE,
+			[CALL_ON_TIMER] = IGNORE,
+			[CALL_ON_HANGUP] = IGNORE,
+			[CALL_ON_GONE] = IGNORE,
+		},
+};

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "switch/front.h"
+
+#include <string.h>
+
+#include "lib/log.h"
+#include "routing/ingress.h"
+#include "switch/call.h"
+#include "switch/cause.h"
+#include "switch/node.h"
+#include "switch/peer.h"
+#include "switch/worker.h"
+
+static const char allow_text[] = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO";
+
+/* ---- answers that nobody waits for any more ---------------------------------------------------------------------- */
+
+static bool is_ours(const struct worker *w, const sip_t *sip)
+{
+	const sip_via_t *v = sip->sip_via;
+	return v && !v->v_next && v->v_branch && strncmp(v->v_branch, "z9hG4bK~~~~~~~", 14) == 0;
+}
+
+static const struct worker_port *port_of_via(const struct worker *w, const sip_via_t *v)
+{
+	for (int i = 0; i < w->ports; i++)
+		if (strcmp(w->port[i].host, v->v_host) == 0)
+			return &w->port[i];
+	return w->ports ? &w->port[0] : NULL;
+}
+
+/* An ACK or a CANCEL for an INVITE that we no longer know, made from its answer: same branch, From, Call-ID and CSeq
+ * number, and the To URI, which our INVITEs have as Request-URI (RFC 3261 sections 9.1 and 17.1.1.3). */
+static void stray_request(struct worker *w, msg_t *answer, const sip_t *sip, sip_method_t method, const char *name)
+{
+	msg_t *msg = nta_msg_create(w->agent, 0);
+	su_home_t *home = msg_home(msg);
+	const struct worker_port *port = port_of_via(w, sip->sip_via);
+	struct peer from;
+	if (!msg || !port)
+		return;
+	peer_of_message(&from, answer);
+	sip_to_t *to = sip_to_dup(home, sip->sip_to);
+	if (to && method == sip_method_cancel)
+		msg_header_remove_param(to->a_common, "tag");
+	char *via = su_sprintf(home, "%s %s:%d;branch=%s", sip->sip_via->v_protocol, port->host, port->port,
+			       sip->sip_via->v_branch);
+	char *route = su_sprintf(home, "sip:%s:%d%s", from.host, from.port,
+				 from.transport == TRUNK_TCP   ? ";transport=tcp"
+				 : from.transport == TRUNK_TLS ? ";transport=tls"
+							       : "");
+	int r = sip_add_tl(
+		msg, sip_object(msg),
+		SIPTAG_REQUEST(sip_request_create(home, method, name, (url_string_t *)sip->sip_to->a_url, NULL)),
+		SIPTAG_VIA_STR(via), SIPTAG_TO(to), SIPTAG_FROM(sip->sip_from), SIPTAG_CALL_ID(sip->sip_call_id),
+		SIPTAG_CSEQ(sip_cseq_create(home, sip->sip_cseq->cs_seq, method, name)), SIPTAG_MAX_FORWARDS_STR("70"),
+		TAG_END());
+	if (r < 0) {
+		msg_destroy(msg);
+		return;
+	}
+	nta_outgoing_t *orq =
+		nta_outgoing_mcreate(w->agent, NULL, NULL, (url_string_t *)route, msg, NTATAG_STATELESS(1),
+				     NTATAG_USER_VIA(1), NTATAG_BRANCH_KEY(sip->sip_via->v_branch),
+				     NTATAG_ACK_BRANCH(sip->sip_via->v_branch), TPTAG_IDENT(port->ident), TAG_END());
+	if (orq)
+		nta_outgoing_destroy(orq);
+}
+
+/* A vendor that was given up without a word comes to life: its ringing is cancelled, its refusal acknowledged, its
+ * answer acknowledged and hung up, so that nobody pays for it. */
+static void stray_response(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip)
+{
+	int status = sip->sip_status->st_status;
+
+	atomic_fetch_add_explicit(&w->count.strays, 1, memory_order_relaxed);
+	if (sip->sip_cseq && sip->sip_cseq->cs_method == sip_method_invite && is_ours(w, sip)) {
+		if (status < 200) {
+			stray_request(w, msg, sip, SIP_METHOD_CANCEL);
+		} else if (status < 300) {
+			if (nta_msg_ackbye(agent, msg) == 0)
+				return;
+		} else {
+			stray_request(w, msg, sip, SIP_METHOD_ACK);
+		}
+	}
+	nta_msg_discard(agent, msg);
+}
+
+/* ---- requests -----------------------------------------------------------------------------------------------------
+ */
+
+static void reply(nta_agent_t *agent, msg_t *msg, int status)
+{
+	nta_msg_treply(agent, msg, status, cause_phrase(status),
+		       TAG_IF(status == 405 || status == 501 || status == 200, SIPTAG_ALLOW_STR(allow_text)),
+		       TAG_IF(status == 200, SIPTAG_ACCEPT_STR("application/sdp")), TAG_END());
+}
+
+/* Who is not known gets one kind of answer to whatever it sends, or none. */
+static bool admit_source(struct worker *w, msg_t *msg, const sip_t *sip, const struct peer *peer)
+{
+	const struct trunk *trunk;
+	char called[NUMBER_MAX];
+
+	if (!w->snap)
+		return true;
+	peer_called(sip, called);
+	return ingress_match(w->snap, (const struct sockaddr *)&peer->address, peer->transport, called, &trunk) !=
+	       INGRESS_UNKNOWN;
+}
+
+static void request_out_of_dialog(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip)
+{
+	struct peer peer;
+	sip_method_t method = sip->sip_request->rq_method;
+
+	peer_of_message(&peer, msg);
+	if (!admit_source(w, msg, sip, &peer)) {
+		if (atomic_load_explicit(&w->node->unknown_source, memory_order_relaxed) == UNKNOWN_DROP)
+			nta_msg_discard(agent, msg);
+		else
+			reply(agent, msg, 403);
+		return;
+	}
+	switch (method) {
+	case sip_method_options:
+		reply(agent, msg, 200);
+		return;
+	case sip_method_invite:
+		break;
+	case sip_method_unknown:
+		reply(agent, msg, 501);
+		return;
+	default:
+		reply(agent, msg, 405);
+		return;
+	}
+	nta_incoming_t *irq = nta_incoming_create(agent, NULL, msg, sip, TAG_END());
+	if (irq)
+		call_begin(w, irq, sip);
+}
+
+static void request(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip)
+{
+	sip_method_t method = sip->sip_request->rq_method;
+	enum url_type_e scheme = (enum url_type_e)sip->sip_request->rq_url->url_type;
+
+	if (method == sip_method_ack)
+		nta_msg_discard(agent, msg);
+	else if (method == sip_method_cancel || sip->sip_to->a_tag)
+		reply(agent, msg, 481);
+	else if (scheme != url_sip && scheme != url_sips && scheme != url_tel)
+		reply(agent, msg, 416);
+	else
+		request_out_of_dialog(w, agent, msg, sip);
+}
+
+int front_message(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip)
+{
+	if (sip->sip_request)
+		request(w, agent, msg, sip);
+	else if (sip->sip_status)
+		stray_response(w, agent, msg, sip);
+	else
+		nta_msg_discard(agent, msg);
+	return 0;
+}

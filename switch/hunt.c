@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hunt: one vendor after the other, until one answers, one says a word that stops, or none is left. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "switch/call.h"
+#include "switch/node.h"
+
+static struct cdr_attempt *record_of(struct call_attempt *t)
+{
+	return &t->call->cdr->attempt[t->n];
+}
+
+void hunt_attempt_close(struct call_attempt *t, int code, const char *reason)
+{
+	struct cdr_attempt *r = record_of(t);
+
+	t->open = false;
+	r->ended_us = call_wall_us(t->call);
+	r->sip_code = code;
+	r->reason = reason;
+	if (t->trunk_gauge)
+		gauge_drop(t->trunk_gauge);
+	if (t->carrier_gauge)
+		gauge_drop(t->carrier_gauge);
+	t->trunk_gauge = t->carrier_gauge = NULL;
+}
+
+/* Capacity may have gone since the routes were ranked: then it is as if it had never been offered. */
+static bool capacity_taken(struct call_attempt *t, const struct trunk *trunk)
+{
+	int64_t now = clock_mono_us();
+
+	if (!gauge_take(trunk->gauge, trunk->max_channels))
+		return false;
+	t->trunk_gauge = trunk->gauge;
+	if (gauge_take(trunk->carrier->gauge, trunk->carrier->max_channels)) {
+		t->carrier_gauge = trunk->carrier->gauge;
+		if (gauge_pass(trunk->gauge, trunk->max_cps, now))
+			return true;
+		gauge_drop(t->carrier_gauge);
+	}
+	gauge_drop(t->trunk_gauge);
+	t->trunk_gauge = t->carrier_gauge = NULL;
+	return false;
+}
+
+static int family_of(const char *host)
+{
+	return host[0] == '[' || strchr(host, ':') ? AF_INET6 : AF_INET;
+}
+
+static void record_begin(struct call_attempt *t, const struct call_offer *o, const struct number_pair *out)
+{
+	struct call *c = t->call;
+	struct cdr *cdr = c->cdr;
+	struct cdr_attempt *r = record_of(t);
+
+	*r = (struct cdr_attempt){
+		.trunk_id = o->trunk->id,
+		.carrier_id = o->trunk->carrier->id,
+		.started_us = call_wall_us(c),
+		.reason = "failed",
+		.buy_prefix = cdr_text(cdr, o->rate.prefix),
+		.buy_price_n = o->rate.terms.price_n,
+	};
+	cdr->attempts = t->n + 1;
+	cdr->egress_trunk_id = o->trunk->id;
+	cdr->egress_carrier_id = o->trunk->carrier->id;
+	cdr->called_out = cdr_text(cdr, out->called);
+	cdr->calling_out = cdr_text(cdr, out->calling);
+	cdr->buy = (struct cdr_side){
+		.rated = true,
+		.prefix = r->buy_prefix,
+		.terms = o->rate.terms,
+		.currency = cdr_text(cdr, o->trunk->carrier->currency),
+	};
+}
+
+static int attempt_send(struct call_attempt *t, const struct trunk *trunk, const struct number_pair *out)
+{
+	struct call *c = t->call;
+	int family = family_of(trunk->host);
+	const struct worker_port *port = worker_port_for(c->worker, trunk, trunk->transport, family);
+	char host[80];
+
+	if (!port)
+		return -EAFNOSUPPORT;
+	snprintf(host, sizeof host, family == AF_INET6 && trunk->host[0] != '[' ? "[%s]" : "%s", trunk->host);
+	const struct leg_target to = {
+		.called = out->called,
+		.calling = out->calling,
+		.display = c->display,
+		.host = host,
+		.port = trunk->port,
+		.max_forwards = c->max_forwards,
+		.body = sip_object(c->invite),
+	};
+	return leg_call(&t->leg, c, c->worker, port, c->arena, &to);
+}
+
+/* The nearer of the attempt's own limit and the whole call's. */
+static void timer_set(struct call *c, enum call_timer kind, int64_t ms)
+{
+	int64_t left_ms = (c->invite_deadline_us - clock_mono_us()) / 1000;
+	if (left_ms <= ms)
+		call_set_timer(c, CALL_TIMER_INVITE, left_ms);
+	else
+		call_set_timer(c, kind, ms);
+}
+
+void hunt_timer(struct call *c, enum call_timer kind)
+{
+	const struct trunk *trunk = c->offer[c->b->offer].trunk;
+	timer_set(c, kind,
+		  kind == CALL_TIMER_RESPONSE	? trunk->no_response_timeout_ms
+		  : kind == CALL_TIMER_PROGRESS ? trunk->progress_timeout_ms
+						: trunk->ring_timeout_ms);
+}
+
+static bool attempt_start(struct call *c, int offer)
+{
+	const struct call_offer *o = &c->offer[offer];
+	struct number_pair out;
+	struct call_attempt *t = arena_alloc(c->arena, sizeof *t);
+
+	*t = (struct call_attempt){.call = c, .n = c->attempts, .offer = offer};
+	if (number_out(o->trunk, &c->number, &out))
+		return false; /* its translations make no number that fits */
+	if (!capacity_taken(t, o->trunk))
+		return false;
+	c->attempt[c->attempts++] = t;
+	c->b = t;
+	t->open = true;
+	record_begin(t, o, &out);
+	if (attempt_send(t, o->trunk, &out)) {
+		c->last_code = 503;
+		c->last_was_silence = false;
+		hunt_attempt_close(t, 503, "transport_error");
+		return false;
+	}
+	struct cdr *cdr = c->cdr;
+	cdr->b_call_id = record_of(t)->b_call_id = cdr_text(cdr, t->leg.call_id);
+	c->state = CALL_CALLING;
+	if (!c->invite_deadline_us)
+		c->invite_deadline_us =
+			clock_mono_us() +
+			1000 * atomic_load_explicit(&c->worker->node->invite_timeout_ms, memory_order_relaxed);
+	hunt_timer(c, CALL_TIMER_RESPONSE);
+	call_show(c);
+	return true;
+}
+
+void hunt_next(struct call *c)
+{
+	while (c->next_offer < c->offers && c->attempts < CDR_ATTEMPTS_MAX)
+		if (attempt_start(c, c->next_offer++))
+			return;
+	struct cause cause = c->attempts ? cause_of_vendor(c->last_code) : (struct cause){503, CDR_NO_ROUTE};
+	if (c->last_was_silence && c->attempts)
+		cause = (struct cause){408, c->last_rang ? CDR_NO_ANSWER : CDR_VENDOR_FAILED};
+	call_finish(c, cause,
+		    cause.reason == CDR_BUSY || cause.reason == CDR_CALLEE_REJECTED ? CDR_CALLEE : CDR_SWITCH);
+}

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "switch/leg.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/buf.h"
+#include "lib/random.h"
+#include "switch/cause.h"
+#include "switch/relay.h"
+#include "switch/worker.h"
+
+enum { TAG_CHARS = 12, CALL_ID_CHARS = 24 };
+
+static const char allow_text[] = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO";
+
+static void tell(struct leg *leg, enum leg_event_kind kind, int status, bool internal, const sip_t *sip,
+		 nta_incoming_t *request)
+{
+	call_on_leg(leg->call, leg,
+		    &(struct leg_event){
+			    .kind = kind, .status = status, .internal = internal, .sip = sip, .request = request});
+}
+
+/* No transaction is left that could call back. */
+static void gone(struct leg *leg)
+{
+	leg->over = true;
+	if (!leg->gone) {
+		leg->gone = true;
+		tell(leg, LEG_GONE, 0, false, NULL, NULL);
+	}
+}
+
+static bool quiet(const struct leg *leg)
+{
+	return !leg->invite_in && !leg->invite_out && !leg->bye_out;
+}
+
+/* ---- requests inside the dialog ---------------------------------------------------------------------------------- */
+
+static void on_bye(struct leg *leg, nta_incoming_t *irq, const sip_t *sip)
+{
+	nta_incoming_treply(irq, SIP_200_OK, TAG_END());
+	nta_incoming_destroy(irq);
+	bool first = !leg->over;
+	leg->over = true;
+	relay_end(leg);
+	if (leg->invite_in) { /* BYE before the ACK of our 2xx: the library goes on to absorb that one */
+		nta_incoming_destroy(leg->invite_in);
+		leg->invite_in = NULL;
+	}
+	if (first)
+		tell(leg, LEG_BYE, 0, false, sip, NULL);
+	if (quiet(leg))
+		gone(leg);
+}
+
+static int on_dialog_request(struct leg *leg, nta_leg_t *dialog, nta_incoming_t *irq, sip_t const *sip)
+{
+	switch (sip->sip_request->rq_method) {
+	case sip_method_ack:
+		return 0;
+	case sip_method_bye:
+		on_bye(leg, irq, sip);
+		return 0;
+	case sip_method_options:
+		return leg->over ? 481 : 200;
+	default:
+		if (leg->over)
+			return 481;
+		tell(leg, LEG_REQUEST, 0, false, sip, irq);
+		return 0;
+	}
+}
+
+void leg_refuse(struct leg *leg, nta_incoming_t *request, int status)
+{
+	nta_incoming_treply(request, status, cause_phrase(status),
+			    TAG_IF(status == 405 || status == 501, SIPTAG_ALLOW_STR(allow_text)), TAG_END());
+	nta_incoming_destroy(request);
+}
+
+/* ---- the side that called us ------------------------------------------------------------------------------------- */
+
+static void bye_send(struct leg *leg, int cause);
+
+static int on_ack_cancel(void *magic, nta_incoming_t *irq, sip_t const *sip)
+{
+	struct leg *leg = magic;
+
+	if (!sip) {
+		nta_incoming_destroy(irq);
+		leg->invite_in = NULL;
+		tell(leg, LEG_UNACKED, 0, true, NULL, NULL);
+	} else if (sip->sip_request->rq_method == sip_method_ack) {
+		nta_incoming_destroy(irq);
+		leg->invite_in = NULL;
+		if (!leg->over)
+			tell(leg, LEG_ACKED, 0, false, sip, NULL);
+	} else if (sip->sip_request->rq_method == sip_method_cancel) {
+		tell(leg, LEG_CANCELLED, 0, false, sip, NULL);
+		return 0;
+	}
+	/* A hang-up that had to wait for the ACK (RFC 3261 section 15: no BYE from the callee before it) */
+	if (leg->bye_cause >= 0 && !leg->bye_out && !leg->invite_in)
+		bye_send(leg, leg->bye_cause);
+	return 0;
+}
+
+int leg_accept(struct leg *leg, struct call *call, struct worker *w, const struct worker_port *port,
+	       nta_incoming_t *irq, const sip_t *sip)
+{
+	char tag[TAG_CHARS + 1];
+
+	*leg = (struct leg){
+		.worker = w, .call = call, .port = port, .inbound = true, .bye_cause = -1, .invite_in = irq};
+	if (!sip->sip_contact)
+		return -EINVAL;
+	leg->dialog = nta_leg_tcreate(w->agent, on_dialog_request, leg, SIPTAG_CALL_ID(sip->sip_call_id),
+				      SIPTAG_FROM(sip->sip_to), SIPTAG_TO(sip->sip_from), TAG_END());
+	if (!leg->dialog)
+		return -EINVAL;
+	random_token(tag, TAG_CHARS);
+	if (!nta_leg_tag(leg->dialog, tag) || !nta_incoming_tag(irq, tag) ||
+	    nta_leg_server_route(leg->dialog, sip->sip_record_route, sip->sip_contact) < 0)
+		return -EINVAL;
+	nta_incoming_bind(irq, on_ack_cancel, leg);
+	return 0;
+}
+
+int leg_refork(struct leg *leg)
+{
+	char tag[TAG_CHARS + 1];
+	msg_t *msg = nta_incoming_getrequest(leg->invite_in);
+	const sip_t *sip = sip_object(msg);
+	nta_leg_t *dialog =
+		nta_leg_tcreate(leg->worker->agent, on_dialog_request, leg, SIPTAG_CALL_ID(sip->sip_call_id),
+				SIPTAG_FROM(leg->to_base), SIPTAG_TO(sip->sip_from), TAG_END());
+	int r = -ENOMEM;
+	random_token(tag, TAG_CHARS);
+	if (dialog && nta_leg_tag(dialog, tag) &&
+	    nta_leg_server_route(dialog, sip->sip_record_route, sip->sip_contact) == 0) {
+		nta_leg_destroy(leg->dialog);
+		leg->dialog = dialog;
+		leg->reforked = true;
+		r = 0;
+	} else if (dialog) {
+		nta_leg_destroy(dialog);
+	}
+	msg_destroy(msg);
+	return r;
+}
+
+/* Refused: the library repeats that and takes the ACK. */
+static void leg_answer_done(struct leg *leg)
+{
+	nta_incoming_destroy(leg->invite_in);
+	leg->invite_in = NULL;
+	leg->over = true;
+	if (quiet(leg))
+		leg->gone = true;
+}
+
+void leg_answer(struct leg *leg, int status, const sip_t *body)
+{
+	nta_incoming_t *irq = leg->invite_in;
+	if (!irq)
+		return;
+	bool dialog = status > 100 && status < 300, has_body = body && body->sip_payload;
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+	sip_to_t *to = NULL;
+
+	if (leg->reforked && status > 100) {
+		su_home_init(home);
+		to = sip_to_dup(home, leg->to_base);
+		sip_to_tag(home, to, nta_leg_get_tag(leg->dialog));
+	}
+	if (status >= 200 && status < 300)
+		leg->confirmed = true;
+	nta_incoming_treply(irq, status, cause_phrase(status), TAG_IF(to, SIPTAG_TO(to)),
+			    TAG_IF(dialog, SIPTAG_CONTACT(leg->port->contact)),
+			    TAG_IF(status >= 200 && status < 300, SIPTAG_ALLOW_STR(allow_text)),
+			    TAG_IF(has_body && body->sip_content_type,
+				   SIPTAG_CONTENT_TYPE(has_body ? body->sip_content_type : NULL)),
+			    TAG_IF(has_body && body->sip_content_disposition,
+				   SIPTAG_CONTENT_DISPOSITION(has_body ? body->sip_content_disposition : NULL)),
+			    TAG_IF(has_body, SIPTAG_PAYLOAD(has_body ? body->sip_payload : NULL)), TAG_END());
+	if (to)
+		su_home_deinit(home);
+	if (status >= 300)
+		leg_answer_done(leg);
+}
+
+void leg_answer_unsupported(struct leg *leg, const sip_t *sip)
+{
+	sip_unsupported_t unsupported[1];
+
+	sip_unsupported_init(unsupported)->k_items = sip->sip_require->k_items;
+	nta_incoming_treply(leg->invite_in, SIP_420_BAD_EXTENSION, SIPTAG_UNSUPPORTED(unsupported), TAG_END());
+	leg_answer_done(leg);
+}
+
+/* ---- the side that we call --------------------------------------------------------------------------------------- */
+
+static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
+{
+	struct leg *leg = magic;
+	int status = nta_outgoing_status(orq);
+	bool internal = !sip || nta_sip_is_internal(sip);
+
+	if (!internal)
+		leg->responded = true;
+	if (status < 200) {
+		leg->provisional = true;
+		tell(leg, status == 100 ? LEG_TRYING : LEG_PROGRESS, status, internal, sip, NULL);
+	} else if (status < 300) {
+		if (leg->confirmed)
+			return 0; /* a repeat; forks with another tag are acknowledged and hung up by the library */
+		nta_leg_rtag(leg->dialog, sip->sip_to->a_tag);
+		nta_leg_client_route(leg->dialog, sip->sip_record_route, sip->sip_contact);
+		leg->confirmed = true;
+		tell(leg, LEG_ANSWER, status, internal, sip, NULL);
+	} else {
+		nta_outgoing_destroy(orq);
+		leg->invite_out = NULL;
+		leg->over = true;
+		tell(leg, LEG_FAIL, status, internal, sip, NULL);
+		gone(leg);
+	}
+	return 0;
+}
+
+/* A user part may hold anything that came from outside: escape what RFC 3261 section 25.1 does not allow there. */
+static char *user_escape(su_home_t *home, const char *user)
+{
+	if (!url_reserved_p(user))
+		return su_strdup(home, user);
+	char *out = su_alloc(home, url_esclen(user, "&=+$,;?/") + 1);
+	return out ? url_escape(out, user, "&=+$,;?/") : NULL;
+}
+
+static int invite_send(struct leg *leg, su_home_t *home, const struct leg_target *to)
+{
+	const struct worker_port *port = leg->port;
+	char call_id[CALL_ID_CHARS + 1], tag[TAG_CHARS + 1], branch[WORKER_BRANCH_MAX], forwards[12], port_text[8] = "";
+	static const char *const transport[] = {"", ";transport=tcp", ";transport=tls"};
+
+	if (to->port)
+		snprintf(port_text, sizeof port_text, ":%d", to->port);
+	char *uri = su_sprintf(home, "sip:%s@%s%s%s", user_escape(home, to->called), to->host, port_text,
+			       transport[port->transport]);
+	char *remote = su_sprintf(home, "<sip:%s@%s%s>", user_escape(home, to->called), to->host, port_text);
+	char *local = su_sprintf(home, "%s<sip:%s@%s>", to->display ? to->display : "",
+				 to->calling[0] ? user_escape(home, to->calling) : "anonymous", port->host);
+	sip_from_t *from = sip_from_make(home, local);
+	sip_to_t *callee = sip_to_make(home, remote);
+	if (!uri || !from || !callee)
+		return -EINVAL;
+	random_token(call_id, CALL_ID_CHARS);
+	random_token(tag, TAG_CHARS);
+	leg->dialog = nta_leg_tcreate(leg->worker->agent, on_dialog_request, leg, SIPTAG_FROM(from), SIPTAG_TO(callee),
+				      SIPTAG_CALL_ID_STR(call_id), TAG_END());
+	if (!leg->dialog || !nta_leg_tag(leg->dialog, tag))
+		return -EIO;
+	leg->call_id = arena_strdup(leg->arena, call_id);
+	snprintf(forwards, sizeof forwards, "%d", to->max_forwards);
+	const sip_t *body = to->body && to->body->sip_payload ? to->body : NULL;
+	leg->invite_out = nta_outgoing_tcreate(
+		leg->dialog, on_invite_response, leg, (url_string_t *)uri, SIP_METHOD_INVITE, (url_string_t *)uri,
+		SIPTAG_CONTACT(port->contact), SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(allow_text),
+		TPTAG_IDENT(port->ident), NTATAG_BRANCH_KEY(worker_branch(leg->worker, branch)), NTATAG_PASS_100(1),
+		TAG_IF(body && body->sip_content_type, SIPTAG_CONTENT_TYPE(body ? body->sip_content_type : NULL)),
+		TAG_IF(body && body->sip_content_disposition,
+		       SIPTAG_CONTENT_DISPOSITION(body ? body->sip_content_disposition : NULL)),
+		TAG_IF(body, SIPTAG_PAYLOAD(body ? body->sip_payload : NULL)), TAG_END());
+	if (!leg->invite_out)
+		return -EIO;
+	leg->invite_cseq = nta_outgoing_cseq(leg->invite_out);
+	return 0;
+}
+
+int leg_call(struct leg *leg, struct call *call, struct worker *w, const struct worker_port *port, struct arena *arena,
+	     const struct leg_target *to)
+{
+	*leg = (struct leg){.worker = w, .call = call, .port = port, .arena = arena, .bye_cause = -1};
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+	su_home_init(home);
+	int r = invite_send(leg, home, to);
+	su_home_deinit(home);
+	if (r) {
+		if (leg->dialog)
+			nta_leg_destroy(leg->dialog);
+		leg->dialog = NULL;
+		leg->over = leg->gone = true;
+	}
+	return r;
+}
+
+void leg_give_up(struct leg *leg)
+{
+	if (!leg->invite_out || leg->confirmed)
+		return;
+	if (leg->provisional) {
+		if (!leg->cancel_sent)
+			nta_outgoing_tcancel(leg->invite_out, NULL, NULL, TAG_END());
+		leg->cancel_sent = true;
+		return;
+	}
+	/* Nothing came back: no CANCEL may be sent (RFC 3261 section 9.1), and repeats to a dead vendor would pile up.
+	 * front.c takes care of what it may still answer. */
+	nta_outgoing_destroy(leg->invite_out);
+	leg->invite_out = NULL;
+	gone(leg);
+}
+
+void leg_ack(struct leg *leg, const sip_t *body)
+{
+	if (!leg->invite_out)
+		return;
+	char branch[WORKER_BRANCH_MAX];
+	leg_ack_send(leg, leg->invite_cseq, body, worker_branch(leg->worker, branch));
+	nta_outgoing_destroy(leg->invite_out); /* only after the ACK, which looks it up */
+	leg->invite_out = NULL;
+}
+
+void leg_ack_send(struct leg *leg, uint32_t cseq, const sip_t *body, const char *branch)
+{
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+	su_home_init(home);
+	bool has_body = body && body->sip_payload;
+	nta_outgoing_t *ack =
+		nta_outgoing_tcreate(leg->dialog, NULL, NULL, NULL, SIP_METHOD_ACK, NULL,
+				     SIPTAG_CSEQ(sip_cseq_create(home, cseq, SIP_METHOD_ACK)),
+				     TPTAG_IDENT(leg->port->ident), NTATAG_BRANCH_KEY(branch),
+				     TAG_IF(has_body && body->sip_content_type,
+					    SIPTAG_CONTENT_TYPE(has_body ? body->sip_content_type : NULL)),
+				     TAG_IF(has_body, SIPTAG_PAYLOAD(has_body ? body->sip_payload : NULL)), TAG_END());
+	if (ack)
+		nta_outgoing_destroy(ack); /* else it is never freed; it still answers repeated 2xx */
+	su_home_deinit(home);
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------------
+ */
+
+static int on_bye_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
+{
+	struct leg *leg = magic;
+	if (nta_outgoing_status(orq) < 200)
+		return 0;
+	nta_outgoing_destroy(orq);
+	leg->bye_out = NULL;
+	if (quiet(leg))
+		gone(leg);
+	return 0;
+}
+
+static void bye_send(struct leg *leg, int cause)
+{
+	char branch[WORKER_BRANCH_MAX], reason[40] = "";
+	if (cause > 0)
+		snprintf(reason, sizeof reason, "Q.850;cause=%d", cause);
+	leg->bye_out = nta_outgoing_tcreate(leg->dialog, on_bye_response, leg, NULL, SIP_METHOD_BYE, NULL,
+					    TPTAG_IDENT(leg->port->ident),
+					    NTATAG_BRANCH_KEY(worker_branch(leg->worker, branch)),
+					    TAG_IF(cause > 0, SIPTAG_REASON_STR(reason)), TAG_END());
+	leg->bye_cause = -1;
+	if (quiet(leg))
+		gone(leg);
+}
+
+void leg_hang_up(struct leg *leg, int cause)
+{
+	if (leg->over || !leg->confirmed)
+		return;
+	leg->over = true;
+	relay_end(leg);
+	if (leg->invite_out)
+		leg_ack(leg, NULL); /* a 2xx must be acknowledged even if it is only to be hung up */
+	if (leg->inbound && leg->invite_in)
+		leg->bye_cause = cause; /* once its ACK is here, or overdue */
+	else
+		bye_send(leg, cause);
+}
+
+void leg_close(struct leg *leg)
+{
+	relay_end(leg);
+	if (leg->invite_in)
+		nta_incoming_destroy(leg->invite_in);
+	if (leg->invite_out)
+		nta_outgoing_destroy(leg->invite_out);
+	if (leg->bye_out)
+		nta_outgoing_destroy(leg->bye_out);
+	if (leg->dialog)
+		nta_leg_destroy(leg->dialog);
+	leg->invite_in = NULL;
+	leg->invite_out = leg->bye_out = NULL;
+	leg->dialog = NULL;
+	leg->gone = true;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* leg.h - one dialog of a call and its transactions: the only code that touches the SIP library's transactions.
+ *
+ * A leg belongs to one call and tells it what happens by call_on_leg (declared here, defined by call.c). Once it has
+ * told LEG_GONE, it has no transaction left that could call back.
+ */
+#ifndef SWITCH_LEG_H
+#define SWITCH_LEG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/arena.h"
+#include "lib/status.h"
+#include "switch/stack.h"
+
+struct worker_port;
+
+enum leg_event_kind {
+	/* of the INVITE that we sent */
+	LEG_TRYING,   /* 100 */
+	LEG_PROGRESS, /* 101..199 */
+	LEG_ANSWER,   /* 2xx */
+	LEG_FAIL,     /* 300..699; internal: nobody said so (408 no answer in time, 503 transport error) */
+	/* of the INVITE that we were sent */
+	LEG_CANCELLED,
+	LEG_ACKED,
+	LEG_UNACKED, /* our 2xx was repeated for 64*T1 and never acknowledged */
+	/* inside the dialog */
+	LEG_BYE,     /* answered 200 already */
+	LEG_REQUEST, /* any other; `request` waits for relay_pass or leg_refuse */
+	LEG_GONE,
+};
+
+struct leg_event {
+	enum leg_event_kind kind;
+	int status;
+	bool internal;
+	const sip_t *sip; /* the message, NULL where there is none; valid during the call only */
+	nta_incoming_t *request;
+};
+
+struct leg {
+	struct worker *worker;
+	struct call *call;
+	const struct worker_port *port;
+	nta_leg_t *dialog;
+	nta_incoming_t *invite_in;
+	nta_outgoing_t *invite_out, *bye_out;
+	struct relay *relays; /* requests that came on this leg and wait for the other one's answer */
+	uint32_t invite_cseq; /* of the INVITE that we sent last: its ACK's */
+	bool inbound;	      /* they called us */
+	bool responded;	      /* our INVITE had any answer */
+	bool provisional;     /* ... and may be cancelled */
+	bool cancel_sent;
+	bool confirmed; /* 2xx sent or received: ends with BYE */
+	bool over;	/* BYE sent or received, or refused: only waits for transactions */
+	bool gone;
+	bool reforked;		 /* answers name the dialog's own tag, not the transaction's */
+	int bye_cause;		 /* >= 0: hang up with it as soon as the ACK is here */
+	const sip_to_t *to_base; /* the To of their INVITE without our tag, for leg_refork; set by the call */
+	struct arena *arena;
+	const char *call_id;
+};
+
+/* call_on_leg - what the call does about it. May free neither the call nor the leg before it returns. */
+void call_on_leg(struct call *call, struct leg *leg, const struct leg_event *event);
+
+/* leg_accept - the dialog of an INVITE that came in. 0 or -EINVAL (no usable Contact: 400) */
+int leg_accept(struct leg *leg, struct call *call, struct worker *w, const struct worker_port *port,
+	       nta_incoming_t *irq, const sip_t *sip) must_check;
+/* leg_answer - answer its INVITE. body: a message whose body is sent on, or NULL. A 1xx or 2xx carries our Contact. */
+void leg_answer(struct leg *leg, int status, const sip_t *body);
+/* leg_answer_unsupported - 420 that names what its Require asks for (RFC 3261 section 8.2.2.3) */
+void leg_answer_unsupported(struct leg *leg, const sip_t *sip);
+/* leg_refork - later answers open a new early dialog with a To tag of its own (the caller has media of another) */
+int leg_refork(struct leg *leg) must_check;
+
+struct leg_target {		      /* whom to call, all text borrowed */
+	const char *called, *calling; /* users, unescaped */
+	const char *display;	      /* of the caller, as on the wire; NULL: none */
+	const char *host;	      /* numeric, IPv6 in brackets */
+	int port;		      /* 0: the transport's default */
+	int max_forwards;
+	const sip_t *body; /* its body goes along; NULL: none */
+};
+/* leg_call - a new dialog: send an INVITE. arena keeps the Call-ID. 0, or -EINVAL / -EIO if it could not be sent */
+int leg_call(struct leg *leg, struct call *call, struct worker *w, const struct worker_port *port, struct arena *arena,
+	     const struct leg_target *to) must_check;
+/* leg_give_up - end our INVITE: CANCEL it if it had an answer, else stop repeating it. A late 2xx is still told
+ *               (after CANCEL) or acknowledged and hung up by itself. */
+void leg_give_up(struct leg *leg);
+void leg_ack(struct leg *leg, const sip_t *body);
+/* leg_hang_up - BYE, if the dialog is confirmed. cause: Q.850 for a Reason header, 0 none. LEG_GONE comes later. */
+void leg_hang_up(struct leg *leg, int cause);
+
+/* leg_refuse - answer a request inside the dialog by ourselves. relay.h passes it to the other leg instead. */
+void leg_refuse(struct leg *leg, nta_incoming_t *request, int status);
+
+/* leg_ack_send - ACK a 2xx of the INVITE with that CSeq (relay.c: of re-INVITEs) */
+void leg_ack_send(struct leg *leg, uint32_t cseq, const sip_t *body, const char *branch);
+
+/* leg_close - let go of everything at once, telling nobody (the call is being freed) */
+void leg_close(struct leg *leg);
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "switch/node.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "switch/call.h"
+#include "switch/worker.h"
+
+enum { LEGS_END_MS = 2000, POST_AT_STOP_MS = 3000 };
+
+static bool needs_stream(const struct settings *s)
+{
+	for (int i = 0; i < s->listen.n; i++)
+		if (s->listen.item[i].transport != SETTINGS_UDP)
+			return true;
+	return false;
+}
+
+/* TCP and TLS connections cannot be steered, so several workers need a port each to be found again by in-dialog
+ * requests. */
+static int workers_wanted(const struct settings *s, struct status *st)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int n = s->workers > 0 ? (int)s->workers : cores > 0 ? (int)cores : 1;
+	if (n > SELECTOR_WORKERS_MAX)
+		n = SELECTOR_WORKERS_MAX;
+	if (n > 1 && needs_stream(s) && !s->worker_ports.first) {
+		if (s->workers > 0)
+			return status_set(st, -EINVAL,
+					  "[sip] workers = %d with a tcp or tls listener needs worker_ports: a port "
+					  "for each worker to name in Via and Contact",
+					  n);
+		log_event(LOG_LEVEL_INFO, "one worker: tcp and tls with more need worker_ports", NULL);
+		n = 1;
+	}
+	if (s->worker_ports.first && s->worker_ports.last - s->worker_ports.first + 1 < n)
+		return status_set(st, -EINVAL, "[sip] worker_ports has %d ports for %d workers",
+				  s->worker_ports.last - s->worker_ports.first + 1, n);
+	return n;
+}
+
+/* ---- from other threads into the workers
+ * --------------------------------------------------------------------------------- */
+
+static void snapshot_take(struct worker *w, void *arg)
+{
+	struct snapshot *s = arg;
+	if (w->snap)
+		snapshot_unref(&w->snap);
+	w->snap = s;
+	route_fit(w->route, s);
+}
+
+static void on_snapshot(void *arg, struct snapshot *s)
+{
+	struct node *n = arg;
+	for (int i = 0; i < n->workers; i++) {
+		struct snapshot *ref = snapshot_ref(s);
+		if (worker_post(n->worker[i], snapshot_take, ref)) {
+			log_event(LOG_LEVEL_ERROR, "no memory to hand a worker its new routes", "worker=%d", i);
+			snapshot_unref(&ref);
+		}
+	}
+	snapshot_unref(&s);
+}
+
+static void hangup_here(struct worker *w, void *arg)
+{
+	struct uuid *id = arg;
+	struct call *c = call_find(w, id);
+	if (c)
+		call_end(c, CDR_ADMIN, 480);
+	free(id);
+}
+
+static void on_hangup(void *arg, const struct uuid *id)
+{
+	struct node *n = arg;
+	for (int i = 0; i < n->workers; i++) {
+		struct uuid *copy = xcalloc(1, sizeof *copy);
+		*copy = *id;
+		if (worker_post(n->worker[i], hangup_here, copy))
+			free(copy);
+	}
+}
+
+static void on_figures(void *arg, int64_t *live, uint64_t *calls, uint64_t *answered)
+{
+	struct node *n = arg;
+	*live = 0;
+	*calls = *answered = 0;
+	for (int i = 0; i < n->workers; i++) {
+		const struct worker_counters *c = &n->worker[i]->count;
+		*live += atomic_load_explicit(&c->live, memory_order_relaxed);
+		*calls += atomic_load_explicit(&c->calls, memory_order_relaxed);
+		*answered += atomic_load_explicit(&c->answered, memory_order_relaxed);
+	}
+}
+
+int64_t node_live_calls(struct node *n)
+{
+	int64_t live;
+	uint64_t calls, answered;
+	on_figures(n, &live, &calls, &answered);
+	return live;
+}
+
+/* ---- start
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+static int spool_begin(struct node *n, struct status *st)
+{
+	const struct settings *s = n->settings;
+	return spool_start(
+		&n->spool,
+		&(struct spool_options){.dir = s->spool_dir, .node = s->node_id, .database_url = s->database_url}, st);
+}
+
+static int presence_begin(struct node *n, struct status *st)
+{
+	const struct presence_options o = {
+		.redis_url = n->settings->redis_url,
+		.node = n->settings->node_id,
+		.gauges = n->gauges,
+		.hangup = on_hangup,
+		.figures = on_figures,
+		.arg = n,
+	};
+	return presence_start(&n->presence, &o, st);
+}
+
+static int workers_begin(struct node *n, struct status *st)
+{
+	int want = workers_wanted(n->settings, st);
+	if (want < 0)
+		return want;
+	n->worker = xcalloc((size_t)want, sizeof *n->worker);
+	for (int i = 0; i < want; i++) {
+		int r = worker_new(&n->worker[i], n, i, want, st);
+		if (r)
+			return r;
+		n->workers = i + 1;
+	}
+	return 0;
+}
+
+static int loader_begin(struct node *n, struct status *st)
+{
+	char *dir = NULL;
+	if (asprintf(&dir, "%s/cache", n->settings->spool_dir) < 0)
+		return -ENOMEM;
+	const struct loader_options o = {
+		.database_url = n->settings->database_url,
+		.redis_url = n->settings->redis_url,
+		.cache_dir = dir,
+		.gauges = n->gauges,
+		.publish = on_snapshot,
+		.arg = n,
+	};
+	int r = loader_start(&n->loader, &o, st);
+	free(dir);
+	return r;
+}
+
+void node_reload(struct node *n, const struct settings *s)
+{
+	atomic_store(&n->invite_timeout_ms, s->invite_timeout_ms);
+	atomic_store(&n->drain_timeout_ms, s->drain_timeout_ms);
+	atomic_store(&n->max_cps, s->max_cps > 0 ? (int32_t)s->max_cps : NO_LIMIT);
+	atomic_store(&n->unknown_source, s->unknown_source);
+	log_set_level((enum log_level)s->log_level);
+}
+
+int node_start(struct node **out, const struct settings *settings, struct status *st)
+{
+	struct node *n = xcalloc(1, sizeof *n);
+
+	n->settings = settings;
+	n->gauges = gauge_table_new();
+	n->calls = gauge_get(n->gauges, 'n', 0);
+	node_reload(n, settings);
+	int r = spool_begin(n, st);
+	if (r == 0)
+		r = workers_begin(n, st);
+	if (r == 0)
+		r = presence_begin(n, st);
+	if (r == 0)
+		r = loader_begin(n, st);
+	if (r) {
+		node_stop(&n);
+		return r;
+	}
+	*out = n;
+	return 0;
+}
+
+/* ---- end
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
+
+void node_drain(struct node *n)
+{
+	atomic_store(&n->draining, true);
+}
+
+static void hang_up_all(struct worker *w, void *arg)
+{
+	/* call_end may take calls out of the list: begin anew after each */
+	for (struct call *c = w->calls; c;) {
+		if (c->state == CALL_OVER) {
+			c = c->next;
+			continue;
+		}
+		call_end(c, CDR_SWITCH_RESTART, 503);
+		c = w->calls;
+	}
+}
+
+static int64_t held_calls(struct node *n)
+{
+	int64_t held = 0;
+	for (int i = 0; i < n->workers; i++)
+		held += atomic_load(&n->worker[i]->count.held);
+	return held;
+}
+
+static void wait_for_legs(struct node *n)
+{
+	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+	int64_t deadline = clock_mono_us() + LEGS_END_MS * 1000;
+	while (held_calls(n) > 0 && clock_mono_us() < deadline)
+		nanosleep(&pause, NULL);
+}
+
+void node_stop(struct node **pn)
+{
+	struct node *n = *pn;
+	if (!n)
+		return;
+	node_drain(n);
+	loader_stop(&n->loader);
+	for (int i = 0; i < n->workers; i++)
+		if (worker_post(n->worker[i], hang_up_all, NULL))
+			log_event(LOG_LEVEL_ERROR, "no memory to hang up calls", "worker=%d", i);
+	wait_for_legs(n);
+	/* presence before the workers: it asks them for figures */
+	presence_stop(&n->presence);
+	for (int i = 0; i < n->workers; i++)
+		worker_free(&n->worker[i]);
+	free(n->worker);
+	if (n->spool) {
+		int64_t left = spool_stop(&n->spool, POST_AT_STOP_MS);
+		if (left > 0)
+			log_event(LOG_LEVEL_INFO, "CDRs stay on disk until the next start", "records=%lld",
+				  (long long)left);
+	}
+	gauge_table_free(&n->gauges);
+	free(n);
+	*pn = NULL;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "switch/peer.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include <sofia-sip/msg_addr.h>
+#include <sofia-sip/url.h>
+
+void peer_of_message(struct peer *p, msg_t *msg)
+{
+	const su_sockaddr_t *from = msg_addr(msg);
+	const sip_t *sip = sip_object(msg);
+	const char *protocol = sip->sip_via ? sip->sip_via->v_protocol : "SIP/2.0/UDP";
+
+	memset(p, 0, sizeof *p);
+	memcpy(&p->address, from, SU_SOCKADDR_SIZE(from));
+	p->port = ntohs(from->su_port);
+	if (from->su_family == AF_INET6) {
+		inet_ntop(AF_INET6, &from->su_sin6.sin6_addr, p->text, sizeof p->text);
+		snprintf(p->host, sizeof p->host, "[%.45s]", p->text);
+	} else {
+		inet_ntop(AF_INET, &from->su_sin.sin_addr, p->text, sizeof p->text);
+		snprintf(p->host, sizeof p->host, "%s", p->text);
+	}
+	const char *last = strrchr(protocol, '/');
+	p->transport = last && strcasecmp(last, "/TCP") == 0   ? TRUNK_TCP
+		       : last && strcasecmp(last, "/TLS") == 0 ? TRUNK_TLS
+							       : TRUNK_UDP;
+}
+
+static int hex_digit(char c)
+{
+	return isdigit((unsigned char)c)    ? c - '0'
+	       : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10
+					    : -1;
+}
+
+/* User part up to its parameters, escapes undone once. An escaped NUL would end the text: it stays as it is. */
+static void user_copy(const char *user, char out[static NUMBER_MAX])
+{
+	size_t n = 0;
+	for (; user && *user && *user != ';' && n < NUMBER_MAX - 1; user++) {
+		int hi = *user == '%' ? hex_digit(user[1]) : -1, lo = hi >= 0 ? hex_digit(user[2]) : -1;
+		if (lo >= 0 && (hi || lo)) {
+			out[n++] = (char)(hi << 4 | lo);
+			user += 2;
+		} else {
+			out[n++] = *user;
+		}
+	}
+	out[n] = '\0';
+}
+
+static void url_number(const url_t *url, char out[static NUMBER_MAX])
+{
+	/* tel:+44.. has its number where other URIs have a host; which one depends on how it was parsed */
+	const char *user = url->url_user ? url->url_user : url->url_type == url_tel ? url->url_host : NULL;
+	user_copy(user, out);
+	if (url->url_type == url_tel) { /* visual separators (RFC 3966 section 5.1.1) */
+		char *to = out;
+		for (const char *c = out; *c; c++)
+			if (!strchr("-.()", *c))
+				*to++ = *c;
+		*to = '\0';
+	}
+}
+
+void peer_called(const sip_t *sip, char out[static NUMBER_MAX])
+{
+	url_number(sip->sip_request->rq_url, out);
+}
+
+void peer_calling(const sip_t *sip, bool trust_pai, char out[static NUMBER_MAX])
+{
+	for (const sip_unknown_t *h = trust_pai ? sip->sip_unknown : NULL; h; h = h->un_next) {
+		if (strcasecmp(h->un_name, "P-Asserted-Identity") != 0)
+			continue;
+		su_home_t home[1] = {SU_HOME_INIT(home)};
+		su_home_init(home);
+		sip_from_t *pai = sip_from_make(home, h->un_value);
+		out[0] = '\0';
+		if (pai)
+			url_number(pai->a_url, out);
+		su_home_deinit(home);
+		if (out[0])
+			return;
+	}
+	url_number(sip->sip_from->a_url, out);
+}

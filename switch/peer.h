@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* peer.h - who sent a message and which numbers it names, as the wire has it. Pure readers of a parsed message. */
+#ifndef SWITCH_PEER_H
+#define SWITCH_PEER_H
+
+#include <sys/socket.h>
+
+#include "routing/number.h"
+#include "routing/snapshot.h"
+#include "switch/stack.h"
+
+struct peer {
+	struct sockaddr_storage address;
+	char host[64]; /* numeric; IPv6 in brackets */
+	char text[64]; /* numeric; no brackets: the CDR's source_ip */
+	int port;
+	enum trunk_transport transport;
+};
+
+/* peer_of_message - where it came from. The transport is the topmost Via's, which the library has checked. */
+void peer_of_message(struct peer *p, msg_t *msg);
+
+/* peer_called - the Request-URI's user without parameters, escapes undone once; a tel: URI's number. Cut to NUMBER_MAX
+ * - 1. An escaped NUL stays "%00". */
+void peer_called(const sip_t *sip, char out[static NUMBER_MAX]);
+
+/* peer_calling - the From's user, or P-Asserted-Identity's where trust_pai; "" if there is none */
+void peer_calling(const sip_t *sip, bool trust_pai, char out[static NUMBER_MAX]);
+
+#endif

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "switch/presence.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/live.h"
+#include "lib/buf.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/money.h"
+#include "lib/queue.h"
+#include "lib/redis.h"
+
+enum {
+	QUEUE_SLOTS = 1 << 16,
+	BUCKETS = 1 << 14,
+	FLUSH_US = 100 * 1000,
+	HEARTBEAT_US = 1000 * 1000,
+	REDIS_TIMEOUT_MS = 1000,
+	CALLS_EXPIRE_S = 10,
+	KEY_MAX = 160,
+};
+
+struct entry {
+	struct entry *next;
+	struct presence_call call;
+	bool dirty, fresh; /* not written yet; never written */
+};
+
+struct presence {
+	struct presence_options o;
+	char *node;
+	pthread_t thread;
+	struct queue *queue;
+	struct redis *redis;
+	struct entry *bucket[BUCKETS];
+	size_t live;
+	bool whole; /* everything must be written again */
+	int64_t started_us, beat_us;
+	uint64_t calls_before;
+	char last_command[48];
+	char calls_key[KEY_MAX], commands_key[KEY_MAX], use_key[KEY_MAX];
+	_Atomic bool stop, up;
+	_Atomic uint64_t dropped;
+};
+
+/* ---- the present calls
+ * ------------------------------------------------------------------------------------------------ */
+
+static struct entry **slot_of(struct presence *p, const struct uuid *id)
+{
+	uint64_t tail;
+	memcpy(&tail, id->byte + 8, sizeof tail); /* the random half */
+	struct entry **e = &p->bucket[tail % BUCKETS];
+	while (*e && memcmp(&(*e)->call.id, id, sizeof *id) != 0)
+		e = &(*e)->next;
+	return e;
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text[0] ? json_string(text) : json_null();
+}
+
+static json_t *id_or_null(int64_t id)
+{
+	return id ? json_integer(id) : json_null();
+}
+
+static json_t *call_json(const struct presence *p, const struct presence_call *c, bool inward)
+{
+	static const char *const state[] = {"routing", "ringing", "answered", "ended"};
+	char id[UUID_TEXT_MAX], started[CLOCK_TEXT_MAX], answered[CLOCK_TEXT_MAX];
+	json_t *j = json_pack("{ss ss ss so so so so ss ss so ss so so so}", "id", uuid_format(&c->id, id), "node",
+			      p->node, "state", state[c->state], "ingress_trunk_id", id_or_null(c->ingress_trunk_id),
+			      "ingress_carrier_id", id_or_null(c->ingress_carrier_id), "egress_trunk_id",
+			      id_or_null(c->egress_trunk_id), "egress_carrier_id", id_or_null(c->egress_carrier_id),
+			      "calling", c->calling, "called", c->called, "destination", text_or_null(c->destination),
+			      "started_at", clock_format(c->started_us, started), "answered_at",
+			      text_or_null(clock_format(c->answered_us, answered)), "cost_so_far", json_null(),
+			      "currency", text_or_null(c->currency));
+	if (j && inward && c->answered_us)
+		json_object_set_new(j, "_terms",
+				    json_pack("{sI sI sI si si si si si si}", "price_n", (json_int_t)c->buy.price_n,
+					      "initial_price_n", (json_int_t)c->buy.initial_price_n, "connect_fee_n",
+					      (json_int_t)c->buy.connect_fee_n, "initial_s", c->buy.initial_s,
+					      "increment_s", c->buy.increment_s, "grace_s", c->buy.grace_s, "rounding",
+					      c->buy.rounding, "places", c->buy.places, "duration_rounding",
+					      c->buy.duration_rounding));
+	return j;
+}
+
+/* ---- writing
+ * --------------------------------------------------------------------------------------------------------------- */
+
+static int send_words(struct presence *p, struct status *st, int argc, const char **argv)
+{
+	return redis_append(p->redis, st, argc, argv, NULL);
+}
+
+static void event_add(struct presence *p, json_t *events, const struct presence_call *c, const char *name)
+{
+	if (events)
+		json_array_append_new(events, json_pack("{ss so}", "event", name, "call", call_json(p, c, false)));
+}
+
+static int call_write(struct presence *p, const struct presence_call *c, struct status *st)
+{
+	char id[UUID_TEXT_MAX];
+	json_t *j = call_json(p, c, true);
+	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	int r = text ? send_words(p, st, 4, (const char *[]){"HSET", p->calls_key, uuid_format(&c->id, id), text})
+		     : -ENOMEM;
+	free(text);
+	json_decref(j);
+	return r;
+}
+
+static int call_remove(struct presence *p, const struct presence_call *c, struct status *st)
+{
+	char id[UUID_TEXT_MAX];
+	return send_words(p, st, 3, (const char *[]){"HDEL", p->calls_key, uuid_format(&c->id, id)});
+}
+
+/* Take in what the workers said since the last time. A call that came and went in between is never written, but told.
+ */
+static void take_in(struct presence *p, json_t *events, struct entry **touched)
+{
+	struct presence_call *c;
+
+	while ((c = queue_pop(p->queue))) {
+		struct entry **slot = slot_of(p, &c->id), *e = *slot;
+		bool ended = c->state == PRESENCE_ENDED;
+		if (!e) {
+			e = xcalloc(1, sizeof *e);
+			e->fresh = true;
+			e->next = NULL;
+			*slot = e;
+			p->live++;
+			event_add(p, events, c, "call.started");
+		}
+		if (!e->dirty) {
+			e->dirty = true;
+		}
+		if (ended || e->call.state != c->state || !e->fresh)
+			event_add(p, events, c, ended ? "call.ended" : "call.updated");
+		e->call = *c;
+		free(c);
+	}
+}
+
+static int flush(struct presence *p, json_t *events, struct status *st)
+{
+	int r = 0;
+
+	if (p->whole)
+		r = send_words(p, st, 2, (const char *[]){"DEL", p->calls_key});
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (struct entry **e = &p->bucket[i]; *e;) {
+			struct entry *x = *e;
+			bool ended = x->call.state == PRESENCE_ENDED;
+			if (r == 0 && (x->dirty || p->whole)) {
+				if (!ended)
+					r = call_write(p, &x->call, st);
+				else if (!x->fresh)
+					r = call_remove(p, &x->call, st);
+				x->dirty = x->fresh = false;
+			}
+			if (ended) {
+				*e = x->next;
+				free(x);
+				p->live--;
+			} else {
+				e = &x->next;
+			}
+		}
+	}
+	if (r == 0 && events && json_array_size(events)) {
+		char *text = json_dumps(events, JSON_COMPACT);
+		if (text)
+			r = send_words(p, st, 3, (const char *[]){"PUBLISH", LIVE_EVENTS_CHANNEL, text});
+		free(text);
+	}
+	return r;
+}
+
+/* ---- once a second: figures, limits
+ * ---------------------------------------------------------------------------------------- */
+
+static int node_write(struct presence *p, struct status *st)
+{
+	int64_t live = 0, now = clock_wall_us(), beat = clock_mono_us();
+	uint64_t calls = 0, answered = 0;
+	char started[CLOCK_TEXT_MAX], at[CLOCK_TEXT_MAX], expire[12];
+
+	p->o.figures(p->o.arg, &live, &calls, &answered);
+	double seconds = p->beat_us ? (double)(beat - p->beat_us) / 1e6 : 1;
+	json_t *j = json_pack(
+		"{ss ss ss sI sI sI sf}", "node", p->node, "started_at", clock_format(p->started_us, started), "at",
+		clock_format(now, at), "calls", (json_int_t)live, "calls_total", (json_int_t)calls, "answered_total",
+		(json_int_t)answered, "cps", p->beat_us ? (double)(calls - p->calls_before) / seconds : 0.0);
+	char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+	int r = text ? send_words(p, st, 4, (const char *[]){"HSET", LIVE_NODES_KEY, p->node, text}) : -ENOMEM;
+	free(text);
+	json_decref(j);
+	p->calls_before = calls;
+	p->beat_us = beat;
+	snprintf(expire, sizeof expire, "%d", CALLS_EXPIRE_S);
+	if (r == 0)
+		r = send_words(p, st, 3, (const char *[]){"EXPIRE", p->calls_key, expire});
+	return r;
+}
+
+struct use {
+	struct presence *p;
+	struct status *st;
+	int r;
+};
+
+static void use_write(void *arg, char kind, int64_t id, struct gauge *g)
+{
+	struct use *u = arg;
+	int32_t n = atomic_load(&g->in_use);
+	char field[24], value[12];
+	if (n == 0 || u->r)
+		return;
+	snprintf(field, sizeof field, "%c%lld", kind, (long long)id);
+	snprintf(value, sizeof value, "%d", n);
+	u->r = send_words(u->p, u->st, 4, (const char *[]){"HSET", u->p->use_key, field, value});
+}
+
+static int use_show(struct presence *p, struct status *st)
+{
+	char expire[12];
+	struct use u = {.p = p, .st = st};
+
+	snprintf(expire, sizeof expire, "%d", (int)(LIVE_NODE_DEAD_US / 1000000));
+	u.r = send_words(p, st, 2, (const char *[]){"DEL", p->use_key});
+	gauge_each(p->o.gauges, use_write, &u);
+	if (u.r == 0)
+		u.r = send_words(p, st, 3, (const char *[]){"EXPIRE", p->use_key, expire});
+	return u.r;
+}
+
+struct elsewhere {
+	json_t *sum; /* "t12" -> channels in use on other nodes */
+};
+
+static void elsewhere_set(void *arg, char kind, int64_t id, struct gauge *g)
+{
+	const struct elsewhere *s = arg;
+	char field[24];
+	snprintf(field, sizeof field, "%c%lld", kind, (long long)id);
+	atomic_store(&g->elsewhere, (int32_t)json_integer_value(json_object_get(s->sum, field)));
+}
+
+static int use_read_node(struct presence *p, const char *node, json_t *sum, struct status *st)
+{
+	redisReply *reply;
+	int r = redis_command(p->redis, &reply, st, "HGETALL {tandem}:use:%s", node);
+	if (r)
+		return r;
+	for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i + 1 < reply->elements; i += 2) {
+		const char *field = reply->element[i]->str;
+		json_int_t n = atoll(reply->element[i + 1]->str);
+		json_object_set_new(sum, field, json_integer(json_integer_value(json_object_get(sum, field)) + n));
+	}
+	freeReplyObject(reply);
+	return 0;
+}
+
+static int use_read(struct presence *p, struct status *st)
+{
+	redisReply *reply;
+	int r = redis_command(p->redis, &reply, st, "HKEYS %s", LIVE_NODES_KEY);
+	if (r)
+		return r;
+	struct elsewhere s = {.sum = json_object()};
+	for (size_t i = 0; r == 0 && reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++)
+		if (strcmp(reply->element[i]->str, p->node) != 0)
+			r = use_read_node(p, reply->element[i]->str, s.sum, st);
+	if (r == 0)
+		gauge_each(p->o.gauges, elsewhere_set, &s);
+	json_decref(s.sum);
+	freeReplyObject(reply);
+	return r;
+}
+
+/* ---- commands
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+static void command_run(struct presence *p, const redisReply *fields)
+{
+	const char *command = "", *call = "";
+	struct uuid id;
+
+	for (size_t i = 0; i + 1 < fields->elements; i += 2) {
+		if (strcmp(fields->element[i]->str, "command") == 0)
+			command = fields->element[i + 1]->str;
+		else if (strcmp(fields->element[i]->str, "call") == 0)
+			call = fields->element[i + 1]->str;
+	}
+	if (strcmp(command, "hangup") == 0 && uuid_parse(call, &id) == 0)
+		p->o.hangup(p->o.arg, &id);
+	else
+		log_event(LOG_LEVEL_WARN, "unknown command in the stream", "key=%s", p->commands_key);
+}
+
+static int commands_read(struct presence *p, struct status *st)
+{
+	redisReply *reply;
+	int r = redis_command(p->redis, &reply, st, "XREAD COUNT 100 STREAMS %s %s", p->commands_key, p->last_command);
+	if (r)
+		return r;
+	if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 1 && reply->element[0]->elements == 2) {
+		const redisReply *list = reply->element[0]->element[1];
+		for (size_t i = 0; i < list->elements; i++) {
+			snprintf(p->last_command, sizeof p->last_command, "%s", list->element[i]->element[0]->str);
+			command_run(p, list->element[i]->element[1]);
+		}
+	}
+	freeReplyObject(reply);
+	return 0;
+}
+
+/* ---- the thread
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+static bool somebody_listens(struct presence *p)
+{
+	redisReply *reply;
+	if (redis_command(p->redis, &reply, NULL, "PUBSUB NUMSUB %s", LIVE_EVENTS_CHANNEL))
+		return false;
+	bool yes = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && reply->element[1]->integer > 0;
+	freeReplyObject(reply);
+	return yes;
+}
+
+static int round_trip(struct presence *p, struct status *st)
+{
+	int64_t now = clock_mono_us();
+	bool beat = now - p->beat_us >= HEARTBEAT_US;
+	json_t *events = somebody_listens(p) ? json_array() : NULL;
+
+	take_in(p, events, NULL);
+	int r = flush(p, events, st);
+	json_decref(events);
+	if (r == 0 && beat)
+		r = node_write(p, st);
+	if (r == 0 && beat)
+		r = use_show(p, st);
+	int f = redis_flush(p->redis, st);
+	if (r == 0)
+		r = f;
+	if (r == 0 && beat)
+		r = use_read(p, st);
+	if (r == 0)
+		r = commands_read(p, st);
+	return r;
+}
+
+static void state_say(struct presence *p, int r, const struct status *st)
+{
+	bool was = atomic_exchange(&p->up, r == 0);
+	char quoted[300];
+	if (r == 0 && !was)
+		log_event(LOG_LEVEL_INFO, "redis connected", NULL);
+	else if (r && was)
+		log_event(LOG_LEVEL_WARN, "redis away: limits hold for this node alone, live calls are not shown",
+			  "error=%s", log_quote(st->text, quoted, sizeof quoted));
+	p->whole = r != 0;
+}
+
+static void dropped_say(struct presence *p)
+{
+	static struct log_limit every = {.interval_us = 10 * 1000000};
+	uint64_t skipped, n = atomic_load(&p->dropped);
+	if (n && log_limit(&every, clock_mono_us(), &skipped))
+		log_event(LOG_LEVEL_ERROR, "live calls: the queue was full", "dropped=%llu",
+			  (unsigned long long)atomic_exchange(&p->dropped, 0));
+}
+
+static void *presence_run(void *arg)
+{
+	struct presence *p = arg;
+	bool said_away = false;
+
+	while (!atomic_load(&p->stop)) {
+		struct status st = {""};
+		int r = round_trip(p, &st);
+		if (r && !atomic_load(&p->up) && !said_away) {
+			atomic_store(&p->up, true); /* so that an absence from the start is said once, too */
+			said_away = true;
+		}
+		state_say(p, r, &st);
+		if (r)
+			take_in(p, NULL, NULL);
+		dropped_say(p);
+		struct timespec pause = {.tv_nsec = FLUSH_US * 1000L};
+		nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
+int presence_start(struct presence **out, const struct presence_options *o, struct status *st)
+{
+	struct presence *p = xcalloc(1, sizeof *p);
+
+	*p = (struct presence){.o = *o, .node = xstrdup(o->node), .started_us = clock_wall_us(), .whole = true};
+	snprintf(p->last_command, sizeof p->last_command, "$");
+	snprintf(p->calls_key, sizeof p->calls_key, LIVE_CALLS_KEY, o->node);
+	snprintf(p->commands_key, sizeof p->commands_key, LIVE_COMMANDS_KEY, o->node);
+	snprintf(p->use_key, sizeof p->use_key, "{tandem}:use:%s", o->node);
+	snprintf(p->last_command, sizeof p->last_command, "%lld-0", (long long)(p->started_us / 1000));
+	int r = queue_new(&p->queue, QUEUE_SLOTS);
+	if (r == 0) {
+		p->redis = redis_new(o->redis_url, REDIS_TIMEOUT_MS);
+		r = -pthread_create(&p->thread, NULL, presence_run, p);
+	}
+	if (r) {
+		redis_free(&p->redis);
+		queue_free(&p->queue);
+		free(p->node);
+		free(p);
+		return status_set(st, r, "cannot start the presence thread: %s", strerror(-r));
+	}
+	pthread_setname_np(p->thread, "presence");
+	*out = p;
+	return 0;
+}
+
+void presence_stop(struct presence **pp)
+{
+	struct presence *p = *pp;
+	struct presence_call *c;
+	struct status st = {""};
+
+	if (!p)
+		return;
+	atomic_store(&p->stop, true);
+	pthread_join(p->thread, NULL);
+	if (atomic_load(&p->up)) {
+		(void)send_words(p, &st, 4, (const char *[]){"DEL", p->calls_key, p->use_key, p->commands_key});
+		(void)send_words(p, &st, 3, (const char *[]){"HDEL", LIVE_NODES_KEY, p->node});
+		if (redis_flush(p->redis, &st))
+			log_event(LOG_LEVEL_WARN, "redis went away at the end: this node's keys expire by themselves",
+				  NULL);
+	}
+	while ((c = queue_pop(p->queue)))
+		free(c);
+	for (size_t i = 0; i < BUCKETS; i++)
+		while (p->bucket[i]) {
+			struct entry *e = p->bucket[i];
+			p->bucket[i] = e->next;
+			free(e);
+		}
+	redis_free(&p->redis);
+	queue_free(&p->queue);
+	free(p->node);
+	free(p);
+	*pp = NULL;
+}
+
+void presence_show(struct presence *p, const struct presence_call *call)
+{
+	struct presence_call *copy = xcalloc(1, sizeof *copy);
+	*copy = *call;
+	if (queue_push(p->queue, copy)) {
+		free(copy);
+		atomic_fetch_add(&p->dropped, 1);
+	}
+}
+
+bool presence_up(struct presence *p)
+{
+	return atomic_load(&p->up);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "switch/relay.h"
+
+#include <stdlib.h>
+
+#include "lib/buf.h"
+#include "switch/cause.h"
+#include "switch/worker.h"
+
+struct relay {
+	struct relay *next;
+	struct leg *from, *to;
+	nta_incoming_t *in;
+	nta_outgoing_t *out;
+	uint32_t cseq;	       /* of out */
+	bool invite, answered; /* a re-INVITE whose 2xx was passed back and waits for the ACK */
+};
+
+static void relay_free(struct relay *r)
+{
+	for (struct relay **p = &r->from->relays; *p; p = &(*p)->next)
+		if (*p == r) {
+			*p = r->next;
+			break;
+		}
+	if (r->in)
+		nta_incoming_destroy(r->in);
+	if (r->out)
+		nta_outgoing_destroy(r->out);
+	free(r);
+}
+
+static bool invite_pending(const struct leg *leg)
+{
+	if (leg->invite_in || leg->invite_out)
+		return true;
+	for (const struct relay *r = leg->relays; r; r = r->next)
+		if (r->invite)
+			return true;
+	return false;
+}
+
+/* The 2xx of a re-INVITE may move the target of either dialog (RFC 3261 section 12.2). */
+static void target_refresh(struct leg *leg, const sip_t *sip)
+{
+	if (sip->sip_contact)
+		nta_leg_client_reroute(leg->dialog, NULL, sip->sip_contact, 0);
+}
+
+static int on_relay_ack_cancel(void *magic, nta_incoming_t *irq, sip_t const *sip)
+{
+	struct relay *r = magic;
+	if (sip && sip->sip_request->rq_method == sip_method_cancel) {
+		if (r->out && !r->answered)
+			nta_outgoing_tcancel(r->out, NULL, NULL, TAG_END());
+		return 0;
+	}
+	/* ACK, or none in time: the other side's 2xx needs one in any case */
+	char branch[WORKER_BRANCH_MAX];
+	if (r->answered && r->out && !r->to->over)
+		leg_ack_send(r->to, r->cseq, sip, worker_branch(r->to->worker, branch));
+	relay_free(r);
+	return 0;
+}
+
+static int on_relay_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
+{
+	struct relay *r = magic;
+	int status = nta_outgoing_status(orq);
+	bool internal = !sip || nta_sip_is_internal(sip), has_body = !internal && sip->sip_payload;
+	bool good = status >= 200 && status < 300;
+
+	if (status == 100 || r->answered)
+		return 0;
+	if (good && !internal)
+		target_refresh(r->to, sip);
+	nta_incoming_treply(
+		r->in, status, cause_phrase(status),
+		TAG_IF(good || status < 200, SIPTAG_CONTACT(r->from->port->contact)),
+		TAG_IF(has_body && sip->sip_content_type, SIPTAG_CONTENT_TYPE(has_body ? sip->sip_content_type : NULL)),
+		TAG_IF(has_body, SIPTAG_PAYLOAD(has_body ? sip->sip_payload : NULL)), TAG_END());
+	if (status < 200)
+		return 0;
+	if (r->invite && good)
+		r->answered = true; /* until the ACK */
+	else
+		relay_free(r);
+	return 0;
+}
+
+void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const sip_t *sip)
+{
+	sip_method_t method = sip->sip_request->rq_method;
+	switch (method) {
+	case sip_method_invite:
+	case sip_method_update:
+	case sip_method_info:
+	case sip_method_message:
+		break;
+	case sip_method_refer:
+		leg_refuse(from, request, 603);
+		return;
+	default:
+		leg_refuse(from, request, method == sip_method_unknown ? 501 : 405);
+		return;
+	}
+	if (to->over || !to->dialog || !to->confirmed) {
+		leg_refuse(from, request, 481);
+		return;
+	}
+	if (method == sip_method_invite && (invite_pending(from) || invite_pending(to))) {
+		leg_refuse(from, request, 491);
+		return;
+	}
+	struct relay *r = xcalloc(1, sizeof *r);
+	*r = (struct relay){.from = from, .to = to, .in = request, .invite = method == sip_method_invite};
+	char branch[WORKER_BRANCH_MAX];
+	bool target = method == sip_method_invite || method == sip_method_update;
+	if (target)
+		target_refresh(from, sip);
+	r->out = nta_outgoing_tcreate(
+		to->dialog, on_relay_response, r, NULL, method, sip->sip_request->rq_method_name, NULL,
+		TAG_IF(target, SIPTAG_CONTACT(to->port->contact)), TPTAG_IDENT(to->port->ident),
+		NTATAG_BRANCH_KEY(worker_branch(to->worker, branch)),
+		TAG_IF(sip->sip_payload && sip->sip_content_type, SIPTAG_CONTENT_TYPE(sip->sip_content_type)),
+		TAG_IF(sip->sip_payload, SIPTAG_PAYLOAD(sip->sip_payload)), TAG_END());
+	if (!r->out) {
+		free(r);
+		leg_refuse(from, request, 500);
+		return;
+	}
+	r->cseq = nta_outgoing_cseq(r->out);
+	r->next = from->relays;
+	from->relays = r;
+	if (r->invite) {
+		nta_incoming_bind(request, on_relay_ack_cancel, r);
+		nta_incoming_treply(request, SIP_100_TRYING, TAG_END());
+	}
+}
+
+/* Requests that wait on this leg end here; those that wait for it are ended by the other leg, which goes down with it.
+ */
+void relay_end(struct leg *leg)
+{
+	while (leg->relays) {
+		struct relay *r = leg->relays;
+		if (!r->answered)
+			nta_incoming_treply(r->in, r->invite ? 487 : 481, cause_phrase(r->invite ? 487 : 481),
+					    TAG_END());
+		relay_free(r);
+	}
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* relay.h - requests inside a call that one side sends and the other must answer: re-INVITE, UPDATE, INFO, MESSAGE.
+ * A relay joins a server transaction on one leg with a client transaction on the other until the answer is passed back.
+ */
+#ifndef SWITCH_RELAY_H
+#define SWITCH_RELAY_H
+
+#include "switch/leg.h"
+
+/* relay_pass - send on what came on `from`. Takes request, answers it in any case:
+ *   491 while another INVITE is under way on either leg (RFC 3261 section 14.2), 481 if the other leg is over,
+ *   405 / 603 for what is not passed */
+void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const sip_t *sip);
+
+/* relay_end - the dialog of this leg ends: answer what waits on it with 487 or 481, let go of what it waits for */
+void relay_end(struct leg *leg);
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "switch/worker.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/random.h"
+#include "switch/call.h"
+#include "switch/front.h"
+#include "switch/node.h"
+
+enum {
+	TICK_MS = 100,
+	SOCKET_BUFFER = 4 << 20,
+	BRANCH_RANDOM = 16,
+};
+
+/* ---- messages from other threads -------------------------------------------------------------------------------- */
+
+struct post {
+	void (*fn)(struct worker *w, void *arg);
+	void *arg;
+};
+
+static void post_deliver(struct worker *w, su_msg_r msg, su_msg_arg_t *data)
+{
+	const struct post *p = (const void *)data;
+	p->fn(w, p->arg);
+}
+
+int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg)
+{
+	su_msg_r msg = SU_MSG_R_INIT;
+	if (su_msg_create(msg, su_root_task(w->root), su_task_null, post_deliver, sizeof(struct post)) != 0)
+		return -ENOMEM;
+	struct post *p = (void *)su_msg_data(msg);
+	*p = (struct post){.fn = fn, .arg = arg};
+	if (su_msg_send(msg) != 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static void on_tick(struct worker *w, su_timer_t *timer, void *arg)
+{
+	call_bury(arg);
+}
+
+/* ---- ports ------------------------------------------------------------------------------------------------------ */
+
+static const char *transport_name(enum settings_transport t)
+{
+	static const char *const name[] = {[SETTINGS_UDP] = "udp", [SETTINGS_TCP] = "tcp", [SETTINGS_TLS] = "tls"};
+	return name[t];
+}
+
+static void host_text(const struct sockaddr_storage *a, char *out, size_t size)
+{
+	char text[INET6_ADDRSTRLEN];
+	if (a->ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)a)->sin6_addr, text, sizeof text);
+		snprintf(out, size, "[%s]", text);
+	} else {
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)a)->sin_addr, text, sizeof text);
+		snprintf(out, size, "%s", text);
+	}
+}
+
+static int port_of(const struct sockaddr_storage *a)
+{
+	return ntohs(a->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)a)->sin6_port
+					      : ((const struct sockaddr_in *)a)->sin_port);
+}
+
+/* A shared port does not tell that somebody else has it: ask once with a socket that does not share. */
+static int port_is_free(const struct settings_listener *l)
+{
+	int type = l->transport == SETTINGS_UDP ? SOCK_DGRAM : SOCK_STREAM;
+	int fd = socket(l->address.ss_family, type | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	int one = 1, r = 0;
+	if (type == SOCK_STREAM)
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (l->address.ss_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+	socklen_t len = l->address.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	if (bind(fd, (const struct sockaddr *)&l->address, len) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+static int port_bind(struct worker *w, const struct settings_listener *l, const char *ident, const char *host, int port,
+		     bool share, struct status *st)
+{
+	char bind_host[64], url[200];
+	host_text(&l->address, bind_host, sizeof bind_host);
+	int n = snprintf(url, sizeof url, "%s:%s:%d;transport=%s", l->transport == SETTINGS_TLS ? "sips" : "sip", host,
+			 port, transport_name(l->transport));
+	if (strcmp(host, bind_host) != 0)
+		snprintf(url + n, sizeof url - (size_t)n, ";maddr=%s", bind_host);
+
+	selector_share(share);
+	errno = 0;
+	int r = nta_agent_add_tport(w->agent, (url_string_t *)url, TPTAG_IDENT(ident), TPTAG_UDP_RMEM(SOCKET_BUFFER),
+				    TPTAG_UDP_WMEM(SOCKET_BUFFER), TPTAG_STUN_SERVER(0), TAG_END());
+	int err = errno;
+	selector_share(false);
+	if (r < 0)
+		return status_set(st, err ? -err : -EADDRINUSE, "[sip] listen = %s: cannot use %s:%d: %s", l->text,
+				  bind_host, port, strerror(err ? err : EADDRINUSE));
+	return 0;
+}
+
+static int port_open(struct worker *w, int i, int workers, struct status *st)
+{
+	const struct settings *s = w->node->settings;
+	const struct settings_listener *l = &s->listen.item[i];
+	struct worker_port *p = &w->port[i];
+	bool share = workers > 1, own_port = s->worker_ports.first != 0;
+	char public_ident[8];
+
+	if (s->advertise[0])
+		snprintf(p->host, sizeof p->host, strchr(s->advertise, ':') && s->advertise[0] != '[' ? "[%s]" : "%s",
+			 s->advertise);
+	else
+		host_text(&l->address, p->host, sizeof p->host);
+	p->listener = l->text;
+	p->transport = l->transport == SETTINGS_UDP ? TRUNK_UDP : l->transport == SETTINGS_TCP ? TRUNK_TCP : TRUNK_TLS;
+	p->family = l->address.ss_family;
+	p->port = port_of(&l->address);
+	snprintf(public_ident, sizeof public_ident, "s%d", i);
+	snprintf(p->ident, sizeof p->ident, own_port ? "w%d" : "s%d", i);
+
+	int r = share && w->index == 0 ? port_is_free(l) : 0;
+	if (r)
+		return status_set(st, r, "[sip] listen = %s: %s", l->text, strerror(-r));
+	r = port_bind(w, l, public_ident, p->host, p->port, share, st);
+	/* The program stands on the group from its first socket on, so that no datagram is ever placed without it. */
+	if (!r && share && l->transport == SETTINGS_UDP && w->index == 0) {
+		r = selector_attach(selector_last_socket(), workers);
+		if (r)
+			return status_set(st, r, "[sip] listen = %s: the kernel refuses the worker selector: %s",
+					  l->text, strerror(-r));
+	}
+	if (!r && own_port) {
+		p->port = s->worker_ports.first + w->index;
+		r = port_bind(w, l, p->ident, p->host, p->port, false, st);
+	}
+	if (r)
+		return r;
+
+	char user[SELECTOR_USER_MAX];
+	p->contact = sip_contact_format(w->home, "<sip:%s@%s:%d%s>", selector_user(w->index, user), p->host, p->port,
+					p->transport == TRUNK_TCP   ? ";transport=tcp"
+					: p->transport == TRUNK_TLS ? ";transport=tls"
+								    : "");
+	return p->contact ? 0 : status_set(st, -ENOMEM, "out of memory");
+}
+
+const struct worker_port *worker_port_for(const struct worker *w, const struct trunk *trunk,
+					  enum trunk_transport transport, int family)
+{
+	if (transport == TRUNK_ANY)
+		transport = TRUNK_UDP;
+	for (int i = 0; i < w->ports; i++)
+		if (trunk->listen[0] && strcmp(w->port[i].listener, trunk->listen) == 0 &&
+		    w->port[i].transport == transport && w->port[i].family == family)
+			return &w->port[i];
+	for (int i = 0; i < w->ports; i++)
+		if (w->port[i].transport == transport && w->port[i].family == family)
+			return &w->port[i];
+	return NULL;
+}
+
+const struct worker_port *worker_port_of(const struct worker *w, nta_incoming_t *irq, msg_t *msg)
+{
+	tport_t *tp = nta_incoming_transport(w->agent, irq, msg);
+	const char *ident = tp ? tport_name(tp)->tpn_ident : NULL;
+	int i = ident && (ident[0] == 's' || ident[0] == 'w') ? atoi(ident + 1) : 0; /* "s0", "w0": see port_open */
+
+	if (tp)
+		tport_unref(tp);
+	return &w->port[i < w->ports ? i : 0];
+}
+
+char *worker_branch(const struct worker *w, char out[static WORKER_BRANCH_MAX])
+{
+	char random[BRANCH_RANDOM + 1];
+	snprintf(out, WORKER_BRANCH_MAX, "z9hG4bK%s%s", w->mark, random_token(random, BRANCH_RANDOM));
+	return out;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+struct start { /* handed to the new thread; lives on worker_new's stack */
+	struct worker *w;
+	int workers;
+	int result;
+	struct status st;
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	bool ready;
+};
+
+static int agent_open(struct worker *w, int workers, struct status *st)
+{
+	const struct settings *s = w->node->settings;
+
+	w->agent = nta_agent_create(w->root, (url_string_t *)-1, front_message, w, NTATAG_UA(1), TAG_END());
+	if (!w->agent)
+		return status_set(st, -ENOMEM, "cannot create the SIP agent");
+	nta_agent_set_params(w->agent, NTATAG_UDP_MTU(65535), NTATAG_MAX_PROCEEDING(1000000), NTATAG_USE_TIMESTAMP(0),
+			     NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SIP_T1((unsigned)s->t1_ms),
+			     NTATAG_SIP_T1X64((unsigned)(64 * s->t1_ms)), NTATAG_MERGE_482(1), TAG_END());
+	w->ports = s->listen.n;
+	for (int i = 0; i < w->ports; i++) {
+		int r = port_open(w, i, workers, st);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int worker_open(struct worker *w, int workers, struct status *st)
+{
+	if (w->node->settings->listen.n > WORKER_PORTS_MAX)
+		return status_set(st, -E2BIG, "[sip] listen names more than %d addresses", WORKER_PORTS_MAX);
+	su_home_init(w->home);
+	w->root = su_root_create(w);
+	if (!w->root)
+		return status_set(st, -ENOMEM, "cannot create the event loop of worker %d", w->index);
+	su_root_threading(w->root, 0);
+	int r = agent_open(w, workers, st);
+	if (r)
+		return r;
+	w->tick = su_timer_create(su_root_task(w->root), TICK_MS);
+	if (!w->tick || su_timer_set_for_ever(w->tick, on_tick, w) < 0)
+		return status_set(st, -ENOMEM, "cannot create the timer of worker %d", w->index);
+	return 0;
+}
+
+static void worker_close(struct worker *w)
+{
+	while (w->calls)
+		call_discard(w->calls);
+	call_bury(w);
+	if (w->tick)
+		su_timer_destroy(w->tick);
+	if (w->agent)
+		nta_agent_destroy(w->agent);
+	if (w->root)
+		su_root_destroy(w->root);
+	if (w->snap)
+		snapshot_unref(&w->snap);
+	route_free(&w->route);
+	su_home_deinit(w->home);
+}
+
+static void *worker_run(void *arg)
+{
+	struct start *start = arg;
+	struct worker *w = start->w;
+	int r = worker_open(w, start->workers, &start->st);
+
+	pthread_mutex_lock(&start->lock);
+	start->result = r;
+	start->ready = true;
+	pthread_cond_signal(&start->done);
+	pthread_mutex_unlock(&start->lock);
+	if (r == 0)
+		su_root_run(w->root);
+	worker_close(w);
+	return NULL;
+}
+
+int worker_new(struct worker **out, struct node *node, int index, int workers, struct status *st)
+{
+	struct worker *w = xcalloc(1, sizeof *w);
+	*w = (struct worker){.index = index, .node = node, .route = route_new(16)};
+	selector_mark(index, w->mark);
+
+	struct start start = {
+		.w = w, .workers = workers, .lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
+	int r = -pthread_create(&w->thread, NULL, worker_run, &start);
+	if (r) {
+		route_free(&w->route);
+		free(w);
+		return status_set(st, r, "cannot start worker %d: %s", index, strerror(-r));
+	}
+	char name[16];
+	snprintf(name, sizeof name, "sip-%d", index);
+	pthread_setname_np(w->thread, name);
+
+	pthread_mutex_lock(&start.lock);
+	while (!start.ready)
+		pthread_cond_wait(&start.done, &start.lock);
+	pthread_mutex_unlock(&start.lock);
+	if (start.result) {
+		pthread_join(w->thread, NULL);
+		free(w);
+		if (st)
+			*st = start.st;
+		return start.result;
+	}
+	*out = w;
+	return 0;
+}
+
+static void worker_break(struct worker *w, void *arg)
+{
+	su_root_break(w->root);
+}
+
+void worker_free(struct worker **pw)
+{
+	struct worker *w = *pw;
+	if (!w)
+		return;
+	if (worker_post(w, worker_break, NULL))
+		abort(); /* no memory for one message: nothing can be ended in order any more */
+	pthread_join(w->thread, NULL);
+	free(w);
+	*pw = NULL;
+}

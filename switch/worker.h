@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* worker.h - one thread of SIP: a su_root, an nta_agent, its own calls. Shares nothing, takes no lock, never waits.
+ * Other threads reach it only by worker_post, and read nothing of it but the atomic counters.
+ */
+#ifndef SWITCH_WORKER_H
+#define SWITCH_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "routing/route.h"
+#include "routing/snapshot.h"
+#include "settings/settings.h"
+#include "switch/selector.h"
+#include "switch/stack.h"
+
+struct node;
+struct call;
+
+#define WORKER_PORTS_MAX 16 /* listeners */
+
+struct worker_port {	      /* how this worker is reached by one listener */
+	char ident[8];	      /* the transport's name for the library */
+	const char *listener; /* as the settings write it */
+	enum trunk_transport transport;
+	int family;
+	char host[64]; /* what Via, Contact and From name; IPv6 in brackets */
+	int port;
+	sip_contact_t *contact; /* of this worker */
+};
+
+struct worker_counters { /* read by other threads */
+	_Atomic uint64_t calls, answered, strays, shed;
+	_Atomic int64_t live; /* calls that have no CDR yet */
+	_Atomic int64_t held; /* call objects, those that wait for their legs' ends included */
+};
+
+struct worker {
+	int index;
+	struct node *node;
+	pthread_t thread;
+	su_root_t *root;
+	su_home_t home[1];
+	nta_agent_t *agent;
+	nta_leg_t *front; /* takes what belongs to no dialog */
+	struct worker_port port[WORKER_PORTS_MAX];
+	int ports;
+	char mark[SELECTOR_MARK_MAX];
+	struct snapshot *snap; /* NULL until the first one came */
+	struct route *route;   /* scratch of routing */
+	struct call *calls;    /* all, by call->next */
+	struct call *dead;     /* to be freed at the next tick, when no callback of the library can still hold them */
+	su_timer_t *tick;
+	bool stopping;
+	struct worker_counters count;
+};
+
+/* worker_new - thread, agent and sockets; workers of one node are made one after the other, in order of index.
+ *   It runs from here on. 0, or -errno with st naming the address that could not be used */
+int worker_new(struct worker **out, struct node *node, int index, int workers, struct status *st) must_check;
+void worker_free(struct worker **w); /* asks it to end, joins */
+
+/* worker_post - run fn(worker, arg) on the worker's thread. 0 or -ENOMEM (fn was not and will not be run) */
+int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg) must_check;
+
+/* worker_port_for - the port that reaches a trunk: its own listener's, else the first of that transport and family */
+const struct worker_port *worker_port_for(const struct worker *w, const struct trunk *trunk,
+					  enum trunk_transport transport, int family);
+
+/* worker_port_of - the port that a request came in by */
+const struct worker_port *worker_port_of(const struct worker *w, nta_incoming_t *irq, msg_t *msg);
+
+/* worker_branch - a fresh Via branch that leads answers back to this worker */
+#define WORKER_BRANCH_MAX 40
+char *worker_branch(const struct worker *w, char out[static WORKER_BRANCH_MAX]);
+
+#endif
