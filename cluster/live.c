@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cluster/live.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/money.h"
+#include "lib/uuid.h"
+#include "tariff/rate.h"
+
+#define KEY_MAX 128
+#define COMMANDS_KEPT "1000"
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text != NULL ? text : "";
+}
+
+static int64_t time_of(const json_t *object, const char *key)
+{
+	int64_t us;
+
+	return clock_parse(text_of(object, key), &us) == 0 ? us : 0;
+}
+
+static bool node_lives(const json_t *node, int64_t now_us)
+{
+	int64_t at_us = time_of(node, "at");
+
+	return at_us != 0 && now_us - at_us < LIVE_NODE_DEAD_US;
+}
+
+/* the values of a hash as JSON objects, appended to out; what is no JSON object is none of ours */
+static int hash_values(struct redis *r, const char *key, json_t *out, struct status *st)
+{
+	redisReply *reply = NULL;
+	int err = redis_command(r, &reply, st, "HVALS %s", key);
+
+	if (err != 0)
+		return err;
+	for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
+		json_t *value =
+			json_loadb(reply->element[i]->str, reply->element[i]->len, JSON_REJECT_DUPLICATES, NULL);
+
+		if (json_is_object(value))
+			json_array_append_new(out, value);
+		else
+			json_decref(value);
+	}
+	freeReplyObject(reply);
+	return 0;
+}
+
+static struct rate_terms terms_read(const json_t *j)
+{
+	struct rate_terms t = rate_terms_plain(json_integer_value(json_object_get(j, "price_n")));
+	json_int_t initial_s = json_integer_value(json_object_get(j, "initial_s"));
+	json_int_t increment_s = json_integer_value(json_object_get(j, "increment_s"));
+	json_int_t grace_s = json_integer_value(json_object_get(j, "grace_s"));
+	json_int_t places = json_integer_value(json_object_get(j, "places"));
+
+	t.initial_price_n = json_integer_value(json_object_get(j, "initial_price_n"));
+	t.connect_fee_n = json_integer_value(json_object_get(j, "connect_fee_n"));
+	t.initial_s = initial_s >= 0 && initial_s <= INT32_MAX ? (int32_t)initial_s : 0;
+	t.increment_s = increment_s >= 1 && increment_s <= INT32_MAX ? (int32_t)increment_s : 1;
+	t.grace_s = grace_s >= 0 && grace_s <= INT32_MAX ? (int32_t)grace_s : 0;
+	t.rounding = (uint8_t)json_integer_value(json_object_get(j, "rounding"));
+	t.places = places >= 0 && places <= MONEY_PLACES ? (uint8_t)places : 6;
+	t.duration_rounding = (uint8_t)json_integer_value(json_object_get(j, "duration_rounding"));
+	return t;
+}
+
+/* What the vendor's rate comes to by now; the private terms are taken away. */
+static void call_finish(json_t *call, int64_t now_us)
+{
+	const json_t *terms = json_object_get(call, "_terms");
+	int64_t answered_us = time_of(call, "answered_at"), billed_s;
+	char text[MONEY_TEXT_MAX];
+	struct money cost;
+
+	if (json_is_object(terms) && answered_us != 0) {
+		struct rate_terms t = terms_read(terms);
+		int64_t talked_ms = now_us > answered_us ? (now_us - answered_us) / 1000 : 0;
+
+		if (rate_call(&t, talked_ms, &billed_s, &cost) == 0)
+			json_object_set_new(call, "cost_so_far", json_string(money_format(cost, t.places, text)));
+	}
+	json_object_del(call, "_terms");
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+	int order = strcmp(text_of(x, "started_at"), text_of(y, "started_at"));
+
+	return order != 0 ? order : strcmp(text_of(x, "id"), text_of(y, "id"));
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(text_of(*(json_t *const *)a, "node"), text_of(*(json_t *const *)b, "node"));
+}
+
+static json_t *array_sorted(json_t *array, int (*order)(const void *, const void *))
+{
+	size_t n = json_array_size(array);
+	json_t **item = calloc(n > 0 ? n : 1, sizeof(json_t *));
+	json_t *sorted = json_array();
+
+	for (size_t i = 0; item != NULL && i < n; i++)
+		item[i] = json_array_get(array, i);
+	if (item != NULL)
+		qsort(item, n, sizeof(json_t *), order);
+	for (size_t i = 0; item != NULL && i < n; i++)
+		json_array_append(sorted, item[i]);
+	free(item);
+	json_decref(array);
+	return sorted;
+}
+
+int live_nodes(struct redis *r, json_t **nodes, struct status *st)
+{
+	int64_t now_us = clock_wall_us();
+	json_t *all = json_array();
+	int err = hash_values(r, LIVE_NODES_KEY, all, st);
+
+	for (size_t i = json_array_size(all); i-- > 0;) {
+		if (!node_lives(json_array_get(all, i), now_us))
+			json_array_remove(all, i);
+	}
+	if (err != 0) {
+		json_decref(all);
+		return err;
+	}
+	*nodes = array_sorted(all, by_name);
+	return 0;
+}
+
+int live_calls(struct redis *r, json_t **calls, struct status *st)
+{
+	int64_t now_us = clock_wall_us();
+	json_t *nodes = NULL, *node, *call, *all = json_array();
+	char key[KEY_MAX];
+	size_t i;
+	int err = live_nodes(r, &nodes, st);
+
+	json_array_foreach(nodes, i, node)
+	{
+		if (err == 0) {
+			snprintf(key, sizeof(key), LIVE_CALLS_KEY, text_of(node, "node"));
+			err = hash_values(r, key, all, st);
+		}
+	}
+	json_decref(nodes);
+	if (err != 0) {
+		json_decref(all);
+		return err;
+	}
+	json_array_foreach(all, i, call) call_finish(call, now_us);
+	*calls = array_sorted(all, by_start);
+	return 0;
+}
+
+/* 0 and *there; an error as redis_command */
+static int node_has_call(struct redis *r, const char *node, const char *call_id, bool *there, struct status *st)
+{
+	redisReply *reply = NULL;
+	char key[KEY_MAX];
+
+	snprintf(key, sizeof(key), LIVE_CALLS_KEY, node);
+
+	int err = redis_command(r, &reply, st, "HEXISTS %s %s", key, call_id);
+	if (err == 0) {
+		*there = reply->type == REDIS_REPLY_INTEGER && reply->integer == 1;
+		freeReplyObject(reply);
+	}
+	return err;
+}
+
+static int command_send(struct redis *r, const char *node, const char *call_id, struct status *st)
+{
+	char key[KEY_MAX];
+
+	snprintf(key, sizeof(key), LIVE_COMMANDS_KEY, node);
+	return redis_command(r, NULL, st, "XADD %s MAXLEN ~ " COMMANDS_KEPT " * command hangup call %s", key, call_id);
+}
+
+int live_hangup(struct redis *r, const char *call_id, struct status *st)
+{
+	json_t *nodes = NULL, *node;
+	char id[UUID_TEXT_MAX];
+	struct uuid uuid;
+	bool there = false;
+	size_t i;
+
+	if (uuid_parse(call_id, &uuid) != 0)
+		return status_set(st, -ENOENT, "no such live call");
+	uuid_format(&uuid, id);
+
+	int err = live_nodes(r, &nodes, st);
+	json_array_foreach(nodes, i, node)
+	{
+		if (err != 0 || there)
+			break;
+		err = node_has_call(r, text_of(node, "node"), id, &there, st);
+		if (err == 0 && there)
+			err = command_send(r, text_of(node, "node"), id, st);
+	}
+	json_decref(nodes);
+	return err == 0 && !there ? status_set(st, -ENOENT, "no such live call") : err;
+}
