@@ -14,6 +14,7 @@ from .process import Failure, free_port, wait_for
 from .api import Api, ApiError
 from .sip import Peer, sdp_offer
 from .stack import Stack
+from . import sipp
 from .base import Story
 
-__all__ = ["Api", "ApiError", "Failure", "Peer", "Stack", "Story", "free_port", "sdp_offer", "wait_for"]
+__all__ = ["Api", "ApiError", "Failure", "Peer", "Stack", "Story", "free_port", "sdp_offer", "sipp", "wait_for"]
