@@ -41,6 +41,7 @@ struct deck_row { /* one rate as stored; text borrowed during deck_builder_add *
 
 struct deck_words { /* what the deck itself says */
 	int64_t id, version;
+	uint64_t source; /* which database the version counts in; 0: not said */
 	enum deck_side side;
 	char currency[4];
 	enum money_rounding rounding;

@@ -32,6 +32,13 @@ enum route_drop { /* why a member is not offered, in the order of the tests */
 };
 const char *route_drop_name(enum route_drop d); /* "no_rate", "margin", ... the API's `reason` */
 
+/* struct route_durations - the talk that margins are counted on: n calls of ms[i] milliseconds, answered ones as measured
+ * for the destination. */
+struct route_durations {
+	const int64_t *ms;
+	int n;
+};
+
 struct route_query {
 	const struct snapshot *snap;
 	const struct trunk *ingress;
@@ -40,6 +47,8 @@ struct route_query {
 	int64_t mono_us;	      /* for the vendors' CPS */
 	bool now;		      /* false for a look-up at another time: live state and measured durations are left out */
 	uint64_t seed;		      /* of the weighted draw; same seed, same order */
+	const struct route_durations *durations; /* NULL: calls of 6, 20, 45, 61, 90 and 180 s */
+	bool terse;		      /* leave the sentences of `excluded` empty: for a call whose trace nobody keeps */
 };
 
 struct route_offer {

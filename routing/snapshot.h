@@ -39,6 +39,7 @@ struct trunk_cidr {
 };
 
 struct translation; /* number.h */
+struct number_list; /* numberlist.h */
 
 struct code_map {
 	int from, to;
@@ -62,6 +63,8 @@ struct trunk {
 	int n_codecs;
 	const struct deck *deck; /* sell for ingress, buy for egress; NULL if none is set */
 	struct gauge *gauge;
+	const struct number_list *const *list; /* ingress: the number lists that apply */
+	int n_lists;
 
 	/* ingress */
 	const struct trunk_cidr *cidr;

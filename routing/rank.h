@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rank.h - order the vendors that may have a call. Pure; no allocation. */
+#ifndef ROUTING_RANK_H
+#define ROUTING_RANK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "routing/snapshot.h"
+
+struct candidate { /* a member of the plan that passed every test */
+	const struct plan_member *member;
+	int found;	   /* where its rate stands */
+	__int128 price;	   /* a minute in the sell currency, unrounded: nano-units of 10^-12 */
+	__int128 margin;   /* as margin_of */
+	int64_t rate;	   /* exchange rate, of 10^-12 */
+	int32_t score_ppm; /* quality, 0..1000000 */
+};
+
+/* rank_best - permute candidates so that the best `wanted` of them come first, in order.
+ *   lcr       price, priority, higher weight, lower id
+ *   priority  priority, then as lcr
+ *   weighted  priority, then a draw by weight without repetition; weight 0 after all others of its priority, as lcr
+ *   quality   score, then as lcr
+ *   balanced  price over score, then as lcr
+ *   seed      drives the draw only; same seed, same order whatever order they came in
+ *   returns how many are in order: the smaller of n and wanted */
+int rank_best(struct candidate *c, int n, int wanted, enum plan_policy policy, uint64_t seed);
+
+#endif

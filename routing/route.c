@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "routing/route.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/buf.h"
+#include "routing/margin.h"
+#include "routing/rank.h"
+#include "routing/snapshot_priv.h"
+
+struct scratch {			   /* a look-up's working memory, one item a member */
+	const struct plan_member **member; /* those whose rate is looked up */
+	const struct deck **deck;
+	struct deck_found *found;
+	bool *has;
+	struct candidate *candidate;
+	struct margin margin;
+};
+
+static const char *const outcome_names[ROUTE_OUTCOMES] = {
+	[ROUTE_OK] = "ok",
+	[ROUTE_SUSPENDED] = "suspended",
+	[ROUTE_LISTED] = "listed",
+	[ROUTE_NO_SELL_RATE] = "no_sell_rate",
+	[ROUTE_SELL_BLOCKED] = "sell_blocked",
+	[ROUTE_NO_VENDOR] = "no_vendor",
+	[ROUTE_NONE_USABLE] = "none_usable",
+};
+
+static const char *const drop_names[DROP_REASONS] = {
+	[DROP_PREFIX_FILTER] = "prefix_filter",
+	[DROP_NO_RATE] = "no_rate",
+	[DROP_BLOCKED] = "blocked",
+	[DROP_DISABLED] = "disabled",
+	[DROP_SUSPENDED] = "suspended",
+	[DROP_SAME_CARRIER] = "same_carrier",
+	[DROP_DOWN] = "down",
+	[DROP_CHANNELS] = "channels",
+	[DROP_CPS] = "cps",
+	[DROP_VENDOR_LIMIT] = "vendor_limit",
+	[DROP_CURRENCY] = "currency",
+	[DROP_MARGIN] = "margin",
+	[DROP_MAX_ATTEMPTS] = "max_attempts",
+};
+
+const char *route_outcome_name(enum route_outcome o)
+{
+	return outcome_names[o];
+}
+
+const char *route_drop_name(enum route_drop d)
+{
+	return drop_names[d];
+}
+
+/* ---- memory ---- */
+
+static void route_grow(struct route *r, int capacity)
+{
+	struct scratch *s = r->scratch;
+	size_t n = (size_t)(capacity > 0 ? capacity : 1);
+
+	r->offer = xrealloc(r->offer, n * sizeof *r->offer);
+	r->excluded = xrealloc(r->excluded, n * sizeof *r->excluded);
+	s->member = xrealloc(s->member, n * sizeof *s->member);
+	s->deck = xrealloc(s->deck, n * sizeof *s->deck);
+	s->found = xrealloc(s->found, n * sizeof *s->found);
+	s->has = xrealloc(s->has, n * sizeof *s->has);
+	s->candidate = xrealloc(s->candidate, n * sizeof *s->candidate);
+	r->capacity = (int)n;
+}
+
+struct route *route_new(int capacity)
+{
+	struct route *r = xcalloc(1, sizeof *r);
+	r->scratch = xcalloc(1, sizeof(struct scratch));
+	route_grow(r, capacity);
+	return r;
+}
+
+void route_free(struct route **rp)
+{
+	struct route *r = *rp;
+	*rp = NULL;
+	if (r == NULL)
+		return;
+	struct scratch *s = r->scratch;
+	free(s->member);
+	free(s->deck);
+	free(s->found);
+	free(s->has);
+	free(s->candidate);
+	free(s);
+	free(r->offer);
+	free(r->excluded);
+	free(r);
+}
+
+void route_fit(struct route *r, const struct snapshot *s)
+{
+	if (s->max_members > r->capacity)
+		route_grow(r, s->max_members);
+}
+
+/* ---- permit ---- */
+
+static enum route_outcome outcome_set(struct route *r, enum route_outcome o, const char *fmt, ...) printf_like(3, 4);
+static enum route_outcome outcome_set(struct route *r, enum route_outcome o, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(r->why, sizeof r->why, fmt, args);
+	va_end(args);
+	return r->outcome = o;
+}
+
+static void route_reset(struct route *r)
+{
+	r->outcome = ROUTE_OK;
+	r->why[0] = '\0';
+	r->has_sell = false;
+	r->sell_currency = NULL;
+	r->n_offers = r->n_excluded = 0;
+}
+
+/* A block list with the number on it forbids; if allow lists of a kind apply, the number must be on one of them. */
+static bool lists_permit(struct route *r, const struct route_query *q)
+{
+	const struct number_list *wanted[2] = {NULL, NULL}; /* an allow list of calling, of called numbers */
+	bool allowed[2] = {false, false};
+
+	for (int i = 0; i < q->ingress->n_lists; i++) {
+		const struct number_list *l = q->ingress->list[i];
+		bool listed = numberlist_has(l, l->of_called ? q->called : q->calling);
+		if (l->allow) {
+			wanted[l->of_called] = l;
+			allowed[l->of_called] |= listed;
+		} else if (listed) {
+			(void)outcome_set(r, ROUTE_LISTED, "the %s number is on the block list %s",
+					  l->of_called ? "called" : "calling", l->name);
+			return false;
+		}
+	}
+	for (int called = 1; called >= 0; called--) {
+		if (wanted[called] == NULL || allowed[called])
+			continue;
+		(void)outcome_set(r, ROUTE_LISTED, "the %s number is on no allow list (%s)",
+				  called ? "called" : "calling", wanted[called]->name);
+		return false;
+	}
+	return true;
+}
+
+enum route_outcome route_permit(struct route *r, const struct route_query *q)
+{
+	route_reset(r);
+	if (!q->ingress->carrier->active)
+		return outcome_set(r, ROUTE_SUSPENDED, "carrier %s is suspended", q->ingress->carrier->name);
+	if (!q->ingress->enabled)
+		return outcome_set(r, ROUTE_SUSPENDED, "trunk %s is disabled", q->ingress->name);
+	(void)lists_permit(r, q);
+	return r->outcome;
+}
+
+/* ---- decide ---- */
+
+static struct route_excluded *exclude(struct route *r, const struct route_query *q, const struct trunk *t,
+				      enum route_drop why, const char *fmt, ...) printf_like(5, 6);
+static struct route_excluded *exclude(struct route *r, const struct route_query *q, const struct trunk *t,
+				      enum route_drop why, const char *fmt, ...)
+{
+	struct route_excluded *e = &r->excluded[r->n_excluded++];
+	e->trunk = t;
+	e->why = why;
+	e->detail[0] = '\0';
+	if (q->terse)
+		return e;
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(e->detail, sizeof e->detail, fmt, args);
+	va_end(args);
+	return e;
+}
+
+static enum route_outcome find_sell(struct route *r, const struct route_query *q)
+{
+	const struct deck *deck = q->ingress->deck;
+	if (deck == NULL)
+		return outcome_set(r, ROUTE_NO_SELL_RATE, "trunk %s has no rate deck", q->ingress->name);
+	r->sell_currency = deck_words(deck)->currency;
+	r->has_sell = deck_find(deck, q->called, q->calling, q->at_us, &r->sell);
+	if (!r->has_sell)
+		return outcome_set(r, ROUTE_NO_SELL_RATE, "no rate for this number is in force in the sell deck");
+	if (r->sell.blocked)
+		return outcome_set(r, ROUTE_SELL_BLOCKED, "the sell rate of prefix %s is blocked", r->sell.prefix);
+	return ROUTE_OK;
+}
+
+static bool member_wants(const struct plan_member *m, const char *called)
+{
+	for (int i = 0; i < m->n_prefixes; i++)
+		if (digits_starts_with(called, m->prefix[i]))
+			return true;
+	return m->n_prefixes == 0;
+}
+
+/* The rates of all members that may have the number, walked together. returns how many */
+static int find_buys(struct route *r, const struct route_query *q, const struct plan *plan)
+{
+	struct scratch *s = r->scratch;
+	int n = 0;
+
+	for (int i = 0; i < plan->n_members; i++) {
+		const struct plan_member *m = &plan->member[i];
+		if (!member_wants(m, q->called)) {
+			exclude(r, q, m->trunk, DROP_PREFIX_FILTER, "the plan gives it other prefixes only");
+		} else if (m->trunk->deck == NULL) {
+			exclude(r, q, m->trunk, DROP_NO_RATE, "it has no rate deck");
+		} else {
+			s->member[n] = m;
+			s->deck[n++] = m->trunk->deck;
+		}
+	}
+	deck_find_many(s->deck, (size_t)n, q->called, q->calling, q->at_us, s->found, s->has);
+	return n;
+}
+
+static bool channels_full(const struct gauge *g, int32_t limit)
+{
+	return limit != NO_LIMIT && g != NULL && gauge_in_use(g) >= limit;
+}
+
+static bool cps_full(const struct gauge *g, int32_t limit, int64_t mono_us)
+{
+	return limit != NO_LIMIT && g != NULL && !gauge_would_pass(g, limit, mono_us);
+}
+
+/* What does not depend on price. returns whether the trunk may have the call */
+static bool trunk_usable(struct route *r, const struct route_query *q, const struct plan *plan, const struct trunk *t)
+{
+	const struct carrier *c = t->carrier;
+
+	if (!t->enabled)
+		exclude(r, q, t, DROP_DISABLED, "the trunk is disabled");
+	else if (!c->active)
+		exclude(r, q, t, DROP_SUSPENDED, "carrier %s is suspended", c->name);
+	else if (c == q->ingress->carrier && !plan->allow_return)
+		exclude(r, q, t, DROP_SAME_CARRIER, "the call came from this carrier");
+	else if (q->now && channels_full(t->gauge, t->max_channels))
+		exclude(r, q, t, DROP_CHANNELS, "all %d channels of the trunk are in use", t->max_channels);
+	else if (q->now && channels_full(c->gauge, c->max_channels))
+		exclude(r, q, t, DROP_CHANNELS, "all %d channels of carrier %s are in use", c->max_channels, c->name);
+	else if (q->now && cps_full(t->gauge, t->max_cps, q->mono_us))
+		exclude(r, q, t, DROP_CPS, "the trunk has its %d calls a second", t->max_cps);
+	else if (q->now && cps_full(c->gauge, c->max_cps, q->mono_us))
+		exclude(r, q, t, DROP_CPS, "carrier %s has its %d calls a second", c->name, c->max_cps);
+	else
+		return true;
+	return false;
+}
+
+/* The trunk's own word holds where it has one; else the plan's. */
+static struct margin_limits limits_of(const struct trunk *ingress, const struct plan *plan)
+{
+	struct margin_limits l = {
+		.has_min = ingress->has_min_margin || plan->has_min_margin,
+		.has_percent = ingress->has_min_margin_percent || plan->has_min_margin_percent,
+		.allow_loss = ingress->has_allow_loss ? ingress->allow_loss : plan->allow_loss,
+		.min_n = ingress->has_min_margin ? ingress->min_margin.nano : plan->min_margin.nano,
+		.percent_n = ingress->has_min_margin_percent ? ingress->min_margin_percent.nano
+							     : plan->min_margin_percent.nano,
+	};
+	return l;
+}
+
+static void exclude_margin(struct route *r, const struct route_query *q, const struct trunk *t,
+			   enum margin_verdict verdict, const struct margin_limits *l, __int128 margin)
+{
+	const struct scratch *s = r->scratch;
+	char has[MONEY_TEXT_MAX], wanted[MONEY_TEXT_MAX];
+
+	if (q->terse) {
+		exclude(r, q, t, DROP_MARGIN, "%s", "");
+		return;
+	}
+	struct money a_minute = margin_per_minute(&s->margin, margin);
+	if (verdict == MARGIN_LOSS) {
+		a_minute.nano = -a_minute.nano;
+		exclude(r, q, t, DROP_MARGIN, "is expected to cost %s %s a minute more than it earns",
+			money_format(a_minute, 6, has), r->sell_currency);
+	} else if (verdict == MARGIN_UNDER_MIN) {
+		exclude(r, q, t, DROP_MARGIN, "expected margin %s %s a minute, at least %s is asked",
+			money_format(a_minute, 6, has), r->sell_currency,
+			money_format((struct money){l->min_n}, 6, wanted));
+	} else {
+		exclude(r, q, t, DROP_MARGIN,
+			"expected margin %s %s a minute, at least %s %% of what it earns is asked",
+			money_format(a_minute, 6, has), r->sell_currency,
+			money_format((struct money){l->percent_n}, 2, wanted));
+	}
+}
+
+/* Price and margin in the sell currency. returns whether the candidate may be offered */
+static bool member_worth(struct route *r, const struct route_query *q, const struct margin_limits *limits,
+			 __int128 earn, int i, struct candidate *c)
+{
+	struct scratch *s = r->scratch;
+	const struct trunk *t = s->member[i]->trunk;
+	const struct rate_terms *terms = &s->found[i].terms;
+	const char *currency = deck_words(s->deck[i])->currency;
+
+	*c = (struct candidate){.member = s->member[i], .found = i, .score_ppm = 1000000};
+	if (!snapshot_exchange(q->snap, currency, r->sell_currency, q->at_us, &c->rate)) {
+		exclude(r, q, t, DROP_CURRENCY, "no exchange rate from %s to %s", currency, r->sell_currency);
+		return false;
+	}
+	if (!margin_of(earn, margin_amount(&s->margin, terms), c->rate, &c->margin)) {
+		exclude(r, q, t, DROP_MARGIN, "its price is too large to be compared");
+		return false;
+	}
+	enum margin_verdict verdict = margin_judge(&s->margin, limits, earn, c->margin);
+	if (verdict != MARGIN_ENOUGH) {
+		exclude_margin(r, q, t, verdict, limits, c->margin);
+		return false;
+	}
+	c->price = (__int128)terms->price_n * c->rate;
+	return true;
+}
+
+/* returns how many candidates there are; *rated says whether any member has an unblocked rate */
+static int sift(struct route *r, const struct route_query *q, const struct plan *plan, int n_members, bool *rated)
+{
+	struct scratch *s = r->scratch;
+	struct margin_limits limits = limits_of(q->ingress, plan);
+	int n = 0;
+
+	*rated = false;
+	margin_start(&s->margin, q->now ? q->durations : NULL);
+	__int128 earn = margin_amount(&s->margin, &r->sell.terms);
+	for (int i = 0; i < n_members; i++) {
+		const struct trunk *t = s->member[i]->trunk;
+		if (!s->has[i]) {
+			exclude(r, q, t, DROP_NO_RATE, "no rate for this number is in force in its deck");
+			continue;
+		}
+		if (s->found[i].blocked) {
+			exclude(r, q, t, DROP_BLOCKED, "its rate of prefix %s is blocked", s->found[i].prefix);
+			continue;
+		}
+		*rated = true;
+		if (trunk_usable(r, q, plan, t) && member_worth(r, q, &limits, earn, i, &s->candidate[n]))
+			n++;
+	}
+	return n;
+}
+
+static void offer_fill(struct route_offer *o, const struct scratch *s, const struct candidate *c)
+{
+	o->trunk = c->member->trunk;
+	o->rate = s->found[c->found];
+	o->priority = c->member->priority;
+	o->weight = c->member->weight;
+	o->price_sell = wide_divide(c->price, EXCHANGE_ONE);
+	o->margin = margin_per_minute(&s->margin, c->margin);
+	o->score = c->score_ppm / 1e6;
+}
+
+enum route_outcome route_decide(struct route *r, const struct route_query *q)
+{
+	struct scratch *s = r->scratch;
+	const struct plan *plan = q->ingress->plan;
+	bool rated;
+
+	route_reset(r);
+	if (find_sell(r, q) != ROUTE_OK)
+		return r->outcome;
+	if (plan == NULL)
+		return outcome_set(r, ROUTE_NO_VENDOR, "trunk %s has no routing plan", q->ingress->name);
+	if (plan->n_members > r->capacity)
+		route_grow(r, plan->n_members); /* the caller forgot route_fit; rather slow than wrong */
+	int n = sift(r, q, plan, find_buys(r, q, plan), &rated);
+	int best = rank_best(s->candidate, n, plan->max_attempts, plan->policy, q->seed);
+	for (int i = 0; i < best; i++)
+		offer_fill(&r->offer[i], s, &s->candidate[i]);
+	r->n_offers = best;
+	for (int i = best; i < n; i++)
+		exclude(r, q, s->candidate[i].member->trunk, DROP_MAX_ATTEMPTS,
+			"the plan tries %d only, and %d rank higher", plan->max_attempts, best);
+	if (best > 0)
+		return r->outcome;
+	return rated ? outcome_set(r, ROUTE_NONE_USABLE, "no vendor that has this number is usable now")
+		     : outcome_set(r, ROUTE_NO_VENDOR, "no vendor of plan %s has a rate for this number in force",
+				   plan->name);
+}
+
+/* ---- to show ---- */
+
+static json_t *money_json(struct money m)
+{
+	char text[MONEY_TEXT_MAX];
+	return json_string(money_format(m, 6, text));
+}
+
+static json_t *nano_json(int64_t nano)
+{
+	return money_json((struct money){.nano = nano});
+}
+
+/* json_string refuses what is not UTF-8; the database has nothing else, but a look-up must not lose a field. */
+static json_t *text_json(const char *text)
+{
+	json_t *j = json_string(text);
+	return j != NULL ? j : json_string("");
+}
+
+static void rate_json(json_t *o, const struct deck_found *f, const char *currency)
+{
+	json_object_set_new(o, "prefix", text_json(f->prefix));
+	json_object_set_new(o, "destination", text_json(f->destination));
+	json_object_set_new(o, "origin_prefix", text_json(f->origin));
+	json_object_set_new(o, "price", nano_json(f->terms.price_n));
+	json_object_set_new(o, "initial_price", nano_json(f->terms.initial_price_n));
+	json_object_set_new(o, "connect_fee", nano_json(f->terms.connect_fee_n));
+	json_object_set_new(o, "initial", json_integer(f->terms.initial_s));
+	json_object_set_new(o, "increment", json_integer(f->terms.increment_s));
+	json_object_set_new(o, "grace", json_integer(f->terms.grace_s));
+	json_object_set_new(o, "currency", text_json(currency));
+}
+
+static json_t *offer_json(const struct route_offer *o)
+{
+	json_t *j = json_object();
+	json_object_set_new(j, "trunk_id", json_integer(o->trunk->id));
+	json_object_set_new(j, "carrier_id", json_integer(o->trunk->carrier->id));
+	json_object_set_new(j, "trunk", text_json(o->trunk->name));
+	json_object_set_new(j, "carrier", text_json(o->trunk->carrier->name));
+	rate_json(j, &o->rate, deck_words(o->trunk->deck)->currency);
+	json_object_set_new(j, "price_in_sell_currency", money_json(o->price_sell));
+	json_object_set_new(j, "expected_margin", money_json(o->margin));
+	json_object_set_new(j, "score", json_real(o->score));
+	json_object_set_new(j, "priority", json_integer(o->priority));
+	json_object_set_new(j, "weight", json_integer(o->weight));
+	return j;
+}
+
+static json_t *excluded_json(const struct route_excluded *e)
+{
+	json_t *j = json_object();
+	json_object_set_new(j, "trunk_id", json_integer(e->trunk->id));
+	json_object_set_new(j, "trunk", text_json(e->trunk->name));
+	json_object_set_new(j, "reason", json_string(route_drop_name(e->why)));
+	json_object_set_new(j, "detail", text_json(e->detail));
+	return j;
+}
+
+json_t *route_json(const struct route *r)
+{
+	json_t *o = json_object(), *routes = json_array(), *excluded = json_array(), *sell = json_null();
+	if (r->has_sell) {
+		sell = json_object();
+		rate_json(sell, &r->sell, r->sell_currency);
+		json_object_set_new(sell, "blocked", json_boolean(r->sell.blocked));
+	}
+	for (int i = 0; i < r->n_offers; i++)
+		json_array_append_new(routes, offer_json(&r->offer[i]));
+	for (int i = 0; i < r->n_excluded; i++)
+		json_array_append_new(excluded, excluded_json(&r->excluded[i]));
+	json_object_set_new(o, "outcome", json_string(route_outcome_name(r->outcome)));
+	json_object_set_new(o, "reason", text_json(r->why));
+	json_object_set_new(o, "sell", sell);
+	json_object_set_new(o, "routes", routes);
+	json_object_set_new(o, "excluded", excluded);
+	return o;
+}
