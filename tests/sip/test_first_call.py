@@ -2,6 +2,7 @@
 """First call: in by SIP, over a rate deck, out at a vendor, rated on both sides, and a CDR that the API shows."""
 
 import re
+import signal
 from decimal import Decimal
 
 from story import Story, wait_for
@@ -408,24 +409,47 @@ class Refusals(Story):
             peer.send = send
         self.cdr_says(self.stack.api.cdr(called=called), sip_code=483, disconnect_reason="rejected")
 
-    def test_draining_refuses_new_calls_and_lets_live_ones_end(self):
-        stack = self.stack
+    def test_sigterm_hangs_up_what_talks_and_keeps_its_cdr(self):
         called = self.number()
-        call = self.customer["peer"].invite(called)
-        leg = self.vendor["peer"].expect_call()
-        leg.reply(200, sdp=True)
-        call.expect(200)
-        call.ack()
-        leg.expect("ACK")
-        process = stack.node.process
-        process.send(15)              # drain_timeout is 0: what talks is hung up at once
+        call, leg = self.answered(self.customer, self.vendor, called)
+        process = self.stack.node.process
+        process.send(signal.SIGTERM)
         for end in (call, leg):
             end.expect("BYE")
             end.reply(200)
         self.assertEqual(process.wait(10), 0)
-        stack.node.start()
-        cdr = stack.api.cdr(called=called)
-        self.cdr_says(cdr, hangup_party="switch", sip_code=200, recovered=False)
+        self.stack.node.start()
+        self.cdr_says(self.stack.api.cdr(called=called), hangup_party="switch", sip_code=200, recovered=False)
+
+
+class Drain(Story):
+    """With a drain_timeout live calls go on while new ones are refused."""
+
+    stack_options = {"settings": {"sip": {"drain_timeout": "20s"}}}
+
+    @classmethod
+    def provision(cls, stack):
+        cls.vendor = stack.vendor("alpha", {"1": "0.02"})
+        cls.customer = stack.customer("harbour", {"1": "0.06"}, [cls.vendor])
+
+    def test_draining_refuses_new_calls_and_lets_live_ones_end(self):
+        called, late = self.number(), self.number()
+        call, leg = self.answered(self.customer, self.vendor, called)
+        process = self.stack.node.process
+        process.send(signal.SIGTERM)
+
+        def refused():
+            return self.customer["peer"].invite(late).expect_final(2).code == 503
+
+        wait_for("503 for a new call", refused, 5)
+        call.request("BYE")
+        leg.expect("BYE")
+        leg.reply(200)
+        call.expect(200)
+        self.assertEqual(process.wait(10), 0)
+        self.stack.node.start()
+        self.cdr_says(self.stack.api.cdr(called=called), hangup_party="caller", sip_code=200, disconnect_reason="normal")
+        self.cdr_says(self.stack.api.get("/v1/cdrs", called=late)["items"][0], sip_code=503, disconnect_reason="capacity")
 
 
 class ClosedPort(Story):

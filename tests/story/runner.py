@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """runner - tell the stories of some files, one line each, and count.
 
-    tests/story/runner.py [--only WORD] [--counts FILE] FILE...
-
 A failure shows the line of the story that broke, what each peer saw, and the end of each log. The counts
 "PASSED FAILED" are appended to FILE. Exit status 1 if a story failed. TANDEM_BUILD names the build directory
 (default ./build); TANDEM_STORY_KEEP=1 keeps the folders under ./var/story.
 """
 
+import argparse
 import importlib.util
 import os
+import signal
 import sys
 import time
 import traceback
@@ -23,7 +23,7 @@ sys.path.insert(0, TESTS)
 class Lines(unittest.TestResult):
     """One line a story."""
 
-    def __init__(self, only):
+    def __init__(self):
         super().__init__()
         self.passed = self.failed = 0
         self.began = 0.0
@@ -33,8 +33,11 @@ class Lines(unittest.TestResult):
         self.began = time.monotonic()
 
     def _line(self, word, test):
-        name = test.id().split(".", 1)[-1] if hasattr(test, "id") else str(test)
-        print(f"{word:4} {name.replace('_', ' ')} ({time.monotonic() - self.began:.1f} s)", flush=True)
+        name = test.id()
+        took = ""
+        if isinstance(test, unittest.TestCase):
+            name, took = name.split(".", 1)[-1].replace("_", " "), f" ({time.monotonic() - self.began:.1f} s)"
+        print(f"{word:4} {name}{took}", flush=True)
 
     def addSuccess(self, test):
         self.passed += 1
@@ -84,27 +87,27 @@ def chosen(suite, only):
             yield test
 
 
+def options(argv):
+    p = argparse.ArgumentParser(prog="runner.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--only", metavar="WORD", help="only stories whose name holds WORD")
+    p.add_argument("--counts", metavar="FILE", help="append PASSED FAILED to FILE")
+    p.add_argument("files", nargs="+", metavar="FILE")
+    return p.parse_intermixed_args(argv)
+
+
 def main(argv):
-    only = counts = None
-    while argv and argv[0].startswith("--"):
-        if argv[0] == "--only" and len(argv) > 1:
-            only = argv[1]
-        elif argv[0] == "--counts" and len(argv) > 1:
-            counts = argv[1]
-        else:
-            print(__doc__.strip(), file=sys.stderr)
-            return 2
-        argv = argv[2:]
-    result = Lines(only)
+    o = options(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    result = Lines()
     try:
-        for path in argv:
-            unittest.TestSuite(chosen(load(path), only)).run(result)
+        for path in o.files:
+            unittest.TestSuite(chosen(load(path), o.only)).run(result)
     except KeyboardInterrupt:
         print("interrupted")
         return 130
     finally:
-        if counts:
-            with open(counts, "a") as f:
+        if o.counts:
+            with open(o.counts, "a") as f:
                 f.write(f"{result.passed} {result.failed}\n")
     print(f"{result.passed} passed, {result.failed} failed")
     return 1 if result.failed or not result.passed else 0

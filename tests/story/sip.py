@@ -257,9 +257,9 @@ class Call:
             m.body = self.sdp_sent = sdp
         self.sent[(number, method)] = m
         self.remote = self._hop()
-        self.peer.send(m, self.remote)
-        if method != "ACK" and not self.peer.send_once and self.peer.transport == "udp":
+        if method != "ACK":
             self.peer.again(self, m, number, method)
+        self.peer.send(m, self.remote)
         return m
 
     def ack(self, sdp=None, headers=()):
@@ -286,9 +286,8 @@ class Call:
         m.headers.append(("CSeq", f"{invite.cseq} CANCEL"))
         m.headers += [("Route", v) for v in invite.all("Route")]
         self.sent[(invite.cseq, "CANCEL")] = m
+        self.peer.again(self, m, invite.cseq, "CANCEL")
         self.peer.send(m, self.remote)
-        if not self.peer.send_once and self.peer.transport == "udp":
-            self.peer.again(self, m, invite.cseq, "CANCEL")
         return m
 
     def bye(self, limit=5.0):
@@ -457,6 +456,9 @@ class Peer:
         return c
 
     def again(self, call, message, number, method):
+        """To be told before the first send: the answer may be quicker than we are."""
+        if self.send_once or self.transport != "udp":
+            return
         with self.news:
             self.repeating[(call.call_id, number, method)] = [call, message, time.monotonic() + T1, T1, 0]
         self.wake_w.send(b"x")

@@ -70,6 +70,7 @@ class Node:
                               self.stack.env)
         if ready:
             self.process.wait_ready()
+            wait_for(f"{self.name}'s routes", lambda: "configuration in force" in self.process.log(), 10)
         return self
 
     def stop(self, limit=20):
