@@ -29,6 +29,14 @@ int64_t clock_mono_us(void)
 	return clock_read_us(CLOCK_MONOTONIC);
 }
 
+int64_t clock_mono_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
 /* The proleptic Gregorian calendar, counted in years that begin in March, so that the leap day comes last. */
 
 static int64_t day_number(int64_t year, int month, int day)

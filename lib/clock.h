@@ -14,6 +14,7 @@
 
 int64_t clock_wall_us(void); /* wall clock */
 int64_t clock_mono_us(void); /* monotonic clock; for durations only */
+int64_t clock_mono_ns(void); /* the same, finer; for measuring code */
 
 /* clock_format - RFC 3339 in UTC with milliseconds; returns out. An absent time (0) gives "". */
 char *clock_format(int64_t wall_us, char out[static CLOCK_TEXT_MAX]);

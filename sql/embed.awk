@@ -21,11 +21,13 @@ FNR == 1 {
 	printf "\t{\n\t\t%d, \"%s\",\n", number, name
 }
 {
-	gsub(/\\/, "\\\\")
-	gsub(/"/, "\\\"")
-	gsub(/\t/, "\\t")
-	gsub(/\?/, "\\?")
-	printf "\t\t\"%s\\n\"\n", $0
+	# by hand: awks differ in what gsub makes of backslashes
+	line = ""
+	for (i = 1; i <= length($0); i++) {
+		c = substr($0, i, 1)
+		line = line (c == "\t" ? "\\t" : index("\\\"?", c) ? "\\" c : c)
+	}
+	printf "\t\t\"%s\\n\"\n", line
 }
 END {
 	if (failed)

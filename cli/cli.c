@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define REDIS_TIMEOUT_MS 3000
+
+static void print_line(const char *fmt, va_list args)
+{
+	fflush(stdout);
+	fprintf(stderr, "tandem: ");
+	vfprintf(stderr, fmt, args);
+	fprintf(stderr, "\n");
+}
+
+enum cli_exit cli_fail(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	print_line(fmt, args);
+	va_end(args);
+	return CLI_FAILED;
+}
+
+enum cli_exit cli_usage(const struct cli *cli, const char *fmt, ...)
+{
+	char text[400];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	cli_fail("%s; see `tandem %s --help`", text, cli->command->name);
+	return CLI_USAGE;
+}
+
+static void print_command_help(const struct command *c)
+{
+	printf("usage: tandem [-c FILE] %s %s\n\n%s\n", c->name, c->synopsis, c->meaning);
+	if (c->help != NULL)
+		printf("\n%s", c->help);
+}
+
+/* argv[*i] is an option: set it. 0, or the usage line has been printed. */
+static int take_option(struct cli *cli, int argc, char **argv, int *i, const struct cli_option *options, size_t n)
+{
+	const char *arg = argv[*i], *name = arg + 2, *equals = strchr(arg, '=');
+	size_t len = equals != NULL ? (size_t)(equals - name) : strlen(name);
+
+	for (size_t k = 0; k < n; k++) {
+		const struct cli_option *o = &options[k];
+
+		if (strlen(o->name) != len || strncmp(o->name, name, len) != 0)
+			continue;
+		if (o->flag != NULL) {
+			if (equals != NULL)
+				return cli_usage(cli, "--%s takes no value", o->name);
+			*o->flag = true;
+			return 0;
+		}
+		if (equals == NULL && *i + 1 >= argc)
+			return cli_usage(cli, "--%s needs a value", o->name);
+		*o->value = equals != NULL ? equals + 1 : argv[++*i];
+		return 0;
+	}
+	return cli_usage(cli, "unknown option %.100s", arg);
+}
+
+bool cli_parse(struct cli *cli, int argc, char **argv, const struct cli_option *options, size_t n_options,
+	       const char **positional, size_t n_positional, enum cli_exit *status)
+{
+	size_t given = 0;
+	bool only_positional = false;
+
+	*status = CLI_USAGE;
+	for (int i = 0; i < argc; i++) {
+		if (!only_positional && (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)) {
+			print_command_help(cli->command);
+			*status = CLI_DONE;
+			return false;
+		}
+		if (!only_positional && strcmp(argv[i], "--") == 0) {
+			only_positional = true;
+		} else if (!only_positional && strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
+			cli->config_path = argv[++i];
+		} else if (!only_positional && strncmp(argv[i], "--", 2) == 0) {
+			if (take_option(cli, argc, argv, &i, options, n_options) != 0)
+				return false;
+		} else if (given < n_positional) {
+			positional[given++] = argv[i];
+		} else {
+			cli_usage(cli, "unexpected argument %.100s", argv[i]);
+			return false;
+		}
+	}
+	for (size_t k = 0; k < n_options; k++) {
+		if (options[k].required && *options[k].value == NULL) {
+			cli_usage(cli, "--%s is needed", options[k].name);
+			return false;
+		}
+	}
+	if (given < n_positional) {
+		cli_usage(cli, "an argument is missing");
+		return false;
+	}
+	return true;
+}
+
+bool cli_settings(struct cli *cli)
+{
+	struct status st = {""};
+
+	if (cli->settings != NULL || settings_load(cli->config_path, &cli->settings, &st) == 0)
+		return true;
+	cli_fail("%s", st.text);
+	return false;
+}
+
+struct pg *cli_database(struct cli *cli)
+{
+	struct status st = {""};
+
+	if (!cli_settings(cli))
+		return NULL;
+
+	struct pg *pg = pg_new(&(struct pg_options){.url = cli->settings->database_url, .application_name = "tandem"});
+	if (pg_connect(pg, &st) != 0) {
+		cli_fail("%s", st.text);
+		pg_free(&pg);
+	}
+	return pg;
+}
+
+struct redis *cli_redis(struct cli *cli)
+{
+	struct status st = {""};
+
+	if (!cli_settings(cli))
+		return NULL;
+
+	struct redis *r = redis_new(cli->settings->redis_url, REDIS_TIMEOUT_MS);
+	if (redis_connect(r, &st) != 0) {
+		cli_fail("%s", st.text);
+		redis_free(&r);
+	}
+	return r;
+}
+
+const char *cli_actor(void)
+{
+	static char actor[80];
+	const struct passwd *user = getpwuid(getuid());
+
+	if (user != NULL)
+		snprintf(actor, sizeof(actor), "cli:%.70s", user->pw_name);
+	else
+		snprintf(actor, sizeof(actor), "cli:%lu", (unsigned long)getuid());
+	return actor;
+}
+
+bool cli_parse_int(const char *text, int64_t min, int64_t max, int64_t *out)
+{
+	char *end;
+
+	if (text[0] != '-' && (text[0] < '0' || text[0] > '9'))
+		return false;
+	errno = 0;
+	long long value = strtoll(text, &end, 10);
+	if (errno != 0 || *end != '\0' || end == text || value < min || value > max)
+		return false;
+	*out = value;
+	return true;
+}
+
+void cli_print_json(const json_t *value)
+{
+	json_dumpf(value, stdout, JSON_INDENT(2));
+	putchar('\n');
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli.h - what the commands of `tandem` share: how a command looks, its options, the settings, the connections.
+ *
+ * A command's run() is given what follows its name and returns the exit status. One that fails has said why in one
+ * line on standard error (cli_fail). Single-threaded; nothing here outlives the program.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/pg.h"
+#include "lib/redis.h"
+#include "lib/status.h"
+#include "settings/settings.h"
+
+enum cli_exit { CLI_DONE, CLI_FAILED, CLI_USAGE };
+
+struct cli {
+	const char *config_path;
+	struct settings *settings; /* by cli_settings */
+	const struct command *command;
+};
+
+struct command {
+	const char *name;     /* "rates import": the words on the command line */
+	const char *synopsis; /* what follows them */
+	const char *meaning;  /* one line for the list */
+	const char *help;     /* the options, a line each, for --help; may be NULL */
+	enum cli_exit (*run)(struct cli *cli, int argc, char **argv);
+};
+
+extern const struct command command_migrate, command_apikey_create, command_rates_import, command_rates_export,
+	command_route, command_calls, command_hangup, command_bench_routes, command_rate, command_doctor;
+
+struct cli_option {
+	const char *name;   /* "deck": given as --deck VALUE or --deck=VALUE */
+	const char **value; /* one of the two */
+	bool *flag;
+	bool required;
+};
+
+/* cli_parse - options and positional arguments (all needed) of a command; -c FILE is understood everywhere.
+ *   returns true to go on; false: *status is the exit status (--help was asked for and given, or a usage error) */
+bool cli_parse(struct cli *cli, int argc, char **argv, const struct cli_option *options, size_t n_options,
+	       const char **positional, size_t n_positional, enum cli_exit *status);
+/* cli_usage, cli_fail - one line on standard error; return the exit status to hand back */
+enum cli_exit cli_usage(const struct cli *cli, const char *fmt, ...) printf_like(2, 3);
+enum cli_exit cli_fail(const char *fmt, ...) printf_like(1, 2);
+
+/* cli_settings - read the configuration; false after cli_fail */
+bool cli_settings(struct cli *cli);
+/* cli_database, cli_redis - connected, after cli_settings; NULL after cli_fail. Freed by the caller (pg_free,
+ * redis_free). */
+struct pg *cli_database(struct cli *cli);
+struct redis *cli_redis(struct cli *cli);
+const char *cli_actor(void); /* "cli:USER", for the audit log; kept until the next call */
+
+bool cli_parse_int(const char *text, int64_t min, int64_t max, int64_t *out); /* a whole decimal number in that range */
+void cli_print_json(const json_t *value);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/store.h"
+
+const struct pg_statement cli_key_insert = {
+	"cli_key_insert",
+	"with made as ("
+	" insert into api_keys (name, role, carrier_id, key_hash)"
+	" values ($1, $2, $3::bigint, decode($4, 'hex')) returning id, name, role, carrier_id)"
+	" insert into audit_log (actor, action, resource, resource_id, after)"
+	" select $5, 'create', 'api-keys', id::text, to_jsonb(made) from made",
+	5,
+};
+
+const struct pg_statement cli_sell_prefixes = {
+	"cli_sell_prefixes",
+	"select r.prefix from trunks t join rates r on r.deck_id = t.rate_deck_id"
+	" where t.id = $1::bigint and t.direction = 'ingress' and not r.blocked and r.effective_from <= now()"
+	" and (r.effective_to is null or r.effective_to > now())"
+	" group by r.prefix order by md5(r.prefix), r.prefix limit $2::bigint",
+	2,
+};
+
+const struct pg_statement cli_server = {
+	"cli_server",
+	"select current_setting('server_version'), pg_is_in_recovery()",
+	0,
+};

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store.h - the statements of the command line. */
+#ifndef CLI_STORE_H
+#define CLI_STORE_H
+
+#include "lib/pg.h"
+
+/* A key and its line in the audit log, at once. $1 name, $2 role, $3 carrier id or null, $4 SHA-256 in hex, $5 actor */
+extern const struct pg_statement cli_key_insert;
+/* The sell deck's prefixes of ingress trunk $1, at most $2, in an order that is random but the same each time */
+extern const struct pg_statement cli_sell_prefixes;
+/* What this server is: version, and whether it is read-only */
+extern const struct pg_statement cli_server;
+
+#endif
