@@ -3,11 +3,13 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 
 #include "lib/buf.h"
@@ -20,6 +22,7 @@
 
 struct redis {
 	struct redis_address address;
+	struct redis_address peer; /* as connected: numeric */
 	int timeout_ms;
 	redisContext *context;
 	int64_t next_try_us;
@@ -328,6 +331,16 @@ static int log_in(redisContext *c, const struct redis_address *a, struct status 
 	return err;
 }
 
+/* a host name, as the address that it led to */
+static void numeric_host(int fd, struct redis_address *a)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	if (a->kind == REDIS_TCP && getpeername(fd, (struct sockaddr *)&peer, &len) == 0)
+		(void)getnameinfo((struct sockaddr *)&peer, len, a->host, sizeof(a->host), NULL, 0, NI_NUMERICHOST);
+}
+
 static int connect_now(struct redis *r, struct status *st)
 {
 	struct redis_address master;
@@ -346,7 +359,14 @@ static int connect_now(struct redis *r, struct status *st)
 		return err;
 	}
 	r->context = c;
+	r->peer = master;
+	numeric_host(c->fd, &r->peer);
 	return 0;
+}
+
+const struct redis_address *redis_peer(const struct redis *r)
+{
+	return &r->peer;
 }
 
 struct redis *redis_new(const char *url, int timeout_ms)

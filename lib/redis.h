@@ -2,8 +2,9 @@
 /* redis.h - one blocking Redis connection that comes back by itself. One thread at a time; never a SIP thread
  * (those have their own asynchronous one in switch/).
  *
- * URLs: redis://[[user]:password@]host[:port][/db] · unix:///path[?db=N] · redis+sentinel://host[:port],host[:port]/name
- * (the Sentinels are asked for the master at each connect, and its ROLE is checked). Every command has a deadline; past it the connection is dropped.
+ * URLs: redis://[[user]:password@]host[:port][/db] · unix:///path[?db=N] ·
+ * redis+sentinel://host[:port],host[:port]/name (the Sentinels are asked for the master at each connect, and its ROLE
+ * is checked). Every command has a deadline; past it the connection is dropped.
  */
 #ifndef LIB_REDIS_H
 #define LIB_REDIS_H
@@ -30,7 +31,8 @@ struct redis *redis_new(const char *url, int timeout_ms); /* URL already checked
 void redis_free(struct redis **r);
 
 /* redis_command - hiredis format. 0 with *reply (caller: freeReplyObject; never an error reply);
- *   -ENOTCONN away (fails at once for 500 ms after a failed attempt); -ETIMEDOUT; -EIO an error reply, st has its text */
+ *   -ENOTCONN away (fails at once for 500 ms after a failed attempt); -ETIMEDOUT; -EIO an error reply, st has its text
+ */
 int redis_command(struct redis *r, redisReply **reply, struct status *st, const char *fmt, ...) must_check;
 int redis_command_argv(struct redis *r, redisReply **reply, struct status *st, int argc, const char **argv,
 		       const size_t *len) must_check;
@@ -38,6 +40,9 @@ int redis_command_argv(struct redis *r, redisReply **reply, struct status *st, i
  * reply is reported after all were read). */
 int redis_append(struct redis *r, struct status *st, int argc, const char **argv, const size_t *len) must_check;
 int redis_flush(struct redis *r, struct status *st) must_check;
+/* redis_peer - the server that it is connected to: numeric host or Unix path, with login and database; borrowed until
+ * the next connect. For switch/, whose own connections must not resolve names. */
+const struct redis_address *redis_peer(const struct redis *r);
 redisContext *redis_raw(struct redis *r); /* for SUBSCRIBE loops; NULL while away */
 int redis_connect(struct redis *r, struct status *st) must_check;
 void redis_drop(struct redis *r);

@@ -47,6 +47,7 @@ struct call *call_new(struct worker *w)
 
 static void call_free(struct call *c)
 {
+	shared_drop(c->question);
 	leg_close(&c->a);
 	for (int i = 0; i < c->attempts; i++)
 		leg_close(&c->attempt[i]->leg);
@@ -107,8 +108,7 @@ struct call *call_find(struct worker *w, const struct uuid *id)
 	return NULL;
 }
 
-/* ---- events
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- events ---- */
 
 void call_handle(struct call *c, enum call_event event, const struct leg_event *ev, struct call_attempt *attempt)
 {
@@ -177,8 +177,37 @@ void call_pass(struct call *c, struct leg *from, struct call_attempt *t, const s
 		relay_pass(from, t ? &c->a : &c->b->leg, ev->request, ev->sip);
 }
 
-/* ---- time
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- waiting for a place ---- */
+
+static void on_place(void *arg, bool granted)
+{
+	struct call *c = arg;
+
+	c->question = NULL;
+	call_handle(c, granted ? CALL_ON_GRANT : CALL_ON_REFUSAL, NULL, NULL);
+}
+
+bool call_park(struct call *c, enum call_state state, const struct trunk *trunk)
+{
+	struct shared *shared = c->worker->shared;
+	const struct shared_limit limit[SHARED_LIMITS_MAX] = {
+		{.kind = 't', .id = trunk->id, .gauge = trunk->gauge, .limit = trunk->max_channels},
+		{.kind = 'c',
+		 .id = trunk->carrier->id,
+		 .gauge = trunk->carrier->gauge,
+		 .limit = trunk->carrier->max_channels},
+	};
+
+	if (!shared_needed(shared, limit, SHARED_LIMITS_MAX))
+		return false;
+	c->question = shared_ask(shared, limit, SHARED_LIMITS_MAX, on_place, c);
+	if (!c->question)
+		return false;
+	c->state = state;
+	return true;
+}
+
+/* ---- time ---- */
 
 static void on_timer(struct worker *w, su_timer_t *timer, void *arg)
 {
@@ -199,8 +228,7 @@ int64_t call_wall_us(const struct call *c)
 	return c->cdr->started_us + (clock_mono_us() - c->begun_mono_us);
 }
 
-/* ---- what is seen from outside
- * ------------------------------------------------------------------------------------------ */
+/* ---- what is seen from outside ---- */
 
 static void text_copy(char *out, const char *text, size_t size)
 {
@@ -233,8 +261,7 @@ void call_show(const struct call *c)
 	presence_show(c->worker->node->presence, &p);
 }
 
-/* ---- the end
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 static void limits_give_back(struct call *c)
 {
@@ -281,6 +308,8 @@ void call_finish(struct call *c, struct cause cause, enum cdr_party party)
 	int code = answered ? 200 : cause.code;
 
 	call_set_timer(c, CALL_TIMER_NONE, 0);
+	shared_drop(c->question);
+	c->question = NULL;
 	if (!answered) {
 		if (cause.reason != CDR_CANCELLED)
 			code = cause_mapped(code, c->ingress);
@@ -290,7 +319,9 @@ void call_finish(struct call *c, struct cause cause, enum cdr_party party)
 		struct call_attempt *t = c->attempt[i];
 		if (t->open)
 			hunt_attempt_close(t, answered ? 200 : 0, answered ? "answered" : "cancelled");
-		if (!t->leg.confirmed)
+		if (!t->leg.dialog)
+			t->leg.gone = true; /* never called */
+		else if (!t->leg.confirmed)
 			leg_give_up(&t->leg);
 	}
 	c->state = CALL_OVER;

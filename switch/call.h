@@ -17,13 +17,16 @@
 #include "routing/route.h"
 #include "switch/cause.h"
 #include "switch/leg.h"
+#include "switch/shared.h"
 #include "switch/worker.h"
 
 enum call_state {
-	CALL_CALLING,  /* an attempt is out, nothing came back yet */
-	CALL_TRYING,   /* 100 came */
-	CALL_RINGING,  /* 18x came */
-	CALL_ANSWERED, /* 200 sent to the caller, its ACK not here yet */
+	CALL_ADMITTING, /* parked: Redis books its place under limits that hold over all nodes */
+	CALL_RESERVING, /* parked: the same for the next vendor's limits */
+	CALL_CALLING,	/* an attempt is out, nothing came back yet */
+	CALL_TRYING,	/* 100 came */
+	CALL_RINGING,	/* 18x came */
+	CALL_ANSWERED,	/* 200 sent to the caller, its ACK not here yet */
 	CALL_UP,
 	CALL_OVER, /* the CDR is written; legs may still wait for transactions */
 	CALL_STATES
@@ -42,8 +45,10 @@ enum call_event {
 	CALL_ON_LATE_ANSWER, /* an attempt that was given up */
 	CALL_ON_LATE_FAIL,
 	CALL_ON_TIMER,
-	CALL_ON_HANGUP, /* the operator, or the node that stops */
-	CALL_ON_GONE,	/* a leg has no transaction left */
+	CALL_ON_HANGUP,	 /* the operator, or the node that stops */
+	CALL_ON_GRANT,	 /* the place that a parked call waits for */
+	CALL_ON_REFUSAL, /* there is none */
+	CALL_ON_GONE,	 /* a leg has no transaction left */
 	CALL_EVENTS
 };
 
@@ -98,6 +103,7 @@ struct call {
 	int64_t begun_mono_us, answered_mono_us, invite_deadline_us;
 	int32_t max_duration_s;			   /* 0: none */
 	struct gauge *trunk_gauge, *carrier_gauge; /* ingress; NULL once given back */
+	struct shared_question *question;	   /* what a parked call waits for */
 	int hangup_code;			   /* what an unanswered caller is told on CALL_ON_HANGUP */
 	enum cdr_reason hangup_reason;
 	struct cdr *cdr; /* given to the spool at the end */
@@ -128,6 +134,12 @@ void call_show(const struct call *c);
 int64_t call_wall_us(
 	const struct call *c); /* now, on this call's own time line: start + what the monotonic clock measured */
 
+/* call_park - ask for a place under limits that hold over all nodes; state is what the call waits in. False: no need
+ * to. */
+bool call_park(struct call *c, enum call_state state, const struct trunk *trunk);
+/* call_route - admitted: find the routes and begin the hunt */
+void call_route(struct call *c);
+
 struct call *call_new(struct worker *w);
 /* call_pass - a request inside the call: to the other side */
 void call_pass(struct call *c, struct leg *from, struct call_attempt *t, const struct leg_event *ev);
@@ -136,6 +148,9 @@ void call_pass(struct call *c, struct leg *from, struct call_attempt *t, const s
 void hunt_timer(struct call *c, enum call_timer kind);
 /* hunt_next - try the next offer; with none left the call ends with the last vendor's fate */
 void hunt_next(struct call *c);
+/* hunt_send - the present attempt has its place: call the vendor; hunt_skip - it has none */
+void hunt_send(struct call *c);
+void hunt_skip(struct call *c);
 /* hunt_attempt_close - the attempt is over: note it in the record, give its limits back */
 void hunt_attempt_close(struct call_attempt *t, int code, const char *reason);
 

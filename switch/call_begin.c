@@ -102,27 +102,9 @@ static void trace_keep(struct cdr *cdr, const struct route *r)
 	json_decref(trace);
 }
 
-static void admit_and_route(struct call *c, const char *called, const char *calling, const sip_t *sip)
+static struct route_query query_of(const struct call *c)
 {
-	struct worker *w = c->worker;
-	struct route *r = w->route;
-	int refused = check_message(c, sip);
-
-	if (refused) {
-		if (refused == 420)
-			leg_answer_unsupported(&c->a, sip);
-		reject(c, refused, CDR_REJECTED);
-		return;
-	}
-	if (atomic_load_explicit(&w->node->draining, memory_order_relaxed)) {
-		reject(c, 503, CDR_CAPACITY);
-		return;
-	}
-	if (number_in(c->ingress, called, calling, &c->number)) {
-		reject(c, 484, CDR_REJECTED);
-		return;
-	}
-	const struct route_query q = {
+	return (struct route_query){
 		.snap = c->snap,
 		.ingress = c->ingress,
 		.called = c->number.called,
@@ -132,24 +114,56 @@ static void admit_and_route(struct call *c, const char *called, const char *call
 		.now = true,
 		.seed = random_u64(),
 	};
-	enum route_outcome outcome = route_permit(r, &q);
-	if (outcome == ROUTE_OK && !capacity_taken(c)) {
-		reject(c, 503, CDR_CAPACITY);
-		return;
-	}
-	if (outcome == ROUTE_OK) {
-		outcome = route_decide(r, &q);
-		offers_keep(c, r);
-		trace_keep(c->cdr, r);
-	}
+}
+
+void call_route(struct call *c)
+{
+	struct route *r = c->worker->route;
+	const struct route_query q = query_of(c);
+	enum route_outcome outcome = route_decide(r, &q);
+
+	offers_keep(c, r);
+	trace_keep(c->cdr, r);
 	if (outcome != ROUTE_OK) {
 		call_finish(c, cause_of_outcome(outcome), CDR_SWITCH);
 		return;
 	}
-	leg_answer(&c->a, 100, NULL);
 	c->shown = true;
 	call_show(c);
 	hunt_next(c);
+}
+
+static void admit(struct call *c, const char *called, const char *calling, const sip_t *sip)
+{
+	int refused = check_message(c, sip);
+
+	if (refused) {
+		if (refused == 420)
+			leg_answer_unsupported(&c->a, sip);
+		reject(c, refused, CDR_REJECTED);
+		return;
+	}
+	if (atomic_load_explicit(&c->worker->node->draining, memory_order_relaxed)) {
+		reject(c, 503, CDR_CAPACITY);
+		return;
+	}
+	if (number_in(c->ingress, called, calling, &c->number)) {
+		reject(c, 484, CDR_REJECTED);
+		return;
+	}
+	const struct route_query q = query_of(c);
+	enum route_outcome outcome = route_permit(c->worker->route, &q);
+	if (outcome != ROUTE_OK) {
+		call_finish(c, cause_of_outcome(outcome), CDR_SWITCH);
+		return;
+	}
+	if (!capacity_taken(c)) {
+		reject(c, 503, CDR_CAPACITY);
+		return;
+	}
+	leg_answer(&c->a, 100, NULL);
+	if (!call_park(c, CALL_ADMITTING, c->ingress))
+		call_route(c);
 }
 
 void call_begin(struct worker *w, nta_incoming_t *irq, const sip_t *sip)
@@ -183,7 +197,7 @@ void call_begin(struct worker *w, nta_incoming_t *irq, const sip_t *sip)
 		int r = leg_accept(&c->a, c, w, worker_port_of(w, irq, msg), irq, sip);
 		if (r) /* without a dialog: check_message refuses it */
 			log_event(LOG_LEVEL_DEBUG, "INVITE without a usable Contact", "source=%s", peer.text);
-		admit_and_route(c, called, calling, sip);
+		admit(c, called, calling, sip);
 	}
 	msg_destroy(msg);
 }

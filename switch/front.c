@@ -13,7 +13,7 @@
 
 static const char allow_text[] = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO";
 
-/* ---- answers that nobody waits for any more ---------------------------------------------------------------------- */
+/* ---- answers that nobody waits for any more ---- */
 
 static bool is_ours(const struct worker *w, const sip_t *sip)
 {

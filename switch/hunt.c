@@ -14,19 +14,25 @@ static struct cdr_attempt *record_of(struct call_attempt *t)
 	return &t->call->cdr->attempt[t->n];
 }
 
-void hunt_attempt_close(struct call_attempt *t, int code, const char *reason)
+static void limits_give_back(struct call_attempt *t)
 {
-	struct cdr_attempt *r = record_of(t);
-
-	t->open = false;
-	r->ended_us = call_wall_us(t->call);
-	r->sip_code = code;
-	r->reason = reason;
 	if (t->trunk_gauge)
 		gauge_drop(t->trunk_gauge);
 	if (t->carrier_gauge)
 		gauge_drop(t->carrier_gauge);
 	t->trunk_gauge = t->carrier_gauge = NULL;
+}
+
+void hunt_attempt_close(struct call_attempt *t, int code, const char *reason)
+{
+	t->open = false;
+	limits_give_back(t);
+	if (t->call->cdr->attempts <= t->n)
+		return; /* it was still waiting for its place: nobody was called */
+	struct cdr_attempt *r = record_of(t);
+	r->ended_us = call_wall_us(t->call);
+	r->sip_code = code;
+	r->reason = reason;
 }
 
 /* Capacity may have gone since the routes were ranked: then it is as if it had never been offered. */
@@ -121,29 +127,20 @@ void hunt_timer(struct call *c, enum call_timer kind)
 						: trunk->ring_timeout_ms);
 }
 
-static bool attempt_start(struct call *c, int offer)
+void hunt_send(struct call *c)
 {
-	const struct call_offer *o = &c->offer[offer];
+	struct call_attempt *t = c->b;
+	const struct call_offer *o = &c->offer[t->offer];
 	struct number_pair out;
-	struct call_attempt *t = arena_alloc(c->arena, sizeof *t);
+	int r = number_out(o->trunk, &c->number, &out);
 
-	*t = (struct call_attempt){.call = c, .n = c->attempts, .offer = offer};
-	if (number_out(o->trunk, &c->number, &out))
-		return false; /* its translations make no number that fits */
-	if (!capacity_taken(t, o->trunk))
-		return false;
-	c->attempt[c->attempts++] = t;
-	c->b = t;
-	t->open = true;
-	record_begin(t, o, &out);
-	if (attempt_send(t, o->trunk, &out)) {
-		c->last_code = 503;
-		c->last_was_silence = false;
-		hunt_attempt_close(t, 503, "transport_error");
-		return false;
+	if (r == 0)
+		record_begin(t, o, &out);
+	if (r || attempt_send(t, o->trunk, &out)) {
+		hunt_skip(c);
+		return;
 	}
-	struct cdr *cdr = c->cdr;
-	cdr->b_call_id = record_of(t)->b_call_id = cdr_text(cdr, t->leg.call_id);
+	c->cdr->b_call_id = record_of(t)->b_call_id = cdr_text(c->cdr, t->leg.call_id);
 	c->state = CALL_CALLING;
 	if (!c->invite_deadline_us)
 		c->invite_deadline_us =
@@ -151,7 +148,53 @@ static bool attempt_start(struct call *c, int offer)
 			1000 * atomic_load_explicit(&c->worker->node->invite_timeout_ms, memory_order_relaxed);
 	hunt_timer(c, CALL_TIMER_RESPONSE);
 	call_show(c);
+}
+
+/* An attempt that sent nothing: one that has a record says why, one without (no place, no number) never was. */
+void hunt_skip(struct call *c)
+{
+	struct call_attempt *t = c->b;
+
+	if (c->cdr->attempts > t->n) {
+		c->last_code = 503;
+		c->last_was_silence = false;
+		hunt_attempt_close(t, 503, "transport_error");
+	} else {
+		limits_give_back(t);
+		t->open = false;
+		c->attempts--;
+		c->b = NULL;
+	}
+	hunt_next(c);
+}
+
+static bool attempt_start(struct call *c, int offer)
+{
+	const struct trunk *trunk = c->offer[offer].trunk;
+	struct call_attempt *t = arena_alloc(c->arena, sizeof *t);
+
+	*t = (struct call_attempt){.call = c, .n = c->attempts, .offer = offer};
+	t->leg.gone = true; /* until it is called */
+	if (!capacity_taken(t, trunk))
+		return false;
+	c->attempt[c->attempts++] = t;
+	c->b = t;
+	t->open = true;
+	if (!call_park(c, CALL_RESERVING, trunk))
+		hunt_send(c);
 	return true;
+}
+
+static void hunt_over(struct call *c)
+{
+	struct cause cause = {503, CDR_NO_ROUTE}; /* none could be tried at all */
+
+	if (c->attempts && c->last_was_silence)
+		cause = (struct cause){408, c->last_rang ? CDR_NO_ANSWER : CDR_VENDOR_FAILED};
+	else if (c->attempts)
+		cause = cause_of_vendor(c->last_code);
+	call_finish(c, cause,
+		    cause.reason == CDR_BUSY || cause.reason == CDR_CALLEE_REJECTED ? CDR_CALLEE : CDR_SWITCH);
 }
 
 void hunt_next(struct call *c)
@@ -159,9 +202,5 @@ void hunt_next(struct call *c)
 	while (c->next_offer < c->offers && c->attempts < CDR_ATTEMPTS_MAX)
 		if (attempt_start(c, c->next_offer++))
 			return;
-	struct cause cause = c->attempts ? cause_of_vendor(c->last_code) : (struct cause){503, CDR_NO_ROUTE};
-	if (c->last_was_silence && c->attempts)
-		cause = (struct cause){408, c->last_rang ? CDR_NO_ANSWER : CDR_VENDOR_FAILED};
-	call_finish(c, cause,
-		    cause.reason == CDR_BUSY || cause.reason == CDR_CALLEE_REJECTED ? CDR_CALLEE : CDR_SWITCH);
+	hunt_over(c);
 }

@@ -40,7 +40,7 @@ static bool quiet(const struct leg *leg)
 	return !leg->invite_in && !leg->invite_out && !leg->bye_out;
 }
 
-/* ---- requests inside the dialog ---------------------------------------------------------------------------------- */
+/* ---- requests inside the dialog ---- */
 
 static void on_bye(struct leg *leg, nta_incoming_t *irq, const sip_t *sip)
 {
@@ -84,7 +84,7 @@ void leg_refuse(struct leg *leg, nta_incoming_t *request, int status)
 	nta_incoming_destroy(request);
 }
 
-/* ---- the side that called us ------------------------------------------------------------------------------------- */
+/* ---- the side that called us ---- */
 
 static void bye_send(struct leg *leg, int cause);
 
@@ -204,7 +204,7 @@ void leg_answer_unsupported(struct leg *leg, const sip_t *sip)
 	leg_answer_done(leg);
 }
 
-/* ---- the side that we call --------------------------------------------------------------------------------------- */
+/* ---- the side that we call ---- */
 
 static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 {

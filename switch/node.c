@@ -12,6 +12,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "switch/call.h"
+#include "switch/shared.h"
 #include "switch/worker.h"
 
 enum { LEGS_END_MS = 2000, POST_AT_STOP_MS = 3000 };
@@ -47,8 +48,7 @@ static int workers_wanted(const struct settings *s, struct status *st)
 	return n;
 }
 
-/* ---- from other threads into the workers
- * --------------------------------------------------------------------------------- */
+/* ---- from other threads into the workers ---- */
 
 static void snapshot_take(struct worker *w, void *arg)
 {
@@ -92,6 +92,24 @@ static void on_hangup(void *arg, const struct uuid *id)
 	}
 }
 
+static void redis_take(struct worker *w, void *arg)
+{
+	struct redis_address *address = arg;
+	shared_connect(w->shared, address);
+	free(address);
+}
+
+static void on_connected(void *arg, const struct redis_address *master)
+{
+	struct node *n = arg;
+	for (int i = 0; i < n->workers; i++) {
+		struct redis_address *copy = xcalloc(1, sizeof *copy);
+		*copy = *master;
+		if (worker_post(n->worker[i], redis_take, copy))
+			free(copy);
+	}
+}
+
 static void on_figures(void *arg, int64_t *live, uint64_t *calls, uint64_t *answered)
 {
 	struct node *n = arg;
@@ -113,8 +131,7 @@ int64_t node_live_calls(struct node *n)
 	return live;
 }
 
-/* ---- start
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- start ---- */
 
 static int spool_begin(struct node *n, struct status *st)
 {
@@ -130,6 +147,7 @@ static int presence_begin(struct node *n, struct status *st)
 		.redis_url = n->settings->redis_url,
 		.node = n->settings->node_id,
 		.gauges = n->gauges,
+		.connected = on_connected,
 		.hangup = on_hangup,
 		.figures = on_figures,
 		.arg = n,

@@ -24,6 +24,7 @@ enum {
 	HEARTBEAT_US = 1000 * 1000,
 	REDIS_TIMEOUT_MS = 1000,
 	CALLS_EXPIRE_S = 10,
+	USE_EXPIRE_S = 5,
 	KEY_MAX = 160,
 };
 
@@ -45,13 +46,14 @@ struct presence {
 	int64_t started_us, beat_us;
 	uint64_t calls_before;
 	char last_command[48];
-	char calls_key[KEY_MAX], commands_key[KEY_MAX], use_key[KEY_MAX];
+	char calls_key[KEY_MAX], commands_key[KEY_MAX], use_key[KEY_MAX], alive_key[KEY_MAX];
 	_Atomic bool stop, up;
+	_Atomic int others;
+	struct buf used; /* what Redis has of our use of limits */
 	_Atomic uint64_t dropped;
 };
 
-/* ---- the present calls
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the present calls ---- */
 
 static struct entry **slot_of(struct presence *p, const struct uuid *id)
 {
@@ -96,8 +98,7 @@ static json_t *call_json(const struct presence *p, const struct presence_call *c
 	return j;
 }
 
-/* ---- writing
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static int send_words(struct presence *p, struct status *st, int argc, const char **argv)
 {
@@ -130,7 +131,7 @@ static int call_remove(struct presence *p, const struct presence_call *c, struct
 
 /* Take in what the workers said since the last time. A call that came and went in between is never written, but told.
  */
-static void take_in(struct presence *p, json_t *events, struct entry **touched)
+static void take_in(struct presence *p, json_t *events)
 {
 	struct presence_call *c;
 
@@ -145,9 +146,7 @@ static void take_in(struct presence *p, json_t *events, struct entry **touched)
 			p->live++;
 			event_add(p, events, c, "call.started");
 		}
-		if (!e->dirty) {
-			e->dirty = true;
-		}
+		e->dirty = true;
 		if (ended || e->call.state != c->state || !e->fresh)
 			event_add(p, events, c, ended ? "call.ended" : "call.updated");
 		e->call = *c;
@@ -190,8 +189,7 @@ static int flush(struct presence *p, json_t *events, struct status *st)
 	return r;
 }
 
-/* ---- once a second: figures, limits
- * ---------------------------------------------------------------------------------------- */
+/* ---- once a second: figures, limits ---- */
 
 static int node_write(struct presence *p, struct status *st)
 {
@@ -214,38 +212,69 @@ static int node_write(struct presence *p, struct status *st)
 	snprintf(expire, sizeof expire, "%d", CALLS_EXPIRE_S);
 	if (r == 0)
 		r = send_words(p, st, 3, (const char *[]){"EXPIRE", p->calls_key, expire});
+	snprintf(expire, sizeof expire, "%d", USE_EXPIRE_S);
+	if (r == 0)
+		r = send_words(p, st, 5, (const char *[]){"SET", p->alive_key, "1", "EX", expire});
 	return r;
 }
 
 struct use {
-	struct presence *p;
-	struct status *st;
-	int r;
+	struct buf words; /* "t12 3 c4 1 ...", NUL between */
+	int argc;
 };
 
-static void use_write(void *arg, char kind, int64_t id, struct gauge *g)
+static void use_collect(void *arg, char kind, int64_t id, struct gauge *g)
 {
 	struct use *u = arg;
 	int32_t n = atomic_load(&g->in_use);
-	char field[24], value[12];
-	if (n == 0 || u->r)
+	if (n == 0 || kind == 'n')
 		return;
-	snprintf(field, sizeof field, "%c%lld", kind, (long long)id);
-	snprintf(value, sizeof value, "%d", n);
-	u->r = send_words(u->p, u->st, 4, (const char *[]){"HSET", u->p->use_key, field, value});
+	buf_printf(&u->words, "%c%lld", kind, (long long)id);
+	buf_putc(&u->words, '\0');
+	buf_printf(&u->words, "%d", n);
+	buf_putc(&u->words, '\0');
+	u->argc += 2;
 }
 
-static int use_show(struct presence *p, struct status *st)
+/* In one transaction: a question of another node must never see it half. */
+static int use_write(struct presence *p, const struct use *u, struct status *st)
 {
+	const char **argv = xcalloc((size_t)u->argc + 2, sizeof *argv);
 	char expire[12];
-	struct use u = {.p = p, .st = st};
+	int n = 0;
 
-	snprintf(expire, sizeof expire, "%d", (int)(LIVE_NODE_DEAD_US / 1000000));
-	u.r = send_words(p, st, 2, (const char *[]){"DEL", p->use_key});
-	gauge_each(p->o.gauges, use_write, &u);
-	if (u.r == 0)
-		u.r = send_words(p, st, 3, (const char *[]){"EXPIRE", p->use_key, expire});
-	return u.r;
+	argv[n++] = "HSET";
+	argv[n++] = p->use_key;
+	for (const char *word = u->words.text; n < u->argc + 2; word += strlen(word) + 1)
+		argv[n++] = word;
+	snprintf(expire, sizeof expire, "%d", USE_EXPIRE_S);
+	int r = send_words(p, st, 1, (const char *[]){"MULTI"});
+	if (r == 0)
+		r = send_words(p, st, 2, (const char *[]){"DEL", p->use_key});
+	if (r == 0 && u->argc)
+		r = send_words(p, st, n, argv);
+	if (r == 0)
+		r = send_words(p, st, 3, (const char *[]){"EXPIRE", p->use_key, expire});
+	if (r == 0)
+		r = send_words(p, st, 1, (const char *[]){"EXEC"});
+	free(argv);
+	return r;
+}
+
+/* Written when something changed, and at each heartbeat because it expires. */
+static int use_show(struct presence *p, bool beat, struct status *st)
+{
+	struct use u = {.argc = 0};
+	int r = 0;
+
+	gauge_each(p->o.gauges, use_collect, &u);
+	bool same = u.words.len == p->used.len &&
+		    (u.words.len == 0 || memcmp(u.words.text, p->used.text, u.words.len) == 0);
+	if (!same || beat)
+		r = use_write(p, &u, st);
+	buf_free(&p->used);
+	p->used = u.words;
+	return r;
 }
 
 struct elsewhere {
@@ -275,25 +304,46 @@ static int use_read_node(struct presence *p, const char *node, json_t *sum, stru
 	return 0;
 }
 
+/* 1 if that node showed itself in the last seconds, 0 if not, or as redis_command */
+static int node_lives(struct presence *p, const char *node, struct status *st)
+{
+	redisReply *reply;
+	int r = redis_command(p->redis, &reply, st, "EXISTS {tandem}:alive:%s", node);
+	if (r)
+		return r;
+	r = reply->integer == 1;
+	freeReplyObject(reply);
+	return r;
+}
+
 static int use_read(struct presence *p, struct status *st)
 {
 	redisReply *reply;
-	int r = redis_command(p->redis, &reply, st, "HKEYS %s", LIVE_NODES_KEY);
+	int others = 0, r = redis_command(p->redis, &reply, st, "HKEYS %s", LIVE_NODES_KEY);
 	if (r)
 		return r;
 	struct elsewhere s = {.sum = json_object()};
-	for (size_t i = 0; r == 0 && reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++)
-		if (strcmp(reply->element[i]->str, p->node) != 0)
-			r = use_read_node(p, reply->element[i]->str, s.sum, st);
-	if (r == 0)
+	for (size_t i = 0; r >= 0 && reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
+		const char *node = reply->element[i]->str;
+		if (strcmp(node, p->node) == 0)
+			continue;
+		r = node_lives(p, node, st);
+		if (r > 0) {
+			others++;
+			r = use_read_node(p, node, s.sum, st);
+		}
+	}
+	if (r >= 0) {
 		gauge_each(p->o.gauges, elsewhere_set, &s);
+		atomic_store(&p->others, others);
+		r = 0;
+	}
 	json_decref(s.sum);
 	freeReplyObject(reply);
 	return r;
 }
 
-/* ---- commands
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- commands ---- */
 
 static void command_run(struct presence *p, const redisReply *fields)
 {
@@ -329,8 +379,7 @@ static int commands_read(struct presence *p, struct status *st)
 	return 0;
 }
 
-/* ---- the thread
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the thread ---- */
 
 static bool somebody_listens(struct presence *p)
 {
@@ -348,13 +397,13 @@ static int round_trip(struct presence *p, struct status *st)
 	bool beat = now - p->beat_us >= HEARTBEAT_US;
 	json_t *events = somebody_listens(p) ? json_array() : NULL;
 
-	take_in(p, events, NULL);
+	take_in(p, events);
 	int r = flush(p, events, st);
 	json_decref(events);
 	if (r == 0 && beat)
 		r = node_write(p, st);
-	if (r == 0 && beat)
-		r = use_show(p, st);
+	if (r == 0)
+		r = use_show(p, beat, st);
 	int f = redis_flush(p->redis, st);
 	if (r == 0)
 		r = f;
@@ -369,9 +418,10 @@ static void state_say(struct presence *p, int r, const struct status *st)
 {
 	bool was = atomic_exchange(&p->up, r == 0);
 	char quoted[300];
-	if (r == 0 && !was)
+	if (r == 0 && !was) {
 		log_event(LOG_LEVEL_INFO, "redis connected", NULL);
-	else if (r && was)
+		p->o.connected(p->o.arg, redis_peer(p->redis));
+	} else if (r && was)
 		log_event(LOG_LEVEL_WARN, "redis away: limits hold for this node alone, live calls are not shown",
 			  "error=%s", log_quote(st->text, quoted, sizeof quoted));
 	p->whole = r != 0;
@@ -400,7 +450,7 @@ static void *presence_run(void *arg)
 		}
 		state_say(p, r, &st);
 		if (r)
-			take_in(p, NULL, NULL);
+			take_in(p, NULL);
 		dropped_say(p);
 		struct timespec pause = {.tv_nsec = FLUSH_US * 1000L};
 		nanosleep(&pause, NULL);
@@ -413,10 +463,10 @@ int presence_start(struct presence **out, const struct presence_options *o, stru
 	struct presence *p = xcalloc(1, sizeof *p);
 
 	*p = (struct presence){.o = *o, .node = xstrdup(o->node), .started_us = clock_wall_us(), .whole = true};
-	snprintf(p->last_command, sizeof p->last_command, "$");
 	snprintf(p->calls_key, sizeof p->calls_key, LIVE_CALLS_KEY, o->node);
 	snprintf(p->commands_key, sizeof p->commands_key, LIVE_COMMANDS_KEY, o->node);
 	snprintf(p->use_key, sizeof p->use_key, "{tandem}:use:%s", o->node);
+	snprintf(p->alive_key, sizeof p->alive_key, "{tandem}:alive:%s", o->node);
 	snprintf(p->last_command, sizeof p->last_command, "%lld-0", (long long)(p->started_us / 1000));
 	int r = queue_new(&p->queue, QUEUE_SLOTS);
 	if (r == 0) {
@@ -446,7 +496,8 @@ void presence_stop(struct presence **pp)
 	atomic_store(&p->stop, true);
 	pthread_join(p->thread, NULL);
 	if (atomic_load(&p->up)) {
-		(void)send_words(p, &st, 4, (const char *[]){"DEL", p->calls_key, p->use_key, p->commands_key});
+		(void)send_words(p, &st, 5,
+				 (const char *[]){"DEL", p->calls_key, p->use_key, p->commands_key, p->alive_key});
 		(void)send_words(p, &st, 3, (const char *[]){"HDEL", LIVE_NODES_KEY, p->node});
 		if (redis_flush(p->redis, &st))
 			log_event(LOG_LEVEL_WARN, "redis went away at the end: this node's keys expire by themselves",
@@ -462,6 +513,7 @@ void presence_stop(struct presence **pp)
 		}
 	redis_free(&p->redis);
 	queue_free(&p->queue);
+	buf_free(&p->used);
 	free(p->node);
 	free(p);
 	*pp = NULL;
@@ -475,6 +527,11 @@ void presence_show(struct presence *p, const struct presence_call *call)
 		free(copy);
 		atomic_fetch_add(&p->dropped, 1);
 	}
+}
+
+int presence_others(struct presence *p)
+{
+	return atomic_load_explicit(&p->others, memory_order_relaxed);
 }
 
 bool presence_up(struct presence *p)

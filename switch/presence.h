@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "lib/gauge.h"
+#include "lib/redis.h"
 #include "lib/status.h"
 #include "lib/uuid.h"
 #include "tariff/rate.h"
@@ -32,7 +33,8 @@ struct presence_call { /* a copy of what is shown of a call */
 struct presence_options {
 	const char *redis_url, *node;
 	struct gauge_table *gauges;
-	void (*hangup)(void *arg, const struct uuid *call); /* on presence's thread */
+	void (*connected)(void *arg, const struct redis_address *master); /* after each connect; numeric address */
+	void (*hangup)(void *arg, const struct uuid *call);		  /* on presence's thread */
 	void (*figures)(void *arg, int64_t *live, uint64_t *calls, uint64_t *answered);
 	void *arg;
 };
@@ -43,5 +45,6 @@ void presence_stop(struct presence **p); /* takes this node's keys away */
 /* presence_show - [any thread] takes a copy; never blocks. A full queue drops it, counts it, and it is logged. */
 void presence_show(struct presence *p, const struct presence_call *call);
 bool presence_up(struct presence *p);
+int presence_others(struct presence *p); /* [any thread] how many other nodes live, as last heard */
 
 #endif

@@ -16,6 +16,7 @@
 #include "switch/call.h"
 #include "switch/front.h"
 #include "switch/node.h"
+#include "switch/shared.h"
 
 enum {
 	TICK_MS = 100,
@@ -23,7 +24,7 @@ enum {
 	BRANCH_RANDOM = 16,
 };
 
-/* ---- messages from other threads -------------------------------------------------------------------------------- */
+/* ---- messages from other threads ---- */
 
 struct post {
 	void (*fn)(struct worker *w, void *arg);
@@ -48,12 +49,15 @@ int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void 
 	return 0;
 }
 
-static void on_tick(struct worker *w, su_timer_t *timer, void *arg)
+static void on_tick(struct worker *context, su_timer_t *timer, void *arg)
 {
-	call_bury(arg);
+	struct worker *w = arg;
+
+	call_bury(w);
+	shared_tick(w->shared);
 }
 
-/* ---- ports ------------------------------------------------------------------------------------------------------ */
+/* ---- ports ---- */
 
 static const char *transport_name(enum settings_transport t)
 {
@@ -199,7 +203,7 @@ char *worker_branch(const struct worker *w, char out[static WORKER_BRANCH_MAX])
 	return out;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 struct start { /* handed to the new thread; lives on worker_new's stack */
 	struct worker *w;
@@ -242,6 +246,7 @@ static int worker_open(struct worker *w, int workers, struct status *st)
 	int r = agent_open(w, workers, st);
 	if (r)
 		return r;
+	w->shared = shared_new(w);
 	w->tick = su_timer_create(su_root_task(w->root), TICK_MS);
 	if (!w->tick || su_timer_set_for_ever(w->tick, on_tick, w) < 0)
 		return status_set(st, -ENOMEM, "cannot create the timer of worker %d", w->index);
@@ -253,6 +258,7 @@ static void worker_close(struct worker *w)
 	while (w->calls)
 		call_discard(w->calls);
 	call_bury(w);
+	shared_free(&w->shared);
 	if (w->tick)
 		su_timer_destroy(w->tick);
 	if (w->agent)

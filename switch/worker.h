@@ -49,6 +49,7 @@ struct worker {
 	char mark[SELECTOR_MARK_MAX];
 	struct snapshot *snap; /* NULL until the first one came */
 	struct route *route;   /* scratch of routing */
+	struct shared *shared; /* limits over all nodes */
 	struct call *calls;    /* all, by call->next */
 	struct call *dead;     /* to be freed at the next tick, when no callback of the library can still hold them */
 	su_timer_t *tick;
