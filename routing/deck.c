@@ -432,7 +432,7 @@ static bool schedule_holds(const struct deck *d, uint32_t schedule, int64_t at_u
 
 static bool condition_holds(const struct deck *d, const struct image_condition *c, const struct number_key *k)
 {
-	if (k->at_us < c->from_us || (c->to_us != 0 && k->at_us >= c->to_us))
+	if ((c->from_us != 0 && k->at_us < c->from_us) || (c->to_us != 0 && k->at_us >= c->to_us))
 		return false;
 	if (c->origin_length > 0 && strncmp(k->calling, d->text + c->origin, c->origin_length) != 0)
 		return false;
