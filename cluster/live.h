@@ -2,9 +2,11 @@
 /* live.h - what the nodes show each other in Redis: live calls, nodes, commands. For readers (API, CLI): blocking.
  *
  *   {tandem}:nodes               hash: node -> JSON {node, started_at, at, calls, cps, ...}; older than 5 s = dead
- *   {tandem}:calls:NODE          hash: call id -> JSON of the call, as /v1/calls shows it; expires 10 s after its node died
+ *   {tandem}:calls:NODE          hash: call id -> JSON of the call; expires 10 s after its node died. Once answered it
+ *                                has "_terms", the buy side's rate terms: live_calls makes cost_so_far from them
  *   {tandem}:commands:NODE       stream: {command, call}: "hangup"
- *   {tandem}:events              pub/sub: JSON arrays of {"event": "call.started|call.updated|call.ended", "call": {...}}
+ *   {tandem}:events              pub/sub: JSON arrays of {"event", "call": {...}};
+ *                                the events are call.started, call.updated, call.ended
  *
  * A call: id, node, state (routing|ringing|answered), ingress_trunk_id, ingress_carrier_id, egress_trunk_id,
  * egress_carrier_id, calling, called, destination, started_at, answered_at, cost_so_far (money text or null), currency.

@@ -13,7 +13,7 @@ struct arena;
 
 struct arena *arena_new(size_t first_block);
 void arena_free(struct arena **a);
-void *arena_alloc(struct arena *a, size_t size); /* zeroed, aligned for any type, never NULL */
+void *arena_alloc(struct arena *a, size_t size);		    /* zeroed, aligned for any type, never NULL */
 char *arena_strdup(struct arena *a, const char *text);		    /* NULL gives NULL */
 char *arena_strndup(struct arena *a, const char *text, size_t len); /* NUL added */
 char *arena_printf(struct arena *a, const char *fmt, ...) printf_like(2, 3);

@@ -18,8 +18,8 @@ void buf_append(struct buf *b, const void *bytes, size_t len);
 void buf_puts(struct buf *b, const char *text);
 void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
-void buf_reset(struct buf *b);	     /* empties, keeps the memory */
-char *buf_steal(struct buf *b);	     /* the caller frees it; "" for an empty buffer */
+void buf_reset(struct buf *b);	/* empties, keeps the memory */
+char *buf_steal(struct buf *b); /* the caller frees it; "" for an empty buffer */
 void buf_free(struct buf *b);
 
 void *xcalloc(size_t n, size_t size); /* never NULL: out of memory logs and aborts */

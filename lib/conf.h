@@ -28,11 +28,11 @@ enum conf_type {
 struct conf_option {
 	const char *section, *key;
 	enum conf_type type;
-	size_t offset;		     /* of the value in the settings struct */
-	const char *fallback;	     /* default, as it would be written; NULL: host-dependent, set by the caller */
-	int64_t min, max;	     /* CONF_INT, CONF_DURATION_MS; both 0: no limits */
+	size_t offset;		    /* of the value in the settings struct */
+	const char *fallback;	    /* default, as it would be written; NULL: host-dependent, set by the caller */
+	int64_t min, max;	    /* CONF_INT, CONF_DURATION_MS; both 0: no limits */
 	const char *const *choices; /* CONF_CHOICE: NULL-terminated */
-	/* check - optional: refuse (or for CONF_CUSTOM store) a value; writes the reason into st. `field` is settings + offset */
+	/* check - optional: refuse (or for CONF_CUSTOM store) a value; writes the reason into st; field: its place */
 	int (*check)(const char *value, void *field, struct status *st);
 	void (*release)(void *field); /* CONF_CUSTOM: free what check stored */
 	bool reloadable;
@@ -50,7 +50,8 @@ struct conf_note {
 void conf_defaults(const struct conf_option *table, size_t n, void *settings);
 /* conf_read - defaults first, then the file. On error settings are released and st reads "FILE:LINE: what; what to do".
  *   returns 0, -ENOENT / -errno the file cannot be read, -EINVAL a line is wrong */
-int conf_read(const char *path, const struct conf_option *table, size_t n, void *settings, struct status *st) must_check;
+int conf_read(const char *path, const struct conf_option *table, size_t n, void *settings,
+	      struct status *st) must_check;
 /* conf_read_noted - the same; notes[0..n) (zeroed by the caller) are filled, and are the caller's to conf_notes_free,
  *   also after an error */
 int conf_read_noted(const char *path, const struct conf_option *table, size_t n, void *settings,

@@ -20,7 +20,8 @@ typedef int csv_record_fn(void *arg, int64_t line, char **fields, size_t n);
 struct csv_reader *csv_reader_new(csv_record_fn *on_record, void *arg);
 void csv_reader_free(struct csv_reader **r);
 /* csv_feed/csv_end - 0, what on_record returned, or -EINVAL with st saying line and what is wrong
- *                    (unterminated quote, bytes after a closing quote, invalid UTF-8, NUL, record too long). Blank lines are skipped. */
+ *                    (unterminated quote, bytes after a closing quote, invalid UTF-8, NUL, record too long).
+ *                    Blank lines are skipped. */
 int csv_feed(struct csv_reader *r, const char *bytes, size_t len, struct status *st) must_check;
 int csv_end(struct csv_reader *r, struct status *st) must_check;
 

@@ -8,7 +8,7 @@
 
 #define DIGITS_MAX 32 /* the longest number that is carried */
 
-bool digits_only(const char *text);			     /* at least one character, all '0'..'9' */
+bool digits_only(const char *text);				 /* at least one character, all '0'..'9' */
 bool digits_starts_with(const char *number, const char *prefix); /* an empty prefix matches all */
 
 #endif

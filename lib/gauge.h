@@ -20,7 +20,7 @@ struct gauge {
 
 /* gauge_take - one more in use, unless in_use + elsewhere has reached limit (limit < 0: none). */
 bool gauge_take(struct gauge *g, int32_t limit);
-void gauge_drop(struct gauge *g); /* asserts that one was in use */
+void gauge_drop(struct gauge *g);	     /* asserts that one was in use */
 int32_t gauge_in_use(const struct gauge *g); /* here and elsewhere */
 
 /* gauge_pass - may one more start at mono_us with at most per_second a second (a second's worth may come at once)?

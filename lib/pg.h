@@ -55,7 +55,7 @@ int pg_simple(struct pg *pg, const char *sql, struct status *st) must_check;
 
 const char *pg_sqlstate(const struct pg *pg);	/* five characters, or "" */
 const char *pg_constraint(const struct pg *pg); /* constraint or column of the last error, or "" */
-uint64_t pg_generation(const struct pg *pg);	/* counts connections made: a change means LISTEN etc. must be renewed */
+uint64_t pg_generation(const struct pg *pg); /* counts connections made: a change means LISTEN etc. must be renewed */
 
 /* pg_listen_wait - sleep until a notification came or timeout_ms went by (it calls nobody).
  *   returns 1 (one came; *channel and *payload are copied, cut to the sizes), 0 (none), -ENOTCONN */

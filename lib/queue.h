@@ -21,7 +21,7 @@ size_t queue_depth(const struct queue *q);		  /* about how many; any thread */
 /* queue_wait - consumer: sleep until something was pushed, queue_wake was called, or timeout_us went by */
 void queue_wait(struct queue *q, int64_t timeout_us);
 void queue_wake(struct queue *q);
-int queue_fd(struct queue *q); /* an eventfd for consumers that poll: readable once something was pushed, until queue_pop
-				* found nothing more: pop to NULL before polling again */
+int queue_fd(struct queue *q); /* an eventfd for consumers that poll: readable once something was pushed, until
+				* queue_pop found nothing more: pop to NULL before polling again */
 
 #endif

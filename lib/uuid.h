@@ -14,9 +14,9 @@ struct uuid {
 	uint8_t byte[16];
 };
 
-void uuid_make(struct uuid *u, int64_t wall_us);		       /* carries wall_us / 1000 */
+void uuid_make(struct uuid *u, int64_t wall_us);			 /* carries wall_us / 1000 */
 char *uuid_format(const struct uuid *u, char out[static UUID_TEXT_MAX]); /* lower case with dashes; returns out */
-int uuid_parse(const char *text, struct uuid *u) must_check;	       /* 0 or -EINVAL */
-int64_t uuid_wall_ms(const struct uuid *u);			       /* the milliseconds it carries */
+int uuid_parse(const char *text, struct uuid *u) must_check;		 /* 0 or -EINVAL */
+int64_t uuid_wall_ms(const struct uuid *u);				 /* the milliseconds it carries */
 
 #endif

@@ -21,14 +21,14 @@
 enum rate_duration { RATE_DURATION_UP, RATE_DURATION_HALF_UP, RATE_DURATION_DOWN };
 
 struct rate_terms {
-	int64_t price_n;	 /* nano-units a minute; may be negative (a discount or a reverse charge) */
-	int64_t initial_price_n; /* nano-units a minute during the first interval */
-	int64_t connect_fee_n;	 /* nano-units */
-	int32_t initial_s;	 /* first interval, >= 0 */
-	int32_t increment_s;	 /* following intervals, >= 1 */
-	int32_t grace_s;	 /* up to here a call is free, >= 0 */
-	uint8_t rounding;	 /* enum money_rounding */
-	uint8_t places;		 /* 0..8; default 6 */
+	int64_t price_n;	   /* nano-units a minute; may be negative (a discount or a reverse charge) */
+	int64_t initial_price_n;   /* nano-units a minute during the first interval */
+	int64_t connect_fee_n;	   /* nano-units */
+	int32_t initial_s;	   /* first interval, >= 0 */
+	int32_t increment_s;	   /* following intervals, >= 1 */
+	int32_t grace_s;	   /* up to here a call is free, >= 0 */
+	uint8_t rounding;	   /* enum money_rounding */
+	uint8_t places;		   /* 0..8; default 6 */
 	uint8_t duration_rounding; /* enum rate_duration */
 };
 
