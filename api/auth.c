@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/auth.h"
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/endpoint.h"
+#include "api/store.h"
+
+#define KEY_LEN_MAX 128
+
+char *auth_hash(const char *key, char out[static AUTH_HASH_TEXT])
+{
+	unsigned char hash[SHA256_DIGEST_LENGTH];
+
+	SHA256((const unsigned char *)key, strlen(key), hash);
+	for (int i = 0; i < SHA256_DIGEST_LENGTH; i++)
+		snprintf(out + 2 * i, 3, "%02x", hash[i]);
+	return out;
+}
+
+const char *auth_header(const char *authorization)
+{
+	if (authorization == NULL || strncasecmp(authorization, "Bearer ", 7) != 0)
+		return NULL;
+	const char *key = authorization + 7;
+	key += strspn(key, " ");
+	size_t len = strlen(key);
+	return len > 0 && len <= KEY_LEN_MAX && strchr(key, ' ') == NULL ? key : NULL;
+}
+
+bool auth_may(enum role has, enum role needed)
+{
+	return has == ROLE_ADMIN || needed == ROLE_READONLY || has == needed;
+}
+
+static enum role role_of(const char *name)
+{
+	if (strcmp(name, "admin") == 0)
+		return ROLE_ADMIN;
+	if (strcmp(name, "provisioning") == 0)
+		return ROLE_PROVISIONING;
+	return strcmp(name, "finance") == 0 ? ROLE_FINANCE : ROLE_READONLY;
+}
+
+static int remember_use(struct request *r)
+{
+	const char *id = r->caller.id_text;
+	PGresult *result;
+
+	if (store_query(r, &store_key_used, &id, &result) != 0)
+		return -1;
+	PQclear(result);
+	return 0;
+}
+
+static int caller_find(struct request *r)
+{
+	char hash[AUTH_HASH_TEXT];
+	const char *wanted = auth_hash(r->bearer, hash);
+	PGresult *result;
+
+	if (store_query(r, &store_key_find, &wanted, &result) != 0)
+		return -1;
+	if (PQntuples(result) != 1 || strlen(PQgetvalue(result, 0, 4)) != AUTH_HASH_TEXT - 1 ||
+	    CRYPTO_memcmp(PQgetvalue(result, 0, 4), hash, AUTH_HASH_TEXT - 1) != 0) {
+		PQclear(result);
+		request_problem_unauthorized(r, "This API key is not known.");
+		return -1;
+	}
+	struct caller *c = &r->caller;
+	snprintf(c->id_text, sizeof(c->id_text), "%s", PQgetvalue(result, 0, 0));
+	c->key_id = strtoll(c->id_text, NULL, 10);
+	c->name = arena_strdup(r->arena, PQgetvalue(result, 0, 1));
+	c->role = role_of(PQgetvalue(result, 0, 2));
+	snprintf(c->carrier_text, sizeof(c->carrier_text), "%s", PQgetvalue(result, 0, 3));
+	bool stale = strcmp(PQgetvalue(result, 0, 5), "t") == 0;
+	PQclear(result);
+	return stale ? remember_use(r) : 0;
+}
+
+int auth_check(struct request *r)
+{
+	const struct endpoint *e = r->endpoint;
+
+	if (r->authorized || (e->flags & ENDPOINT_OPEN))
+		return 0;
+	if (r->bearer == NULL) {
+		request_problem_unauthorized(r, "An API key is needed: Authorization: Bearer KEY.");
+		return -1;
+	}
+	if (caller_find(r) != 0)
+		return -1;
+	if (request_is_bound(r) && !(e->flags & ENDPOINT_BOUND)) {
+		request_problem(r, 404, "There is no such thing here.");
+		return -1;
+	}
+	if (!auth_may(r->caller.role, e->role)) {
+		request_problem(r, 403, "This API key's role does not allow that.");
+		return -1;
+	}
+	r->authorized = true;
+	return 0;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /v1/calls and /v1/nodes: what the nodes show in Redis. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/endpoint.h"
+#include "api/handlers.h"
+#include "api/resource.h"
+#include "api/store.h"
+#include "cluster/live.h"
+#include "lib/log.h"
+
+#define RO FIELD_READ_ONLY
+#define RON (FIELD_READ_ONLY | FIELD_NULLABLE)
+
+static const char *const states[] = {"routing", "ringing", "answered", NULL};
+
+static const struct field call_fields[] = {
+	{.name = "id", .type = FIELD_UUID, .flags = RO, .meaning = "UUIDv7; the CDR will have it, too."},
+	{.name = "node", .type = FIELD_TEXT, .flags = RO, .example = "\"sw1\"", .meaning = "The node that carries it."},
+	{.name = "state",
+	 .type = FIELD_CHOICE,
+	 .flags = RO,
+	 .choices = states,
+	 .example = "\"answered\"",
+	 .meaning = "How far it is."},
+	{.name = "ingress_trunk_id", .type = FIELD_ID, .flags = RON, .example = "1", .meaning = "The way it came in."},
+	{.name = "ingress_carrier_id", .type = FIELD_ID, .flags = RON, .example = "1", .meaning = "The customer."},
+	{.name = "egress_trunk_id", .type = FIELD_ID, .flags = RON, .example = "2", .meaning = "The way it goes out."},
+	{.name = "egress_carrier_id", .type = FIELD_ID, .flags = RON, .example = "2", .meaning = "The vendor."},
+	{.name = "calling", .type = FIELD_TEXT, .flags = RON, .example = "\"49301234\"", .meaning = "Calling number."},
+	{.name = "called", .type = FIELD_TEXT, .flags = RON, .example = "\"44201234567\"", .meaning = "Called number."},
+	{.name = "destination",
+	 .type = FIELD_TEXT,
+	 .flags = RON,
+	 .example = "\"UK London\"",
+	 .meaning = "Of the sell rate."},
+	{.name = "started_at", .type = FIELD_TIME, .flags = RO, .meaning = "When the INVITE came."},
+	{.name = "answered_at", .type = FIELD_TIME, .flags = RON, .meaning = "When it was answered."},
+	{.name = "cost_so_far",
+	 .type = FIELD_MONEY,
+	 .flags = RON,
+	 .example = "\"0.002500\"",
+	 .meaning = "What the vendor takes if it ended now."},
+	{.name = "currency", .type = FIELD_TEXT, .flags = RON, .example = "\"EUR\"", .meaning = "Of cost_so_far."},
+};
+
+const struct resource calls = {
+	.collection = "calls",
+	.noun = "live call",
+	.meaning = "Live calls of all nodes.",
+	.fields = call_fields,
+	.n = sizeof(call_fields) / sizeof(*call_fields),
+};
+
+static const struct field node_fields[] = {
+	{.name = "node", .type = FIELD_TEXT, .flags = RO, .example = "\"sw1\"", .meaning = "Its id."},
+	{.name = "started_at", .type = FIELD_TIME, .flags = RON, .meaning = "Since when it runs."},
+	{.name = "at", .type = FIELD_TIME, .flags = RON, .meaning = "When it last showed itself."},
+	{.name = "calls", .type = FIELD_INT, .flags = RON, .example = "120", .meaning = "Live calls."},
+	{.name = "cps", .type = FIELD_NUMBER, .flags = RON, .example = "12", .meaning = "Call attempts a second."},
+};
+
+const struct resource nodes = {
+	.collection = "nodes",
+	.noun = "node",
+	.meaning = "The switch's nodes, and what each reports about itself.",
+	.fields = node_fields,
+	.n = sizeof(node_fields) / sizeof(*node_fields),
+};
+
+static void answer_redis(struct request *r, int err, const struct status *st)
+{
+	char quoted[600];
+
+	if (err != -ENOTCONN && err != -ETIMEDOUT)
+		log_event(LOG_LEVEL_ERROR, "redis command failed", "error=%s",
+			  log_quote(st->text, quoted, sizeof(quoted)));
+	request_problem(r, 503, "The registry of live calls (Redis) is away; try again.");
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text != NULL ? text : "";
+}
+
+static bool id_is(const json_t *call, const char *name, const char *wanted)
+{
+	return json_integer_value(json_object_get(call, name)) == strtoll(wanted, NULL, 10);
+}
+
+static bool starts_with(const char *number, const char *prefix)
+{
+	number += *number == '+';
+	return strncmp(number, prefix, strlen(prefix)) == 0;
+}
+
+/* One filter, in the order of call_params (endpoint.c); value NULL: not given. */
+static bool passes(const json_t *call, int filter, const char *value)
+{
+	if (value == NULL)
+		return true;
+	switch (filter) {
+	case 0:
+		return strcmp(text_of(call, "node"), value) == 0;
+	case 1:
+		return strcmp(text_of(call, "state"), value) == 0;
+	case 2:
+		return id_is(call, "ingress_trunk_id", value);
+	case 3:
+		return id_is(call, "egress_trunk_id", value);
+	case 4:
+		return id_is(call, "ingress_carrier_id", value) || id_is(call, "egress_carrier_id", value);
+	case 5:
+		return id_is(call, "ingress_trunk_id", value) || id_is(call, "egress_trunk_id", value);
+	case 6:
+		return strcmp(text_of(call, "called"), value) == 0;
+	case 7:
+		return strcmp(text_of(call, "calling"), value) == 0;
+	default:
+		return starts_with(text_of(call, "called"), value);
+	}
+}
+
+static const char *call_key(struct request *r, const json_t *call)
+{
+	return arena_printf(r->arena, "%s/%s", text_of(call, "started_at"), text_of(call, "id"));
+}
+
+void calls_list(struct request *r)
+{
+	const char *values[PARAMS_MAX];
+	struct listing listing;
+	struct status st = {0};
+	json_t *all, *call;
+	size_t i;
+
+	if (params_check(r, r->endpoint->params, values, &listing) != 0)
+		return;
+	int err = live_calls(r->redis, &all, &st);
+	if (err != 0) {
+		answer_redis(r, err, &st);
+		return;
+	}
+	json_t *page = json_object(), *items = json_array();
+	const char *next = NULL;
+	json_array_foreach(all, i, call)
+	{
+		bool wanted = listing.cursor == NULL || strcmp(call_key(r, call), listing.cursor) > 0;
+		for (int f = 0; wanted && f < r->endpoint->params->n; f++)
+			wanted = passes(call, f, values[f]);
+		if (!wanted)
+			continue;
+		if (json_array_size(items) == (size_t)listing.limit) {
+			next = call_key(r, json_array_get(items, json_array_size(items) - 1));
+			break;
+		}
+		json_array_append(items, call);
+	}
+	json_object_set_new(page, "items", items);
+	json_object_set_new(page, "next_cursor", next != NULL ? json_string(params_cursor(r, next)) : json_null());
+	request_answer_json(r, 200, page);
+	json_decref(page);
+	json_decref(all);
+}
+
+/* The live call of r->id (new reference), or NULL after an answer. */
+static json_t *call_find(struct request *r)
+{
+	struct status st = {0};
+	json_t *all, *call, *found = NULL;
+	size_t i;
+
+	int err = live_calls(r->redis, &all, &st);
+	if (err != 0) {
+		answer_redis(r, err, &st);
+		return NULL;
+	}
+	json_array_foreach(all, i, call)
+	{
+		if (strcasecmp(text_of(call, "id"), r->id) == 0) {
+			found = json_incref(call);
+			break;
+		}
+	}
+	json_decref(all);
+	if (found == NULL)
+		request_problem(r, 404, "There is no such live call.");
+	return found;
+}
+
+void calls_get(struct request *r)
+{
+	json_t *call;
+
+	if (params_check(r, NULL, NULL, NULL) != 0 || (call = call_find(r)) == NULL)
+		return;
+	request_answer_json(r, 200, call);
+	json_decref(call);
+}
+
+void calls_hangup(struct request *r)
+{
+	struct status st = {0};
+	json_t *call;
+
+	if (params_check(r, NULL, NULL, NULL) != 0 || (call = call_find(r)) == NULL)
+		return;
+	/* The audit line first: a hang-up without one must not happen. */
+	if (store_begin(r) != 0 || store_audit(r, &(struct store_change){.action = "hangup",
+									 .resource = "calls",
+									 .id = text_of(call, "id"),
+									 .before = call}) != 0)
+		goto out;
+	int err = live_hangup(r->redis, text_of(call, "id"), &st);
+	if (err == -ENOENT)
+		request_problem(r, 404, "There is no such live call.");
+	else if (err != 0)
+		answer_redis(r, err, &st);
+	else if (store_commit(r) == 0)
+		request_answer(r, 204, NULL);
+out:
+	store_rollback(r);
+	json_decref(call);
+}
+
+void calls_events(struct request *r)
+{
+	if (params_check(r, NULL, NULL, NULL) != 0)
+		return;
+	request_answer(r, 200, "text/event-stream");
+	r->answer.streams = true;
+}
+
+void nodes_list(struct request *r)
+{
+	struct status st = {0};
+	json_t *all;
+
+	if (params_check(r, NULL, NULL, NULL) != 0)
+		return;
+	int err = live_nodes(r->redis, &all, &st);
+	if (err != 0) {
+		answer_redis(r, err, &st);
+		return;
+	}
+	json_t *page = json_pack("{s:o, s:n}", "items", all, "next_cursor");
+	request_answer_json(r, 200, page);
+	json_decref(page);
+}

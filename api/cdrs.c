@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /v1/cdrs: what calls were and cost. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/endpoint.h"
+#include "api/handlers.h"
+#include "api/resource.h"
+#include "api/store.h"
+#include "lib/uuid.h"
+
+#define RO FIELD_READ_ONLY
+#define RON (FIELD_READ_ONLY | FIELD_NULLABLE)
+
+static const char *const reasons[] = {"normal",		 "cancelled",	      "busy",
+				      "no_answer",	 "callee_rejected",   "no_ack",
+				      "auth_failed",	 "no_route",	      "no_rate",
+				      "rejected",	 "blocked",	      "no_balance",
+				      "capacity",	 "vendor_failed",     "media_timeout",
+				      "max_duration",	 "balance_exhausted", "admin",
+				      "session_expired", "switch_restart",    NULL};
+static const char *const parties[] = {"caller", "callee", "switch", NULL};
+
+static const struct field attempt_fields[] = {
+	{.name = "n", .type = FIELD_INT, .flags = RO, .example = "1", .meaning = "Which try, from 1."},
+	{.name = "trunk_id", .type = FIELD_ID, .flags = RO, .example = "2", .meaning = "The vendor's trunk."},
+	{.name = "carrier_id", .type = FIELD_ID, .flags = RO, .example = "3", .meaning = "The vendor."},
+	{.name = "started_at", .type = FIELD_TIME, .flags = RO, .meaning = "When its INVITE was sent."},
+	{.name = "progress_at", .type = FIELD_TIME, .flags = RON, .meaning = "Its first 18x."},
+	{.name = "answered_at", .type = FIELD_TIME, .flags = RON, .meaning = "Its 200."},
+	{.name = "ended_at", .type = FIELD_TIME, .flags = RON, .meaning = "When it was over."},
+	{.name = "sip_code",
+	 .type = FIELD_INT,
+	 .flags = RON,
+	 .example = "503",
+	 .meaning = "Its final answer; 408 for silence."},
+	{.name = "reason",
+	 .type = FIELD_TEXT,
+	 .flags = RO,
+	 .example = "\"no_response\"",
+	 .meaning = "How it ended, in a word."},
+	{.name = "buy_prefix",
+	 .type = FIELD_TEXT,
+	 .flags = RON,
+	 .example = "\"4930\"",
+	 .meaning = "Prefix of its rate."},
+	{.name = "buy_price",
+	 .type = FIELD_MONEY,
+	 .flags = RON,
+	 .example = "\"0.010000\"",
+	 .meaning = "Its price a minute."},
+	{.name = "b_call_id", .type = FIELD_TEXT, .flags = RON, .meaning = "Call-ID on its side."},
+};
+static const struct field attempt_item = {
+	.type = FIELD_OBJECT, .item = attempt_fields, .items = sizeof(attempt_fields) / sizeof(*attempt_fields)};
+
+static const struct field fields[] = {
+	{.name = "id", .type = FIELD_UUID, .flags = RO, .meaning = "UUIDv7; carries started_at's milliseconds."},
+	{.name = "node", .type = FIELD_TEXT, .flags = RO, .example = "\"sw1\"", .meaning = "The node that carried it."},
+	{.name = "started_at", .type = FIELD_TIME, .flags = RO, .meaning = "When the INVITE came."},
+	{.name = "progress_at", .type = FIELD_TIME, .flags = RON, .meaning = "First 18x to the caller."},
+	{.name = "answered_at", .type = FIELD_TIME, .flags = RON, .meaning = "200 to the caller. Null: not answered."},
+	{.name = "ended_at", .type = FIELD_TIME, .flags = RO, .meaning = "When it was over."},
+	{.name = "ingress_carrier_id", .type = FIELD_ID, .flags = RON, .example = "1", .meaning = "The customer."},
+	{.name = "ingress_trunk_id", .type = FIELD_ID, .flags = RON, .example = "1", .meaning = "The way it came in."},
+	{.name = "egress_carrier_id",
+	 .type = FIELD_ID,
+	 .flags = RON,
+	 .example = "2",
+	 .meaning = "The last vendor tried."},
+	{.name = "egress_trunk_id", .type = FIELD_ID, .flags = RON, .example = "2", .meaning = "The way it went out."},
+	{.name = "calling_in",
+	 .type = FIELD_TEXT,
+	 .flags = RON,
+	 .example = "\"+49301234\"",
+	 .meaning = "Calling number as received."},
+	{.name = "called_in",
+	 .type = FIELD_TEXT,
+	 .flags = RON,
+	 .example = "\"+44201234567\"",
+	 .meaning = "Called number as received."},
+	{.name = "calling_out",
+	 .type = FIELD_TEXT,
+	 .flags = RON,
+	 .example = "\"49301234\"",
+	 .meaning = "Calling number as sent."},
+	{.name = "called_out",
+	 .type = FIELD_TEXT,
+	 .flags = RON,
+	 .example = "\"44201234567\"",
+	 .meaning = "Called number as sent."},
+	{.name = "destination",
+	 .type = FIELD_TEXT,
+	 .flags = RON,
+	 .example = "\"UK London\"",
+	 .meaning = "Of the sell rate."},
+	{.name = "pdd_ms",
+	 .type = FIELD_INT,
+	 .flags = RON,
+	 .example = "850",
+	 .meaning = "INVITE to the first 18x or final answer, in ms."},
+	{.name = "duration_ms",
+	 .type = FIELD_INT,
+	 .flags = RO,
+	 .example = "61000",
+	 .meaning = "Talk in ms; 0 if not answered."},
+	{.name = "sip_code",
+	 .type = FIELD_INT,
+	 .flags = RON,
+	 .example = "200",
+	 .meaning = "Final answer to the caller."},
+	{.name = "q850_cause", .type = FIELD_INT, .flags = RON, .example = "16", .meaning = "Q.850 cause."},
+	{.name = "disconnect_reason",
+	 .type = FIELD_CHOICE,
+	 .flags = RO,
+	 .choices = reasons,
+	 .example = "\"normal\"",
+	 .meaning = "Why it ended."},
+	{.name = "hangup_party",
+	 .type = FIELD_CHOICE,
+	 .flags = RO,
+	 .choices = parties,
+	 .example = "\"caller\"",
+	 .meaning = "Who ended it."},
+	{.name = "attempts",
+	 .type = FIELD_ANY,
+	 .flags = RO,
+	 .item = &attempt_item,
+	 .items = 1,
+	 .example = "1",
+	 .meaning = "How many vendors were tried; in the answer for one CDR, the list of attempts."},
+	{.name = "sell_prefix",
+	 .type = FIELD_TEXT,
+	 .flags = RON,
+	 .example = "\"4420\"",
+	 .meaning = "Prefix of the sell rate."},
+	{.name = "sell_price",
+	 .type = FIELD_MONEY,
+	 .flags = RON,
+	 .example = "\"0.015000\"",
+	 .meaning = "Sell price a minute."},
+	{.name = "sell_billed_s",
+	 .type = FIELD_INT,
+	 .flags = RON,
+	 .example = "66",
+	 .meaning = "Seconds billed to the customer."},
+	{.name = "sell_amount",
+	 .type = FIELD_MONEY,
+	 .flags = RON,
+	 .example = "\"0.016500\"",
+	 .meaning = "What the customer pays."},
+	{.name = "sell_currency",
+	 .type = FIELD_TEXT,
+	 .flags = RON,
+	 .example = "\"EUR\"",
+	 .meaning = "In this currency."},
+	{.name = "buy_prefix",
+	 .type = FIELD_TEXT,
+	 .flags = RON,
+	 .example = "\"44\"",
+	 .meaning = "Prefix of the buy rate."},
+	{.name = "buy_price",
+	 .type = FIELD_MONEY,
+	 .flags = RON,
+	 .example = "\"0.010000\"",
+	 .meaning = "Buy price a minute."},
+	{.name = "buy_billed_s",
+	 .type = FIELD_INT,
+	 .flags = RON,
+	 .example = "61",
+	 .meaning = "Seconds that the vendor bills."},
+	{.name = "buy_amount",
+	 .type = FIELD_MONEY,
+	 .flags = RON,
+	 .example = "\"0.010167\"",
+	 .meaning = "What the vendor takes."},
+	{.name = "buy_currency",
+	 .type = FIELD_TEXT,
+	 .flags = RON,
+	 .example = "\"EUR\"",
+	 .meaning = "In this currency."},
+	{.name = "source_ip",
+	 .type = FIELD_TEXT,
+	 .flags = RON,
+	 .example = "\"192.0.2.7\"",
+	 .meaning = "Where the INVITE came from."},
+	{.name = "a_call_id", .type = FIELD_TEXT, .flags = RON, .meaning = "Call-ID on the customer's side."},
+	{.name = "b_call_id", .type = FIELD_TEXT, .flags = RON, .meaning = "Call-ID on the last vendor's side."},
+	{.name = "recovered",
+	 .type = FIELD_BOOL,
+	 .flags = RO,
+	 .example = "false",
+	 .meaning = "Closed after a crash, with what was proven."},
+	{.name = "lrn", .type = FIELD_TEXT, .flags = RON, .meaning = "Location routing number, if one was known."},
+	{.name = "buy_to_sell_rate",
+	 .type = FIELD_DECIMAL,
+	 .flags = RON,
+	 .meaning = "Exchange rate that the margin was made with."},
+	{.name = "chain_id", .type = FIELD_UUID, .flags = RON, .meaning = "Tamper-evidence chain that it stands in."},
+	{.name = "chain_seq", .type = FIELD_INT, .flags = RON, .meaning = "Its place there."},
+	{.name = "trace",
+	 .type = FIELD_ANY,
+	 .flags = RON,
+	 .meaning = "Only in the answer for one CDR: how its route was found."},
+};
+
+const struct resource cdrs = {
+	.collection = "cdrs",
+	.noun = "CDR",
+	.meaning = "What calls were and cost. A key bound to a carrier sees the columns of its side.",
+	.fields = fields,
+	.n = sizeof(fields) / sizeof(*fields),
+	.list = &store_cdr_list,
+	.get = &store_cdr_get,
+};
+
+void cdrs_list(struct request *r)
+{
+	bool bound = request_is_bound(r);
+	const char *values[3 + PARAMS_MAX];
+	struct listing listing;
+	char limit[16];
+	PGresult *result;
+
+	if (params_check(r, r->endpoint->params, values + 3, &listing) != 0)
+		return;
+	snprintf(limit, sizeof(limit), "%d", listing.limit + 1);
+	values[0] = listing.cursor;
+	values[1] = limit;
+	values[2] = bound ? r->caller.carrier_text : NULL;
+	if (store_query(r, bound ? &store_cdr_list_bound : &store_cdr_list, values, &result) != 0)
+		return;
+	resource_page(r, result, listing.limit, &cdrs);
+	PQclear(result);
+}
+
+void cdrs_get(struct request *r)
+{
+	bool bound = request_is_bound(r);
+	struct uuid u;
+	char ms[24];
+	PGresult *result;
+
+	if (params_check(r, NULL, NULL, NULL) != 0)
+		return;
+	int64_t wall_ms = uuid_parse(r->id, &u) == 0 ? uuid_wall_ms(&u) : 0;
+	/* Past the year 9999 it is no id of ours, and no time for PostgreSQL. */
+	snprintf(ms, sizeof(ms), "%" PRId64, wall_ms < 253402300800000 ? wall_ms : 0);
+	const char *values[] = {r->id, bound ? r->caller.carrier_text : NULL, ms};
+	if (store_query(r, &store_cdr_get, values, &result) != 0)
+		return;
+	if (PQntuples(result) == 0) {
+		request_problem(r, 404, "There is no such CDR.");
+	} else {
+		json_t *cdr = json_loads(PQgetvalue(result, 0, 0), 0, NULL);
+		if (!bound) {
+			const char *trace = store_text(result, 0, 2);
+			json_object_set_new(cdr, "attempts", json_loads(PQgetvalue(result, 0, 1), 0, NULL));
+			json_object_set_new(cdr, "trace",
+					    trace != NULL ? json_loads(trace, JSON_DECODE_ANY, NULL) : json_null());
+		}
+		request_answer_json(r, 200, cdr);
+		json_decref(cdr);
+	}
+	PQclear(result);
+}

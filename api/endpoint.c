@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/endpoint.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "api/resource.h"
+#include "lib/uuid.h"
+
+#define RULES(table)                                                                                                   \
+	&(const struct params)                                                                                         \
+	{                                                                                                              \
+		table, sizeof(table) / sizeof(*table)                                                                  \
+	}
+
+static const char *const statuses[] = {"active", "suspended", NULL};
+static const char *const directions[] = {"ingress", "egress", NULL};
+static const char *const sides[] = {"sell", "buy", NULL};
+static const char *const policies[] = {"lcr", "priority", "weighted", "quality", "balanced", NULL};
+static const char *const list_kinds[] = {"block", "allow", NULL};
+static const char *const matches[] = {"called", "calling", NULL};
+static const char *const booking_kinds[] = {"payment", "charge", "cost", "adjustment", "tax", "rerate", NULL};
+static const char *const roles[] = {"admin", "provisioning", "finance", "readonly", NULL};
+static const char *const job_statuses[] = {"queued", "running", "done", "failed", NULL};
+static const char *const call_states[] = {"routing", "ringing", "answered", NULL};
+
+static const struct param_rule carrier_params[] = {
+	{"name", PARAM_TEXT, NULL, "with this name"},
+	{"status", PARAM_CHOICE, statuses, "with this status"},
+	{"currency", PARAM_TEXT, NULL, "with this currency"},
+};
+static const struct param_rule trunk_params[] = {
+	{"carrier_id", PARAM_ID, NULL, "of this carrier"},
+	{"direction", PARAM_CHOICE, directions, "of this direction"},
+	{"name", PARAM_TEXT, NULL, "with this name"},
+	{"enabled", PARAM_BOOL, NULL, "enabled or not"},
+	{"rate_deck_id", PARAM_ID, NULL, "with this deck"},
+	{"routing_plan_id", PARAM_ID, NULL, "with this plan"},
+};
+static const struct param_rule deck_params[] = {
+	{"name", PARAM_TEXT, NULL, "with this name"},
+	{"side", PARAM_CHOICE, sides, "of this side"},
+	{"currency", PARAM_TEXT, NULL, "with this currency"},
+};
+static const struct param_rule rate_params[] = {
+	{"prefix", PARAM_DIGITS, NULL, "of this prefix"},
+	{"prefix_starts", PARAM_DIGITS, NULL, "whose prefix starts so"},
+	{"number", PARAM_DIGITS, NULL, "whose prefix this number starts with"},
+	{"at", PARAM_TIME, NULL, "in force at this time"},
+	{"blocked", PARAM_BOOL, NULL, "blocked or not"},
+	{"destination", PARAM_TEXT, NULL, "of this destination"},
+};
+static const struct param_rule import_run_params[] = {
+	{"dry_run", PARAM_BOOL, NULL, "only report what would change"},
+	{"replace", PARAM_BOOL, NULL, "end every rate that the file lacks"},
+};
+static const struct param_rule import_params[] = {
+	{"rate_deck_id", PARAM_ID, NULL, "into this deck"},
+	{"status", PARAM_CHOICE, job_statuses, "with this status"},
+};
+static const struct param_rule plan_params[] = {
+	{"name", PARAM_TEXT, NULL, "with this name"},
+	{"policy", PARAM_CHOICE, policies, "with this policy"},
+};
+static const struct param_rule list_params[] = {
+	{"name", PARAM_TEXT, NULL, "with this name"},
+	{"kind", PARAM_CHOICE, list_kinds, "of this kind"},
+	{"match", PARAM_CHOICE, matches, "that look at this number"},
+};
+static const struct param_rule exchange_params[] = {
+	{"from", PARAM_TEXT, NULL, "from this currency"},
+	{"to", PARAM_TEXT, NULL, "to this currency"},
+	{"at", PARAM_TIME, NULL, "in force at this time"},
+};
+static const struct param_rule payment_params[] = {
+	{"carrier_id", PARAM_ID, NULL, "of this carrier"},
+	{"from", PARAM_TIME, NULL, "booked at or after"},
+	{"to", PARAM_TIME, NULL, "booked before"},
+};
+static const struct param_rule ledger_params[] = {
+	{"carrier_id", PARAM_ID, NULL, "of this carrier"}, {"kind", PARAM_CHOICE, booking_kinds, "of this kind"},
+	{"cdr_id", PARAM_UUID, NULL, "for this call"},	   {"from", PARAM_TIME, NULL, "booked at or after"},
+	{"to", PARAM_TIME, NULL, "booked before"},
+};
+static const struct param_rule key_params[] = {
+	{"name", PARAM_TEXT, NULL, "with this name"},
+	{"role", PARAM_CHOICE, roles, "with this role"},
+	{"carrier_id", PARAM_ID, NULL, "bound to this carrier"},
+};
+static const struct param_rule audit_params[] = {
+	{"actor", PARAM_TEXT, NULL, "by this actor"},
+	{"action", PARAM_TEXT, NULL, "with this action"},
+	{"resource", PARAM_TEXT, NULL, "of this collection"},
+	{"resource_id", PARAM_TEXT, NULL, "of this object"},
+	{"from", PARAM_TIME, NULL, "at or after"},
+	{"to", PARAM_TIME, NULL, "before"},
+};
+static const struct param_rule cdr_params[] = {
+	{"from", PARAM_TIME, NULL, "started at or after"},
+	{"to", PARAM_TIME, NULL, "started before"},
+	{"carrier_id", PARAM_ID, NULL, "from or to this carrier"},
+	{"trunk_id", PARAM_ID, NULL, "in or out by this trunk"},
+	{"called", PARAM_NUMBER, NULL, "exactly this called number, as received"},
+	{"calling", PARAM_NUMBER, NULL, "exactly this calling number, as received"},
+	{"called_prefix", PARAM_DIGITS, NULL, "called numbers that start so (a leading + aside)"},
+	{"sip_code", PARAM_INT, NULL, "with this final answer"},
+	{"answered", PARAM_BOOL, NULL, "answered or not"},
+};
+static const struct param_rule call_params[] = {
+	{"node", PARAM_TEXT, NULL, "on this node"},
+	{"state", PARAM_CHOICE, call_states, "in this state"},
+	{"ingress_trunk_id", PARAM_ID, NULL, "in by this trunk"},
+	{"egress_trunk_id", PARAM_ID, NULL, "out by this trunk"},
+	{"carrier_id", PARAM_ID, NULL, "from or to this carrier"},
+	{"trunk_id", PARAM_ID, NULL, "in or out by this trunk"},
+	{"called", PARAM_NUMBER, NULL, "exactly this called number"},
+	{"calling", PARAM_NUMBER, NULL, "exactly this calling number"},
+	{"called_prefix", PARAM_DIGITS, NULL, "called numbers that start so (a leading + aside)"},
+};
+
+#define LISTED(path, res, params, flags, summary)                                                                      \
+	{                                                                                                              \
+		REQUEST_GET, path, resource_list, ROLE_READONLY, ENDPOINT_LIST | (flags), res, params, summary         \
+	}
+#define READ(path, res, flags, summary)                                                                                \
+	{                                                                                                              \
+		REQUEST_GET, path, resource_get, ROLE_READONLY, flags, res, NULL, summary                              \
+	}
+#define MADE(path, res, role, summary)                                                                                 \
+	{                                                                                                              \
+		REQUEST_POST, path, resource_create, role, 0, res, NULL, summary                                       \
+	}
+#define CHANGED(path, res, role, summary)                                                                              \
+	{                                                                                                              \
+		REQUEST_PATCH, path, resource_update, role, 0, res, NULL, summary                                      \
+	}
+#define REMOVED(path, res, role, summary)                                                                              \
+	{                                                                                                              \
+		REQUEST_DELETE, path, resource_remove, role, 0, res, NULL, summary                                     \
+	}
+
+const struct endpoint endpoints[] = {
+	LISTED("/v1/carriers", &carriers, RULES(carrier_params), ENDPOINT_BOUND, "List carriers"),
+	MADE("/v1/carriers", &carriers, ROLE_PROVISIONING, "Create a carrier"),
+	READ("/v1/carriers/{id}", &carriers, ENDPOINT_BOUND, "Read a carrier"),
+	CHANGED("/v1/carriers/{id}", &carriers, ROLE_PROVISIONING, "Change a carrier"),
+	REMOVED("/v1/carriers/{id}", &carriers, ROLE_PROVISIONING, "Delete a carrier"),
+
+	LISTED("/v1/trunks", &trunks, RULES(trunk_params), ENDPOINT_BOUND, "List trunks"),
+	MADE("/v1/trunks", &trunks, ROLE_PROVISIONING, "Create a trunk"),
+	READ("/v1/trunks/{id}", &trunks, ENDPOINT_BOUND, "Read a trunk"),
+	CHANGED("/v1/trunks/{id}", &trunks, ROLE_PROVISIONING, "Change a trunk"),
+	REMOVED("/v1/trunks/{id}", &trunks, ROLE_PROVISIONING, "Delete a trunk"),
+
+	LISTED("/v1/rate-decks", &rate_decks, RULES(deck_params), ENDPOINT_BOUND, "List rate decks"),
+	MADE("/v1/rate-decks", &rate_decks, ROLE_PROVISIONING, "Create a rate deck"),
+	READ("/v1/rate-decks/{id}", &rate_decks, ENDPOINT_BOUND, "Read a rate deck"),
+	CHANGED("/v1/rate-decks/{id}", &rate_decks, ROLE_PROVISIONING, "Change a rate deck"),
+	REMOVED("/v1/rate-decks/{id}", &rate_decks, ROLE_PROVISIONING, "Delete a rate deck and its rates"),
+
+	LISTED("/v1/rate-decks/{parent}/rates", &rates, RULES(rate_params), ENDPOINT_BOUND,
+	       "List a deck's rates, by prefix"),
+	MADE("/v1/rate-decks/{parent}/rates", &rates, ROLE_PROVISIONING,
+	     "Add a rate; it ends the earlier one of its prefix"),
+	READ("/v1/rate-decks/{parent}/rates/{id}", &rates, ENDPOINT_BOUND, "Read a rate"),
+	CHANGED("/v1/rate-decks/{parent}/rates/{id}", &rates, ROLE_PROVISIONING, "Change a rate in place"),
+	REMOVED("/v1/rate-decks/{parent}/rates/{id}", &rates, ROLE_PROVISIONING,
+		"Delete a rate; the one that it ended holds on"),
+
+	{REQUEST_POST, "/v1/rate-decks/{parent}/imports", imports_create, ROLE_PROVISIONING, ENDPOINT_CSV, &imports,
+	 RULES(import_run_params), "Import rates from CSV, all or nothing; the answer is a job"},
+	LISTED("/v1/imports", &imports, RULES(import_params), 0, "List import jobs, newest first"),
+	READ("/v1/imports/{id}", &imports, 0, "Read an import job"),
+
+	LISTED("/v1/routing-plans", &routing_plans, RULES(plan_params), 0, "List routing plans"),
+	MADE("/v1/routing-plans", &routing_plans, ROLE_PROVISIONING, "Create a routing plan"),
+	READ("/v1/routing-plans/{id}", &routing_plans, 0, "Read a routing plan"),
+	CHANGED("/v1/routing-plans/{id}", &routing_plans, ROLE_PROVISIONING, "Change a routing plan"),
+	REMOVED("/v1/routing-plans/{id}", &routing_plans, ROLE_PROVISIONING, "Delete a routing plan"),
+
+	LISTED("/v1/number-lists", &number_lists, RULES(list_params), 0, "List number lists"),
+	MADE("/v1/number-lists", &number_lists, ROLE_PROVISIONING, "Create a number list"),
+	READ("/v1/number-lists/{id}", &number_lists, 0, "Read a number list"),
+	CHANGED("/v1/number-lists/{id}", &number_lists, ROLE_PROVISIONING, "Change a number list"),
+	REMOVED("/v1/number-lists/{id}", &number_lists, ROLE_PROVISIONING, "Delete a number list"),
+
+	LISTED("/v1/exchange-rates", &exchange_rates, RULES(exchange_params), 0, "List exchange rates"),
+	MADE("/v1/exchange-rates", &exchange_rates, ROLE_FINANCE, "Add an exchange rate"),
+	READ("/v1/exchange-rates/{id}", &exchange_rates, 0, "Read an exchange rate"),
+	REMOVED("/v1/exchange-rates/{id}", &exchange_rates, ROLE_FINANCE, "Delete an exchange rate"),
+
+	{REQUEST_POST, "/v1/route-lookups", route_lookup, ROLE_READONLY, 0, &route_lookups, NULL,
+	 "Where a call would go, without placing it"},
+
+	{REQUEST_GET, "/v1/calls", calls_list, ROLE_READONLY, ENDPOINT_LIST, &calls, RULES(call_params),
+	 "List live calls of all nodes, oldest first"},
+	{REQUEST_GET, "/v1/calls/events", calls_events, ROLE_READONLY, ENDPOINT_STREAM, &calls, NULL,
+	 "Live calls as server-sent events: call.started, call.updated, call.ended"},
+	{REQUEST_GET, "/v1/calls/{id}", calls_get, ROLE_READONLY, ENDPOINT_UUID, &calls, NULL, "Read a live call"},
+	{REQUEST_DELETE, "/v1/calls/{id}", calls_hangup, ROLE_PROVISIONING, ENDPOINT_UUID, &calls, NULL,
+	 "Hang up a live call"},
+
+	{REQUEST_GET, "/v1/cdrs", cdrs_list, ROLE_READONLY, ENDPOINT_LIST | ENDPOINT_BOUND, &cdrs, RULES(cdr_params),
+	 "List CDRs, newest first"},
+	{REQUEST_GET, "/v1/cdrs/{id}", cdrs_get, ROLE_READONLY, ENDPOINT_BOUND | ENDPOINT_UUID, &cdrs, NULL,
+	 "Read a CDR with its attempts and routing trace"},
+
+	LISTED("/v1/payments", &payments, RULES(payment_params), ENDPOINT_BOUND, "List payments, newest first"),
+	MADE("/v1/payments", &payments, ROLE_FINANCE, "Book a payment"),
+	READ("/v1/payments/{id}", &payments, ENDPOINT_BOUND, "Read a payment"),
+	LISTED("/v1/ledger", &ledger, RULES(ledger_params), ENDPOINT_BOUND, "List bookings, newest first"),
+	READ("/v1/ledger/{id}", &ledger, ENDPOINT_BOUND, "Read a booking"),
+
+	{REQUEST_GET, "/v1/nodes", nodes_list, ROLE_READONLY, 0, &nodes, NULL, "List the switch's nodes"},
+	{REQUEST_GET, "/v1/api-keys", resource_list, ROLE_ADMIN, ENDPOINT_LIST, &api_keys, RULES(key_params),
+	 "List API keys"},
+	MADE("/v1/api-keys", &api_keys, ROLE_ADMIN, "Create an API key; the answer shows it, once"),
+	{REQUEST_GET, "/v1/api-keys/{id}", resource_get, ROLE_ADMIN, 0, &api_keys, NULL, "Read an API key's words"},
+	REMOVED("/v1/api-keys/{id}", &api_keys, ROLE_ADMIN, "Revoke an API key"),
+	LISTED("/v1/audit-log", &audit_log, RULES(audit_params), 0, "List changes, newest first"),
+
+	{REQUEST_GET, "/healthz", healthz, ROLE_READONLY, ENDPOINT_OPEN | ENDPOINT_INLINE, NULL, NULL,
+	 "Is the process alive?"},
+	{REQUEST_GET, "/readyz", readyz, ROLE_READONLY, ENDPOINT_OPEN | ENDPOINT_INLINE, NULL, NULL,
+	 "Are PostgreSQL (at the right version) and Redis there?"},
+	{REQUEST_GET, "/metrics", metrics_text, ROLE_READONLY, 0, NULL, NULL, "Figures for Prometheus"},
+	{REQUEST_GET, "/openapi.json", openapi_json, ROLE_READONLY, ENDPOINT_BOUND, NULL, NULL, "This description"},
+};
+
+const int endpoints_count = sizeof(endpoints) / sizeof(*endpoints);
+
+/* An id in a path: digits of a positive bigint. */
+static bool is_id(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len >= 1 && len <= 18 && strspn(text, "0123456789") == len && text[0] != '0';
+}
+
+static bool is_uuid(const char *text)
+{
+	struct uuid u;
+
+	return uuid_parse(text, &u) == 0;
+}
+
+static bool path_matches(const struct endpoint *e, const struct request *r, const char **id, const char **parent)
+{
+	const char *at = e->path + 1;
+
+	*id = *parent = NULL;
+	for (int i = 0; i < r->segments; i++) {
+		size_t len = strcspn(at, "/");
+		if (len == 0)
+			return false;
+		if (*at == '{') {
+			const char **into = at[1] == 'i' ? id : parent;
+			if (!(e->flags & ENDPOINT_UUID && into == id ? is_uuid(r->segment[i]) : is_id(r->segment[i])))
+				return false;
+			*into = r->segment[i];
+		} else if (strlen(r->segment[i]) != len || strncmp(at, r->segment[i], len) != 0) {
+			return false;
+		}
+		at += len + (at[len] == '/');
+	}
+	return *at == '\0';
+}
+
+static const char *method_word(enum request_method m)
+{
+	static const char *const words[] = {"GET, HEAD", "POST", "PATCH", "DELETE", ""};
+
+	return words[m];
+}
+
+int endpoint_find(struct request *r, const char **allow)
+{
+	const char *id, *parent;
+
+	*allow = NULL;
+	if (r->segments == 0)
+		return -ENOENT;
+	for (int i = 0; i < endpoints_count; i++) {
+		const struct endpoint *e = &endpoints[i];
+		if (!path_matches(e, r, &id, &parent))
+			continue;
+		if (e->method == r->method) {
+			r->endpoint = e;
+			r->id = id;
+			r->parent = parent;
+			return 0;
+		}
+		*allow = *allow == NULL ? method_word(e->method)
+					: arena_printf(r->arena, "%s, %s", *allow, method_word(e->method));
+	}
+	return *allow != NULL ? -EPERM : -ENOENT;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* endpoint.h - the table of everything the API answers to: method, path, who may, what runs. OpenAPI is made from it.
+ */
+#ifndef API_ENDPOINT_H
+#define API_ENDPOINT_H
+
+#include "api/params.h"
+#include "api/request.h"
+
+struct resource;
+
+enum {
+	ENDPOINT_OPEN = 1,    /* needs no key */
+	ENDPOINT_INLINE = 2,  /* touches neither PostgreSQL nor Redis: runs on the thread that read the request */
+	ENDPOINT_BOUND = 4,   /* also for keys that belong to a carrier */
+	ENDPOINT_CSV = 8,     /* the body is CSV, kept in a file */
+	ENDPOINT_UUID = 16,   /* {id} is a UUID */
+	ENDPOINT_LIST = 32,   /* takes limit and cursor */
+	ENDPOINT_STREAM = 64, /* answers with server-sent events */
+};
+
+struct endpoint {
+	enum request_method method;
+	const char *path; /* "/v1/rate-decks/{parent}/rates/{id}" */
+	void (*run)(struct request *r);
+	enum role role; /* at least; finance and provisioning are not above each other: see caller_may */
+	unsigned flags;
+	const struct resource *resource; /* whose fields it speaks; NULL: none */
+	const struct params *params;	 /* query parameters beside limit and cursor; NULL: none */
+	const char *summary;
+};
+
+extern const struct endpoint endpoints[];
+extern const int endpoints_count;
+
+/* endpoint_find - sets r->endpoint, r->id, r->parent. 0; -ENOENT no such path; -EPERM the path has no such method,
+ *   *allow (arena) then lists those it has */
+int endpoint_find(struct request *r, const char **allow) must_check;
+
+#endif

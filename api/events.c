@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/events.h"
+
+#include <jansson.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/live.h"
+#include "lib/buf.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/redis.h"
+
+#define LISTENERS_MAX 256
+#define LISTENER_BUFFER_MAX (1024 * 1024)
+#define KEEPALIVE_US (15 * 1000000LL)
+#define WAKE_MS 500
+#define BLOCK_BYTES 8192
+#define REDIS_TIMEOUT_MS 2000
+
+struct listener {
+	struct events *events;
+	struct listener *next, **link;
+	struct MHD_Connection *connection;
+	struct buf waiting;
+	size_t sent; /* of waiting */
+	bool suspended, ending;
+};
+
+struct events {
+	pthread_mutex_t lock; /* guards the listeners and all that is in them */
+	pthread_t thread;
+	struct redis *redis;
+	struct listener *first;
+	int listeners;
+	bool heard; /* subscribed now */
+	bool closed;
+	_Atomic bool stopping;
+	int64_t keepalive_us;
+};
+
+/* Under the lock: something is there to be sent (or the end). */
+static void wake(struct listener *l)
+{
+	if (!l->suspended)
+		return;
+	l->suspended = false;
+	MHD_resume_connection(l->connection);
+}
+
+static void tell_all(struct events *e, const char *text)
+{
+	size_t len = strlen(text);
+
+	pthread_mutex_lock(&e->lock);
+	for (struct listener *l = e->first; l != NULL; l = l->next) {
+		if (l->waiting.len - l->sent + len > LISTENER_BUFFER_MAX)
+			l->ending = true;
+		else
+			buf_append(&l->waiting, text, len);
+		wake(l);
+	}
+	pthread_mutex_unlock(&e->lock);
+}
+
+static void end_all(struct events *e)
+{
+	pthread_mutex_lock(&e->lock);
+	for (struct listener *l = e->first; l != NULL; l = l->next) {
+		l->ending = true;
+		wake(l);
+	}
+	e->heard = false;
+	pthread_mutex_unlock(&e->lock);
+}
+
+char *events_text(const char *message, size_t len)
+{
+	json_t *list = json_loadb(message, len, 0, NULL), *one;
+	struct buf out = {0};
+	size_t i;
+
+	if (!json_is_array(list)) {
+		json_decref(list);
+		return NULL;
+	}
+	json_array_foreach(list, i, one)
+	{
+		const char *event = json_string_value(json_object_get(one, "event")), *key;
+		json_t *call = json_object_get(one, "call"), *value;
+		void *next;
+		if (event == NULL || !json_is_object(call) || strpbrk(event, "\r\n") != NULL)
+			continue;
+		json_object_foreach_safe(call, next, key, value)
+		{
+			if (key[0] == '_') /* between nodes only */
+				json_object_del(call, key);
+		}
+		char *data = json_dumps(call, JSON_COMPACT);
+		if (data != NULL)
+			buf_printf(&out, "event: %s\ndata: %s\n\n", event, data);
+		free(data);
+	}
+	json_decref(list);
+	return buf_steal(&out);
+}
+
+static void heard_reply(struct events *e, const redisReply *reply)
+{
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 || reply->element[0]->type != REDIS_REPLY_STRING ||
+	    strcmp(reply->element[0]->str, "message") != 0 || reply->element[2]->type != REDIS_REPLY_STRING)
+		return;
+	char *text = events_text(reply->element[2]->str, (size_t)reply->element[2]->len);
+	if (text != NULL && *text != '\0')
+		tell_all(e, text);
+	free(text);
+}
+
+static void keepalive(struct events *e)
+{
+	int64_t now = clock_mono_us();
+
+	if (now < e->keepalive_us)
+		return;
+	e->keepalive_us = now + KEEPALIVE_US;
+	tell_all(e, ": still here\n\n");
+}
+
+/* Read what Redis publishes until it is gone or we stop. */
+static void hear(struct events *e, redisContext *c)
+{
+	while (!e->stopping) {
+		struct pollfd p = {.fd = c->fd, .events = POLLIN};
+		int n = poll(&p, 1, WAKE_MS);
+		keepalive(e);
+		if (n <= 0)
+			continue;
+		if (redisBufferRead(c) != REDIS_OK)
+			return;
+		for (;;) {
+			void *reply = NULL;
+			if (redisReaderGetReply(c->reader, &reply) != REDIS_OK)
+				return;
+			if (reply == NULL)
+				break;
+			heard_reply(e, reply);
+			freeReplyObject(reply);
+		}
+	}
+}
+
+static bool subscribe(struct events *e)
+{
+	redisReply *reply = NULL;
+	struct status st = {0};
+
+	if (redis_command(e->redis, &reply, &st, "SUBSCRIBE %s", LIVE_EVENTS_CHANNEL) != 0)
+		return false;
+	freeReplyObject(reply);
+	pthread_mutex_lock(&e->lock);
+	e->heard = !e->closed;
+	pthread_mutex_unlock(&e->lock);
+	return true;
+}
+
+static void *listen_thread(void *arg)
+{
+	struct events *e = arg;
+
+	while (!e->stopping) {
+		redisContext *c = subscribe(e) ? redis_raw(e->redis) : NULL;
+		if (c != NULL) {
+			hear(e, c);
+			redis_drop(e->redis);
+			end_all(e);
+		} else {
+			poll(NULL, 0, WAKE_MS);
+		}
+	}
+	return NULL;
+}
+
+struct events *events_start(const char *redis_url)
+{
+	struct events *e = xcalloc(1, sizeof(*e));
+
+	pthread_mutex_init(&e->lock, NULL);
+	e->redis = redis_new(redis_url, REDIS_TIMEOUT_MS);
+	if (pthread_create(&e->thread, NULL, listen_thread, e) != 0) {
+		redis_free(&e->redis);
+		pthread_mutex_destroy(&e->lock);
+		free(e);
+		return NULL;
+	}
+	return e;
+}
+
+void events_close(struct events *e)
+{
+	pthread_mutex_lock(&e->lock);
+	e->closed = true;
+	pthread_mutex_unlock(&e->lock);
+	e->stopping = true;
+	pthread_join(e->thread, NULL);
+	end_all(e);
+}
+
+void events_free(struct events **e)
+{
+	if (*e == NULL)
+		return;
+	redis_free(&(*e)->redis);
+	pthread_mutex_destroy(&(*e)->lock);
+	free(*e);
+	*e = NULL;
+}
+
+/* libmicrohttpd asks for more: give what waits, end the stream, or sleep until there is something. */
+static ssize_t stream_read(void *arg, uint64_t pos, char *out, size_t max)
+{
+	struct listener *l = arg;
+	ssize_t n = 0;
+
+	(void)pos;
+	pthread_mutex_lock(&l->events->lock);
+	size_t left = l->waiting.len - l->sent;
+	if (left > 0) {
+		n = (ssize_t)(left < max ? left : max);
+		memcpy(out, l->waiting.text + l->sent, (size_t)n);
+		l->sent += (size_t)n;
+		if (l->sent == l->waiting.len) {
+			buf_reset(&l->waiting);
+			l->sent = 0;
+		}
+	} else if (l->ending) {
+		n = MHD_CONTENT_READER_END_OF_STREAM;
+	} else {
+		l->suspended = true;
+		MHD_suspend_connection(l->connection);
+	}
+	pthread_mutex_unlock(&l->events->lock);
+	return n;
+}
+
+static void stream_free(void *arg)
+{
+	struct listener *l = arg;
+	struct events *e = l->events;
+
+	pthread_mutex_lock(&e->lock);
+	*l->link = l->next;
+	if (l->next != NULL)
+		l->next->link = l->link;
+	e->listeners--;
+	pthread_mutex_unlock(&e->lock);
+	buf_free(&l->waiting);
+	free(l);
+}
+
+struct MHD_Response *events_response(struct events *e, struct MHD_Connection *connection)
+{
+	struct listener *l = xcalloc(1, sizeof(*l));
+
+	l->events = e;
+	l->connection = connection;
+	buf_puts(&l->waiting, "retry: 2000\n: live calls follow\n\n");
+	pthread_mutex_lock(&e->lock);
+	bool room = e->heard && e->listeners < LISTENERS_MAX;
+	if (room) {
+		l->next = e->first;
+		l->link = &e->first;
+		if (l->next != NULL)
+			l->next->link = &l->next;
+		e->first = l;
+		e->listeners++;
+	}
+	pthread_mutex_unlock(&e->lock);
+	if (!room) {
+		buf_free(&l->waiting);
+		free(l);
+		return NULL;
+	}
+	struct MHD_Response *response =
+		MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, stream_read, l, stream_free);
+	if (response == NULL)
+		stream_free(l);
+	return response;
+}
+
+int events_listeners(struct events *e)
+{
+	pthread_mutex_lock(&e->lock);
+	int n = e->listeners;
+	pthread_mutex_unlock(&e->lock);
+	return n;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* handlers.h - the endpoints that are more than one row of a table. Each answers r. */
+#ifndef API_HANDLERS_H
+#define API_HANDLERS_H
+
+#include "api/request.h"
+
+void imports_create(struct request *r);
+void route_lookup(struct request *r);
+void calls_list(struct request *r);
+void calls_get(struct request *r);
+void calls_hangup(struct request *r);
+void calls_events(struct request *r);
+void cdrs_list(struct request *r);
+void cdrs_get(struct request *r);
+void nodes_list(struct request *r);
+void healthz(struct request *r);
+void readyz(struct request *r);
+void metrics_text(struct request *r);
+void openapi_json(struct request *r);
+
+#endif

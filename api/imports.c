@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /v1/rate-decks/{id}/imports and /v1/imports. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/endpoint.h"
+#include "api/handlers.h"
+#include "api/idempotency.h"
+#include "api/importer.h"
+#include "api/resource.h"
+#include "api/service.h"
+#include "api/store.h"
+
+#define RO FIELD_READ_ONLY
+#define RON (FIELD_READ_ONLY | FIELD_NULLABLE)
+
+static const char *const statuses[] = {"queued", "running", "done", "failed", NULL};
+
+static const struct field error_fields[] = {
+	{.name = "line",
+	 .type = FIELD_INT,
+	 .flags = RON,
+	 .example = "17",
+	 .meaning = "Line of the file; null: the file as a whole."},
+	{.name = "reason",
+	 .type = FIELD_TEXT,
+	 .flags = RO,
+	 .example = "\"price is not a decimal\"",
+	 .meaning = "What is wrong."},
+};
+static const struct field error_item = {.type = FIELD_OBJECT, .item = error_fields, .items = 2};
+
+static const struct field report_fields[] = {
+	{.name = "added",
+	 .type = FIELD_INT,
+	 .flags = RO,
+	 .example = "112333",
+	 .meaning = "Rates for prefixes that had none."},
+	{.name = "changed",
+	 .type = FIELD_INT,
+	 .flags = RO,
+	 .example = "12",
+	 .meaning = "Rates that follow or alter one."},
+	{.name = "ended", .type = FIELD_INT, .flags = RO, .example = "0", .meaning = "Rates that `replace` ended."},
+	{.name = "unchanged", .type = FIELD_INT, .flags = RO, .example = "5", .meaning = "Rows that hold already."},
+	{.name = "rejected",
+	 .type = FIELD_INT,
+	 .flags = RO,
+	 .example = "0",
+	 .meaning = "Bad rows; one, and nothing is applied."},
+	{.name = "errors",
+	 .type = FIELD_LIST,
+	 .flags = RO,
+	 .item = &error_item,
+	 .items = 1,
+	 .meaning = "The first thousand."},
+};
+
+static const struct field fields[] = {
+	{.name = "id", .type = FIELD_ID, .flags = RO, .example = "1", .meaning = "Id."},
+	{.name = "rate_deck_id",
+	 .type = FIELD_ID,
+	 .flags = RO,
+	 .refers = "rate-decks",
+	 .example = "1",
+	 .meaning = "Into this deck."},
+	{.name = "status",
+	 .type = FIELD_CHOICE,
+	 .flags = RO,
+	 .choices = statuses,
+	 .example = "\"done\"",
+	 .meaning = "queued, running, done (applied) or failed (nothing was)."},
+	{.name = "progress", .type = FIELD_NUMBER, .flags = RO, .example = "0.5", .meaning = "0 to 1."},
+	{.name = "dry_run", .type = FIELD_BOOL, .flags = RO, .example = "false", .meaning = "Only reports."},
+	{.name = "replace",
+	 .type = FIELD_BOOL,
+	 .flags = RO,
+	 .example = "false",
+	 .meaning = "Ends every rate that the file lacks."},
+	{.name = "report",
+	 .type = FIELD_OBJECT,
+	 .flags = RON,
+	 .item = report_fields,
+	 .items = sizeof(report_fields) / sizeof(*report_fields),
+	 .meaning = "What came of it; null until it ends."},
+	{.name = "created_at", .type = FIELD_TIME, .flags = RO, .meaning = "When it was asked for."},
+	{.name = "finished_at", .type = FIELD_TIME, .flags = RON, .meaning = "When it ended."},
+};
+
+const struct resource imports = {
+	.collection = "imports",
+	.noun = "import job",
+	.meaning = "CSV imports of rates, all or nothing, run beside the requests.",
+	.fields = fields,
+	.n = sizeof(fields) / sizeof(*fields),
+	.list = &store_import_list,
+	.get = &store_import_get,
+};
+
+static int deck_check(struct request *r)
+{
+	const char *values[] = {r->parent, NULL};
+	PGresult *result;
+
+	if (store_query(r, &store_deck_get, values, &result) != 0)
+		return -1;
+	int rows = PQntuples(result);
+	PQclear(result);
+	if (rows == 0)
+		request_problem(r, 404, "There is no such rate deck.");
+	return rows == 0 ? -1 : 0;
+}
+
+static int job_insert(struct request *r, const char *dry_run, const char *replace, int64_t *id)
+{
+	const char *values[] = {r->parent, dry_run != NULL ? dry_run : "false", replace != NULL ? replace : "false",
+				r->caller.name, r->service->instance};
+	PGresult *result;
+
+	if (store_query(r, &store_import_insert, values, &result) != 0)
+		return -1;
+	*id = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+	request_answer_text(r, 202, PQgetvalue(result, 0, 1));
+	r->answer.location = arena_printf(r->arena, "/v1/imports/%s", PQgetvalue(result, 0, 0));
+	PQclear(result);
+	return idempotency_keep(r);
+}
+
+void imports_create(struct request *r)
+{
+	const char *values[2];
+	int64_t id;
+
+	if (params_check(r, r->endpoint->params, values, NULL) != 0)
+		return;
+	if (r->body_bytes == 0) {
+		request_problem(r, 422, "The body is empty: a CSV file with a header is expected.");
+		return;
+	}
+	if (!importer_has_room(r->service->importer)) {
+		request_problem(r, 429, "Too many imports wait; try again later.");
+		r->answer.retry_after_s = 10;
+		return;
+	}
+	if (store_begin(r) == 0 && idempotency_claim(r) == 0 && deck_check(r) == 0 &&
+	    job_insert(r, values[0], values[1], &id) == 0 && store_commit(r) == 0) {
+		importer_add(r->service->importer, id, r->body_fd, r->body_bytes);
+		r->body_fd = -1;
+	}
+	store_rollback(r);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /v1/api-keys: made here or by `tandem apikey create`; shown once, kept as a hash. */
+#include <string.h>
+
+#include "api/auth.h"
+#include "api/base64url.h"
+#include "api/resource.h"
+#include "api/store.h"
+#include "lib/random.h"
+
+static const char *const roles[] = {"admin", "provisioning", "finance", "readonly", NULL};
+
+static const struct field fields[] = {
+	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	{.name = "name",
+	 .type = FIELD_TEXT,
+	 .flags = FIELD_REQUIRED,
+	 .min = 1,
+	 .max = 128,
+	 .example = "\"billing system\"",
+	 .meaning = "Unique name; the audit log's actor."},
+	{.name = "role",
+	 .type = FIELD_CHOICE,
+	 .flags = FIELD_REQUIRED,
+	 .choices = roles,
+	 .example = "\"readonly\"",
+	 .meaning = "What it may do."},
+	{.name = "carrier_id",
+	 .type = FIELD_ID,
+	 .flags = FIELD_NULLABLE,
+	 .refers = "carriers",
+	 .example = "1",
+	 .meaning = "Only reads what belongs to this carrier. Null: everything that the role may."},
+	{.name = "key",
+	 .type = FIELD_TEXT,
+	 .flags = FIELD_READ_ONLY,
+	 .example = "\"tk_Zx3…\"",
+	 .meaning = "The key itself, only in the answer to POST."},
+	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was made."},
+	{.name = "last_used_at",
+	 .type = FIELD_TIME,
+	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
+	 .meaning = "When it was last used, to the minute."},
+};
+
+/* The new key: 256 random bits. It is lent to the insert as a hash and kept in the request until it is shown. */
+static int before_insert(struct request *r, json_t *object)
+{
+	unsigned char secret[32];
+	char hash[AUTH_HASH_TEXT];
+
+	random_bytes(secret, sizeof(secret));
+	char *key = arena_alloc(r->arena, 3 + base64url_length(sizeof(secret)) + 1);
+	memcpy(key, "tk_", 3);
+	base64url_encode(secret, sizeof(secret), key + 3);
+	r->made_key = key;
+	json_object_set_new(object, "key_sha256", json_string(auth_hash(key, hash)));
+	return 0;
+}
+
+static void after_insert(struct request *r, json_t *shown)
+{
+	json_object_set_new(shown, "key", json_string(r->made_key));
+}
+
+const struct resource api_keys = {
+	.collection = "api-keys",
+	.noun = "API key",
+	.meaning = "Who may use this API. A key is shown once and kept as a hash.",
+	.fields = fields,
+	.n = sizeof(fields) / sizeof(*fields),
+	.list = &store_key_list,
+	.get = &store_key_get,
+	.lock = &store_key_lock,
+	.insert = &store_key_insert,
+	.remove = &store_key_delete,
+	.before_insert = before_insert,
+	.after_insert = after_insert,
+};

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /v1/route-lookups: where a call would go, by the same functions that route it in the switch. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "api/idempotency.h"
+#include "api/resource.h"
+#include "api/store.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/random.h"
+#include "routing/loader.h"
+#include "routing/number.h"
+#include "routing/route.h"
+
+static const struct field fields[] = {
+	{.name = "trunk_id",
+	 .type = FIELD_ID,
+	 .flags = FIELD_REQUIRED | FIELD_WRITE_ONLY,
+	 .refers = "trunks",
+	 .example = "1",
+	 .meaning = "The ingress trunk that the call would come by."},
+	{.name = "called",
+	 .type = FIELD_TEXT,
+	 .flags = FIELD_REQUIRED | FIELD_WRITE_ONLY,
+	 .min = 1,
+	 .max = 127,
+	 .example = "\"+44201234567\"",
+	 .meaning = "Called number as the trunk would send it."},
+	{.name = "calling",
+	 .type = FIELD_TEXT,
+	 .flags = FIELD_NULLABLE | FIELD_WRITE_ONLY,
+	 .min = 0,
+	 .max = 127,
+	 .example = "\"+49301234\"",
+	 .meaning = "Calling number."},
+	{.name = "at",
+	 .type = FIELD_TIME,
+	 .flags = FIELD_NULLABLE | FIELD_WRITE_ONLY,
+	 .meaning = "At which time. Null: now."},
+	{.name = "outcome",
+	 .type = FIELD_TEXT,
+	 .flags = FIELD_READ_ONLY,
+	 .example = "\"ok\"",
+	 .meaning = "ok, or why there is no route."},
+	{.name = "reason",
+	 .type = FIELD_TEXT,
+	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
+	 .meaning = "The same as a sentence."},
+	{.name = "sell",
+	 .type = FIELD_ANY,
+	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
+	 .meaning = "The sell rate: prefix, destination, price and its other terms."},
+	{.name = "routes",
+	 .type = FIELD_ANY,
+	 .flags = FIELD_READ_ONLY,
+	 .meaning = "In order: trunk_id, carrier_id, prefix, price, expected_margin, score."},
+	{.name = "excluded",
+	 .type = FIELD_ANY,
+	 .flags = FIELD_READ_ONLY,
+	 .meaning = "Who was left out: trunk_id, reason, detail."},
+};
+
+const struct resource route_lookups = {
+	.collection = "route-lookups",
+	.noun = "route look-up",
+	.meaning = "Where a call would go, without placing it.",
+	.fields = fields,
+	.n = sizeof(fields) / sizeof(*fields),
+};
+
+struct lookup { /* what was asked */
+	int64_t trunk_id, at_us;
+	bool now;
+	const char *called, *calling;
+};
+
+static void answer_field(struct request *r, const char *field, const char *message)
+{
+	request_problem_fields(r, 422, "At least one field is wrong; see errors.",
+			       json_pack("[{s:s, s:s}]", "field", field, "message", message));
+}
+
+/* A snapshot for the look-up; NULL after an answer. */
+static struct snapshot *load(struct request *r, const struct lookup *q, const char *called)
+{
+	struct snapshot *snap = NULL;
+	struct status st = {0};
+	char quoted[600];
+	int err = loader_one_number(r->pg, q->trunk_id, called, &snap, &st);
+
+	if (err == 0)
+		return snap;
+	if (err == -ENOENT) {
+		answer_field(r, "trunk_id", "there is no such trunk");
+		return NULL;
+	}
+	if (err != -ENOTCONN)
+		log_event(LOG_LEVEL_ERROR, "look-up failed", "error=%s", log_quote(st.text, quoted, sizeof(quoted)));
+	request_problem(r, err == -ENOTCONN || err == -ETIMEDOUT ? 503 : 500,
+			"The routes could not be read; try again.");
+	return NULL;
+}
+
+static json_t *decide(const struct snapshot *snap, const struct lookup *q, const struct number_pair *numbers)
+{
+	const struct trunk *trunk = snapshot_trunk(snap, q->trunk_id);
+	struct route *route = route_new(16);
+
+	route_fit(route, snap);
+	struct route_query query = {.snap = snap,
+				    .ingress = trunk,
+				    .called = numbers->called,
+				    .calling = numbers->calling,
+				    .at_us = q->at_us,
+				    .mono_us = clock_mono_us(),
+				    .now = q->now,
+				    .seed = random_u64()};
+	if (route_permit(route, &query) == ROUTE_OK)
+		(void)route_decide(route, &query); /* the outcome stands in route */
+	json_t *out = route_json(route);
+	route_free(&route);
+	return out;
+}
+
+static json_t *look_up(struct request *r, const struct lookup *q)
+{
+	struct number_pair numbers;
+	json_t *out = NULL;
+
+	struct snapshot *snap = load(r, q, NULL);
+	if (snap == NULL)
+		return NULL;
+	const struct trunk *trunk = snapshot_trunk(snap, q->trunk_id);
+	if (trunk == NULL) {
+		answer_field(r, "trunk_id", "there is no such trunk");
+	} else if (trunk->direction != TRUNK_INGRESS) {
+		answer_field(r, "trunk_id", "is an egress trunk: calls come by an ingress trunk");
+	} else if (number_in(trunk, q->called, q->calling, &numbers) != 0) {
+		answer_field(r, "called",
+			     "is not 3 to 32 digits after the trunk's prefix and translations (a call gets 484)");
+	} else {
+		snapshot_unref(&snap);
+		snap = load(r, q, numbers.called);
+		if (snap != NULL && snapshot_trunk(snap, q->trunk_id) != NULL)
+			out = decide(snap, q, &numbers);
+		else if (snap != NULL)
+			answer_field(r, "trunk_id", "there is no such trunk");
+	}
+	snapshot_unref(&snap);
+	return out;
+}
+
+/* A kept answer is stored after the look-up: nothing was changed that a second run could double. */
+static void keep(struct request *r)
+{
+	if (r->idempotency_key == NULL)
+		return;
+	if (store_begin(r) == 0 && idempotency_claim(r) == 0 && idempotency_keep(r) == 0 && store_commit(r) != 0)
+		return;
+	store_rollback(r);
+}
+
+void route_lookup(struct request *r)
+{
+	struct errors e = {NULL};
+	json_t *input, *object;
+
+	if (params_check(r, NULL, NULL, NULL) != 0 || (input = request_json(r)) == NULL)
+		return;
+	object = fields_check(fields, sizeof(fields) / sizeof(*fields), input, NULL, &e);
+	json_decref(input);
+	if (e.list != NULL) {
+		request_problem_fields(r, 422, "At least one field is wrong; see errors.", e.list);
+		json_decref(object);
+		return;
+	}
+	const char *at = json_string_value(json_object_get(object, "at"));
+	const char *calling = json_string_value(json_object_get(object, "calling"));
+	struct lookup q = {.trunk_id = json_integer_value(json_object_get(object, "trunk_id")),
+			   .called = json_string_value(json_object_get(object, "called")),
+			   .calling = calling != NULL ? calling : "",
+			   .now = at == NULL,
+			   .at_us = clock_wall_us()};
+	if (at != NULL && clock_parse(at, &q.at_us) != 0)
+		q.at_us = clock_wall_us(); /* fields_check has normalised it: not reached */
+	json_t *out = look_up(r, &q);
+	if (out != NULL) {
+		request_answer_json(r, 200, out);
+		keep(r);
+		json_decref(out);
+	}
+	json_decref(object);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tandem-apid: the REST API. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "api/events.h"
+#include "api/importer.h"
+#include "api/metrics.h"
+#include "api/openapi.h"
+#include "api/pool.h"
+#include "api/server.h"
+#include "api/service.h"
+#include "api/watch.h"
+#include "config.h"
+#include "lib/buf.h"
+#include "lib/log.h"
+#include "lib/random.h"
+
+#define WORKERS 8
+#define STOP_LIMIT_MS 10000
+
+enum { EXIT_USAGE = 2 };
+
+static const char usage[] = "Usage: tandem-apid [-c FILE] [-t]\n"
+			    "The REST API of tandem: carriers, trunks, rates, routes, live calls, CDRs.\n"
+			    "\n"
+			    "  -c FILE      configuration (default " SETTINGS_PATH ")\n"
+			    "  -t           check the configuration and exit\n"
+			    "  --openapi    print the OpenAPI description and exit\n"
+			    "  --help       print this and exit\n"
+			    "  --version    print the version and exit\n";
+
+struct options {
+	const char *path;
+	bool test;
+	int done; /* exit with this status at once, -1: go on */
+};
+
+static struct options options_parse(int argc, char **argv)
+{
+	static const struct option longs[] = {{"help", no_argument, NULL, 'h'},
+					      {"version", no_argument, NULL, 'v'},
+					      {"openapi", no_argument, NULL, 'o'},
+					      {0}};
+	struct options o = {.path = SETTINGS_PATH, .done = -1};
+	char *description;
+	int c;
+
+	while (o.done < 0 && (c = getopt_long(argc, argv, "c:t", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			o.path = optarg;
+			break;
+		case 't':
+			o.test = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			o.done = EXIT_SUCCESS;
+			break;
+		case 'v':
+			puts("tandem-apid " PACKAGE_VERSION);
+			o.done = EXIT_SUCCESS;
+			break;
+		case 'o':
+			description = openapi_make();
+			puts(description);
+			free(description);
+			o.done = EXIT_SUCCESS;
+			break;
+		default:
+			o.done = EXIT_USAGE;
+		}
+	}
+	if (o.done < 0 && optind < argc) {
+		fprintf(stderr, "tandem-apid: %s: unexpected argument; see tandem-apid --help\n", argv[optind]);
+		o.done = EXIT_USAGE;
+	}
+	return o;
+}
+
+static int parts_start(struct service *s, struct watch **watch, struct server **server, struct status *st)
+{
+	s->openapi = openapi_make();
+	s->metrics = metrics_new();
+	*watch = watch_start(s);
+	s->importer = importer_start(s);
+	s->events = events_start(s->settings->redis_url);
+	s->pool = pool_new(s, WORKERS);
+	if (*watch == NULL || s->importer == NULL || s->events == NULL || s->pool == NULL)
+		return status_set(st, -EAGAIN, "no threads can be had");
+	return server_start(server, s, st);
+}
+
+/* In the order in which nothing is missed: no new requests, then answers, streams, sockets, jobs. */
+static void parts_stop(struct service *s, struct watch **watch, struct server **server)
+{
+	if (*server != NULL)
+		server_quiesce(*server, STOP_LIMIT_MS);
+	pool_free(&s->pool);
+	if (s->events != NULL)
+		events_close(s->events);
+	server_stop(server);
+	events_free(&s->events);
+	importer_stop(&s->importer);
+	watch_stop(watch);
+	metrics_free(&s->metrics);
+	free(s->openapi);
+}
+
+static int serve(const struct settings *settings)
+{
+	struct service s = {.settings = settings};
+	struct server *server = NULL;
+	struct watch *watch = NULL;
+	struct status st = {0};
+	char quoted[600];
+	sigset_t stop;
+	int signal_number = 0;
+
+	/* Threads inherit the mask: signals come to this one alone, by sigwait. */
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &stop, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	snprintf(s.instance, sizeof(s.instance), "%.64s/%d/%08" PRIx32, settings->node_id, (int)getpid(),
+		 (uint32_t)random_u64());
+
+	int err = parts_start(&s, &watch, &server, &st);
+	if (err != 0) {
+		log_event(LOG_LEVEL_ERROR, "not started", "error=%s", log_quote(st.text, quoted, sizeof(quoted)));
+	} else {
+		log_event(LOG_LEVEL_INFO, "listening", "address=%s port=%d tls=%s version=%s", settings->api_listen,
+			  server_port(server), settings->api_tls_certificate[0] != '\0' ? "on" : "off",
+			  PACKAGE_VERSION);
+		sd_notify(0, "READY=1");
+		sigwait(&stop, &signal_number);
+		log_event(LOG_LEVEL_INFO, "stopping", "signal=%d", signal_number);
+		sd_notify(0, "STOPPING=1");
+	}
+	parts_stop(&s, &watch, &server);
+	return err == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = options_parse(argc, argv);
+	struct settings *settings = NULL;
+	struct status st = {0};
+
+	if (o.done >= 0)
+		return o.done;
+	if (settings_load(o.path, &settings, &st) != 0) {
+		fprintf(stderr, "tandem-apid: %s\n", st.text);
+		return EXIT_FAILURE;
+	}
+	log_set_level((enum log_level)settings->log_level);
+	int status = o.test ? EXIT_SUCCESS : serve(settings);
+	settings_free(&settings);
+	return status;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* params.h - query parameters by a table: unknown ones and bad values are answered with 400. */
+#ifndef API_PARAMS_H
+#define API_PARAMS_H
+
+#include <stdint.h>
+
+#include "api/request.h"
+
+#define PARAMS_MAX 16
+#define PARAMS_LIMIT_DEFAULT 100
+#define PARAMS_LIMIT_MAX 1000
+
+enum param_type {
+	PARAM_TEXT,
+	PARAM_NUMBER, /* a telephone number as received: '+' stands for itself */
+	PARAM_DIGITS,
+	PARAM_ID,
+	PARAM_INT,
+	PARAM_BOOL,
+	PARAM_TIME,
+	PARAM_UUID,
+	PARAM_CHOICE,
+};
+
+struct param_rule {
+	const char *name;
+	enum param_type type;
+	const char *const *choices;
+	const char *meaning;
+};
+
+struct params {
+	const struct param_rule *rule;
+	int n;
+};
+
+struct listing { /* what every list takes */
+	int limit;
+	const char *cursor; /* the key after which the page begins, NULL: the first page */
+};
+
+/* params_check - values[i] of rule i as text that PostgreSQL takes, NULL if not given; listing may be NULL for an
+ * endpoint that is no list. returns 0, or -1 after a 400 was answered */
+int params_check(struct request *r, const struct params *params, const char *values[],
+		 struct listing *listing) must_check;
+
+/* params_cursor - the opaque form of a key, bound to this list; in the request's arena */
+const char *params_cursor(struct request *r, const char *key);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /v1/payments, /v1/ledger, /v1/audit-log. */
+#include <string.h>
+
+#include "api/resource.h"
+#include "api/store.h"
+
+static const char *const kinds[] = {"payment", "charge", "cost", "adjustment", "tax", "rerate", NULL};
+
+static void check_not_zero(const json_t *value, const char *path, struct errors *e)
+{
+	if (strspn(json_string_value(value), "-0.") == strlen(json_string_value(value)))
+		errors_add(e, path, "must not be 0");
+}
+
+static const struct field payment_fields[] = {
+	{.name = "id",
+	 .type = FIELD_ID,
+	 .flags = FIELD_READ_ONLY,
+	 .example = "1",
+	 .meaning = "Id, the same as in the ledger."},
+	{.name = "carrier_id",
+	 .type = FIELD_ID,
+	 .flags = FIELD_REQUIRED,
+	 .refers = "carriers",
+	 .example = "1",
+	 .meaning = "Whose balance it moves."},
+	{.name = "amount",
+	 .type = FIELD_MONEY,
+	 .flags = FIELD_REQUIRED,
+	 .check = check_not_zero,
+	 .example = "\"500.000000\"",
+	 .meaning = "In the carrier's currency. Money in is positive, a refund negative."},
+	{.name = "note",
+	 .type = FIELD_TEXT,
+	 .flags = FIELD_NULLABLE,
+	 .min = 0,
+	 .max = 500,
+	 .example = "\"wire 4711\"",
+	 .meaning = "A word about it."},
+	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was booked."},
+};
+
+const struct resource payments = {
+	.collection = "payments",
+	.noun = "payment",
+	.meaning = "Money from or to a carrier; a booking in the ledger.",
+	.fields = payment_fields,
+	.n = sizeof(payment_fields) / sizeof(*payment_fields),
+	.list = &store_payment_list,
+	.get = &store_payment_get,
+	.insert = &store_payment_insert,
+};
+
+static const struct field booking_fields[] = {
+	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	{.name = "carrier_id",
+	 .type = FIELD_ID,
+	 .flags = FIELD_READ_ONLY,
+	 .refers = "carriers",
+	 .example = "1",
+	 .meaning = "Whose balance it moves."},
+	{.name = "amount",
+	 .type = FIELD_MONEY,
+	 .flags = FIELD_READ_ONLY,
+	 .example = "\"-0.300000\"",
+	 .meaning = "Signed, in the carrier's currency."},
+	{.name = "kind",
+	 .type = FIELD_CHOICE,
+	 .flags = FIELD_READ_ONLY,
+	 .choices = kinds,
+	 .example = "\"charge\"",
+	 .meaning = "What it stands for."},
+	{.name = "cdr_id",
+	 .type = FIELD_UUID,
+	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
+	 .meaning = "The call that it is for."},
+	{.name = "note", .type = FIELD_TEXT, .flags = FIELD_READ_ONLY | FIELD_NULLABLE, .meaning = "A word about it."},
+	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was booked."},
+};
+
+const struct resource ledger = {
+	.collection = "ledger",
+	.noun = "booking",
+	.meaning = "Every booking; their sum is the balance.",
+	.fields = booking_fields,
+	.n = sizeof(booking_fields) / sizeof(*booking_fields),
+	.list = &store_booking_list,
+	.get = &store_booking_get,
+};
+
+static const struct field audit_fields[] = {
+	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	{.name = "at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When."},
+	{.name = "actor",
+	 .type = FIELD_TEXT,
+	 .flags = FIELD_READ_ONLY,
+	 .example = "\"ops\"",
+	 .meaning = "Who: the API key's name."},
+	{.name = "action",
+	 .type = FIELD_TEXT,
+	 .flags = FIELD_READ_ONLY,
+	 .example = "\"update\"",
+	 .meaning = "What was done."},
+	{.name = "resource",
+	 .type = FIELD_TEXT,
+	 .flags = FIELD_READ_ONLY,
+	 .example = "\"trunks\"",
+	 .meaning = "To which collection."},
+	{.name = "resource_id",
+	 .type = FIELD_TEXT,
+	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
+	 .example = "\"7\"",
+	 .meaning = "To which object."},
+	{.name = "before",
+	 .type = FIELD_ANY,
+	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
+	 .meaning = "The object before."},
+	{.name = "after", .type = FIELD_ANY, .flags = FIELD_READ_ONLY | FIELD_NULLABLE, .meaning = "The object after."},
+};
+
+const struct resource audit_log = {
+	.collection = "audit-log",
+	.noun = "audit entry",
+	.meaning = "Every change: who, when, what, before and after. Secrets are masked.",
+	.fields = audit_fields,
+	.n = sizeof(audit_fields) / sizeof(*audit_fields),
+	.list = &store_audit_list,
+};

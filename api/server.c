@@ -1,0 +1,644 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/auth.h"
+#include "api/endpoint.h"
+#include "api/events.h"
+#include "api/metrics.h"
+#include "api/pool.h"
+#include "api/request.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+
+#define IO_THREADS 2
+#define CONNECTIONS_MAX 1024
+#define CONNECTION_MEMORY (32 * 1024) /* request line and headers must fit */
+#define IDLE_S 30
+#define HEADER_LIMIT_US (20 * 1000000LL) /* also an idle keep-alive connection */
+#define BODY_LIMIT_US (60 * 1000000LL)
+#define CSV_LIMIT_US (900 * 1000000LL)
+#define ANSWER_LIMIT_US (300 * 1000000LL)
+#define DISCARD_MAX (64LL * 1024 * 1024) /* of a body that is refused: beyond, the connection is closed */
+#define FILE_MAX (1024 * 1024)
+
+/* A connection and until when its present state may last; the reaper shuts down what is late. */
+struct connection {
+	struct connection *next, **link;
+	int fd;
+	int64_t deadline_us; /* 0: none */
+};
+
+struct server {
+	struct service *service;
+	struct MHD_Daemon *daemon;
+	int fd, port;
+	char *certificate, *key;
+	pthread_mutex_t lock; /* guards connections */
+	struct connection *connections;
+	pthread_t reaper;
+	_Atomic bool stopping;
+	_Atomic int under_way; /* requests whose headers are in and whose answer is not out; streams aside */
+};
+
+enum phase {
+	PHASE_HEADERS, /* next: the headers are in */
+	PHASE_ADMIT,   /* suspended: may the caller send a body? */
+	PHASE_BODY,
+	PHASE_DISCARD, /* the answer is known; the rest of the body is read and forgotten */
+	PHASE_RUN,     /* suspended: a worker has it */
+	PHASE_SENT,
+};
+
+struct exchange {
+	struct server *server;
+	struct request *request;
+	struct MHD_Connection *connection;
+	struct connection *peer;
+	enum phase phase;
+	bool counted; /* in under_way */
+};
+
+static void deadline_set(struct server *s, struct connection *c, int64_t after_us)
+{
+	if (c == NULL)
+		return;
+	pthread_mutex_lock(&s->lock);
+	c->deadline_us = after_us == 0 ? 0 : clock_mono_us() + after_us;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void *reaper_thread(void *arg)
+{
+	struct server *s = arg;
+
+	while (!s->stopping) {
+		poll(NULL, 0, 500);
+		int64_t now = clock_mono_us();
+		pthread_mutex_lock(&s->lock);
+		for (struct connection *c = s->connections; c != NULL; c = c->next) {
+			if (c->deadline_us != 0 && now > c->deadline_us) {
+				c->deadline_us = 0;
+				shutdown(c->fd, SHUT_RDWR);
+			}
+		}
+		pthread_mutex_unlock(&s->lock);
+	}
+	return NULL;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct server *s = cls;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		const union MHD_ConnectionInfo *info =
+			MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		struct connection *c = xcalloc(1, sizeof(*c));
+		c->fd = info->connect_fd;
+		c->deadline_us = clock_mono_us() + HEADER_LIMIT_US;
+		pthread_mutex_lock(&s->lock);
+		c->next = s->connections;
+		c->link = &s->connections;
+		if (c->next != NULL)
+			c->next->link = &c->next;
+		s->connections = c;
+		pthread_mutex_unlock(&s->lock);
+		*context = c;
+		return;
+	}
+	struct connection *c = *context;
+	if (c == NULL)
+		return;
+	pthread_mutex_lock(&s->lock);
+	*c->link = c->next;
+	if (c->next != NULL)
+		c->next->link = c->link;
+	pthread_mutex_unlock(&s->lock);
+	free(c);
+	*context = NULL;
+}
+
+static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
+{
+	struct server *s = cls;
+	struct exchange *x = xcalloc(1, sizeof(*x));
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	x->server = s;
+	x->connection = connection;
+	x->peer = info != NULL ? info->socket_context : NULL;
+	x->request = request_new(s->service, target);
+	return x;
+}
+
+static void uncount(struct exchange *x)
+{
+	if (x->counted)
+		x->server->under_way--;
+	x->counted = false;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **context,
+			 enum MHD_RequestTerminationCode code)
+{
+	struct exchange *x = *context;
+
+	(void)cls;
+	(void)connection;
+	(void)code;
+	if (x == NULL)
+		return;
+	uncount(x);
+	deadline_set(x->server, x->peer, HEADER_LIMIT_US);
+	request_free(&x->request);
+	free(x);
+	*context = NULL;
+}
+
+/* Sending */
+
+static void add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+	if (value != NULL)
+		(void)MHD_add_response_header(response, name, value); /* fails only without memory */
+}
+
+static struct MHD_Response *stream_open(struct exchange *x)
+{
+	struct MHD_Response *response = events_response(x->server->service->events, x->connection);
+
+	if (response == NULL) {
+		x->request->answer.streams = false;
+		request_problem(x->request, 503, "No event stream can be had now; try again.");
+		return NULL;
+	}
+	deadline_set(x->server, x->peer, 0);
+	uncount(x);
+	return response;
+}
+
+static enum MHD_Result send_answer(struct exchange *x)
+{
+	struct answer *a = &x->request->answer;
+	struct MHD_Response *response = a->streams ? stream_open(x) : NULL;
+	char number[16];
+
+	if (response == NULL) {
+		size_t len = a->type != NULL ? a->body.len : 0;
+		response = MHD_create_response_from_buffer(len, len > 0 ? buf_steal(&a->body) : NULL,
+							   len > 0 ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+		deadline_set(x->server, x->peer, ANSWER_LIMIT_US);
+	}
+	if (response == NULL)
+		return MHD_NO;
+	add_header(response, "Content-Type", a->type);
+	add_header(response, "Location", a->location);
+	add_header(response, "ETag", a->etag);
+	add_header(response, "Allow", a->allow);
+	add_header(response, "Cache-Control", "no-store");
+	add_header(response, "X-Content-Type-Options", "nosniff");
+	if (a->status == 401)
+		add_header(response, "WWW-Authenticate", "Bearer");
+	if (a->retry_after_s > 0) {
+		snprintf(number, sizeof(number), "%d", a->retry_after_s);
+		add_header(response, "Retry-After", number);
+	}
+	x->phase = PHASE_SENT;
+	metrics_count(x->server->service->metrics, x->request);
+	enum MHD_Result rc = MHD_queue_response(x->connection, (unsigned)a->status, response);
+	MHD_destroy_response(response);
+	return rc;
+}
+
+/* Reading */
+
+static const char *header(struct exchange *x, const char *name)
+{
+	const char *value = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+
+	return value != NULL ? arena_strdup(x->request->arena, value) : NULL;
+}
+
+static void on_done(struct request *r)
+{
+	struct exchange *x = r->done_arg;
+
+	MHD_resume_connection(x->connection);
+}
+
+/* Suspended before it is submitted: a worker may be done, and resume it, before this returns. */
+static enum MHD_Result submit(struct exchange *x, enum phase phase)
+{
+	struct request *r = x->request;
+
+	x->phase = phase;
+	r->admit_only = phase == PHASE_ADMIT;
+	r->done = on_done;
+	r->done_arg = x;
+	deadline_set(x->server, x->peer, 0);
+	MHD_suspend_connection(x->connection);
+	if (pool_submit(x->server->service->pool, r) != 0) {
+		request_problem(r, 503, "Too many requests wait; try again.");
+		MHD_resume_connection(x->connection);
+	}
+	return MHD_YES;
+}
+
+static int64_t content_length(struct exchange *x, bool *chunked)
+{
+	const char *length = header(x, "Content-Length");
+
+	*chunked = header(x, "Transfer-Encoding") != NULL;
+	return length != NULL ? strtoll(length, NULL, 10) : 0;
+}
+
+static bool type_fits(const struct request *r)
+{
+	const char *t = r->content_type;
+
+	if (!(r->endpoint->flags & ENDPOINT_CSV))
+		return t == NULL || strncasecmp(t, "multipart/", 10) != 0;
+	return t == NULL || strncasecmp(t, "text/", 5) == 0 || strncasecmp(t, "application/csv", 15) == 0 ||
+	       strncasecmp(t, "application/octet-stream", 24) == 0;
+}
+
+/* What can be refused by the request line and headers alone. False after an answer. */
+static bool acceptable(struct exchange *x, int64_t length)
+{
+	struct request *r = x->request;
+	const char *allow;
+
+	if (r->bad_target) {
+		request_problem(r, 400, "The request target is not well-formed.");
+		return false;
+	}
+	int err = endpoint_find(r, &allow);
+	bool guarded = r->segments > 0 && strcmp(r->segment[0], "v1") == 0;
+	if (err != 0 && guarded && r->bearer == NULL) {
+		request_problem_unauthorized(r, "An API key is needed: Authorization: Bearer KEY.");
+	} else if (err == -ENOENT) {
+		request_problem(r, 404, "There is no such thing here.");
+	} else if (err != 0) {
+		request_problem(r, 405, "This resource does not know %s.", r->method_name);
+		r->answer.allow = allow;
+	} else if (!(r->endpoint->flags & ENDPOINT_OPEN) && r->bearer == NULL) {
+		request_problem_unauthorized(r, "An API key is needed: Authorization: Bearer KEY.");
+	} else if (length > (r->endpoint->flags & ENDPOINT_CSV ? REQUEST_CSV_MAX : REQUEST_JSON_MAX)) {
+		request_problem(r, 413, "The body may have at most %lld bytes.",
+				(long long)(r->endpoint->flags & ENDPOINT_CSV ? REQUEST_CSV_MAX : REQUEST_JSON_MAX));
+	} else if (!type_fits(r)) {
+		request_problem(r, 415, "The body must be %s.",
+				r->endpoint->flags & ENDPOINT_CSV ? "text/csv" : "application/json");
+	} else {
+		return true;
+	}
+	return false;
+}
+
+static void digest_open(struct request *r)
+{
+	if (r->idempotency_key == NULL)
+		return;
+	r->digest = EVP_MD_CTX_new();
+	if (r->digest == NULL || EVP_DigestInit_ex(r->digest, EVP_sha256(), NULL) != 1 ||
+	    EVP_DigestUpdate(r->digest, r->method_name, strlen(r->method_name) + 1) != 1 ||
+	    EVP_DigestUpdate(r->digest, r->target, strlen(r->target) + 1) != 1)
+		abort();
+}
+
+/* A file without a name: gone with the last descriptor, whatever happens to us. */
+static int body_file(void)
+{
+	const char *dir = getenv("TMPDIR");
+	char path[512];
+
+	if (dir == NULL || *dir == '\0')
+		dir = "/var/tmp";
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		return fd;
+	if (snprintf(path, sizeof(path), "%s/tandem-import-XXXXXX", dir) >= (int)sizeof(path))
+		return -1;
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
+/* Send a refusal. A peer that is sending already would meet a closed connection before it reads the answer: let it
+ * finish, within limits, and forget what it sends. One that asks first (Expect) is told at once. */
+static enum MHD_Result refuse(struct exchange *x)
+{
+	bool chunked;
+	int64_t length = content_length(x, &chunked);
+
+	if ((length == 0 && !chunked) || length > DISCARD_MAX || header(x, "Expect") != NULL)
+		return send_answer(x);
+	deadline_set(x->server, x->peer, BODY_LIMIT_US);
+	x->phase = PHASE_DISCARD;
+	return MHD_YES;
+}
+
+static enum MHD_Result on_headers(struct exchange *x, const char *method)
+{
+	struct request *r = x->request;
+	bool chunked;
+	int64_t length = content_length(x, &chunked);
+
+	x->counted = true;
+	x->server->under_way++;
+	r->method_name = arena_strdup(r->arena, method);
+	r->method = request_method_parse(method);
+	r->bearer = auth_header(header(x, "Authorization"));
+	r->if_match = header(x, "If-Match");
+	r->content_type = header(x, "Content-Type");
+	if (!acceptable(x, length))
+		return refuse(x);
+	if (r->method == REQUEST_POST)
+		r->idempotency_key = header(x, "Idempotency-Key");
+	digest_open(r);
+	if (r->method != REQUEST_POST && r->method != REQUEST_PATCH) {
+		x->phase = PHASE_BODY; /* it has none, or one that nobody reads */
+		return MHD_YES;
+	}
+	return submit(x, PHASE_ADMIT);
+}
+
+static enum MHD_Result on_admitted(struct exchange *x)
+{
+	struct request *r = x->request;
+	bool csv = (r->endpoint->flags & ENDPOINT_CSV) != 0;
+
+	if (r->answer.status != 0)
+		return refuse(x);
+	if (csv && (r->body_fd = body_file()) < 0) {
+		log_event(LOG_LEVEL_ERROR, "no room for an upload", "errno=%d", errno);
+		request_problem(r, 503, "There is no room for the upload now.");
+		return refuse(x);
+	}
+	deadline_set(x->server, x->peer, csv ? CSV_LIMIT_US : BODY_LIMIT_US);
+	x->phase = PHASE_BODY;
+	return MHD_YES;
+}
+
+static bool file_append(int fd, const char *bytes, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, bytes, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static enum MHD_Result on_body(struct exchange *x, const char *bytes, size_t len)
+{
+	struct request *r = x->request;
+
+	r->body_bytes += (int64_t)len;
+	if (x->phase == PHASE_DISCARD)
+		return r->body_bytes > DISCARD_MAX + r->kept_bytes ? MHD_NO : MHD_YES;
+	int64_t max = r->endpoint->flags & ENDPOINT_CSV ? REQUEST_CSV_MAX : REQUEST_JSON_MAX;
+	r->kept_bytes = r->body_bytes;
+	if (r->body_bytes > max) {
+		request_problem(r, 413, "The body may have at most %lld bytes.", (long long)max);
+		x->phase = PHASE_DISCARD;
+		return MHD_YES;
+	}
+	if (r->digest != NULL && EVP_DigestUpdate(r->digest, bytes, len) != 1)
+		abort();
+	if (r->body_fd < 0) {
+		buf_append(&r->body, bytes, len);
+	} else if (!file_append(r->body_fd, bytes, len)) {
+		log_event(LOG_LEVEL_ERROR, "no room for an upload", "errno=%d", errno);
+		request_problem(r, 503, "There is no room for the upload now.");
+		x->phase = PHASE_DISCARD;
+	}
+	return MHD_YES;
+}
+
+static enum MHD_Result on_whole(struct exchange *x)
+{
+	struct request *r = x->request;
+
+	if (x->phase == PHASE_DISCARD)
+		return send_answer(x);
+	if (r->endpoint->flags & ENDPOINT_INLINE) {
+		r->endpoint->run(r);
+		return send_answer(x);
+	}
+	return submit(x, PHASE_RUN);
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+				  const char *version, const char *bytes, size_t *len, void **context)
+{
+	struct exchange *x = *context;
+	enum MHD_Result rc = MHD_YES;
+
+	(void)cls;
+	(void)connection;
+	(void)url;
+	(void)version;
+	switch (x->phase) {
+	case PHASE_HEADERS:
+		return on_headers(x, method);
+	case PHASE_ADMIT:
+		return on_admitted(x);
+	case PHASE_RUN:
+		return send_answer(x);
+	case PHASE_BODY:
+	case PHASE_DISCARD:
+		if (*len == 0)
+			return on_whole(x);
+		rc = on_body(x, bytes, *len);
+		*len = 0;
+		return rc;
+	case PHASE_SENT:
+		*len = 0;
+		return MHD_YES;
+	}
+	return MHD_NO;
+}
+
+/* Start and stop */
+
+static void on_mhd_log(void *cls, const char *fmt, va_list ap)
+{
+	char text[400], quoted[500];
+
+	(void)cls;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	text[strcspn(text, "\r\n")] = '\0';
+	log_event(LOG_LEVEL_DEBUG, "http", "detail=%s", log_quote(text, quoted, sizeof(quoted)));
+}
+
+/* "host:port" with a numeric host, IPv6 in brackets */
+static int address_parse(const char *text, struct addrinfo **out)
+{
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+	char host[80];
+	const char *colon = strrchr(text, ':');
+
+	if (colon == NULL || (size_t)(colon - text) >= sizeof(host))
+		return -EINVAL;
+	snprintf(host, sizeof(host), "%.*s", (int)(colon - text), text);
+	size_t len = strlen(host);
+	char *bare = host;
+	if (host[0] == '[' && host[len - 1] == ']') {
+		host[len - 1] = '\0';
+		bare = host + 1;
+	}
+	return getaddrinfo(bare, colon + 1, &hints, out) == 0 ? 0 : -EINVAL;
+}
+
+static int socket_open(struct server *s, const char *listen_text, struct status *st)
+{
+	struct sockaddr_storage bound;
+	socklen_t bound_len = sizeof(bound);
+	struct addrinfo *a = NULL;
+	int one = 1, err = 0;
+
+	if (address_parse(listen_text, &a) != 0)
+		return status_set(st, -EINVAL, "[api] listen = %s is no host:port", listen_text);
+	s->fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->fd < 0 || setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
+	    bind(s->fd, a->ai_addr, a->ai_addrlen) != 0 || listen(s->fd, 511) != 0 ||
+	    getsockname(s->fd, (struct sockaddr *)&bound, &bound_len) != 0) {
+		err = -errno;
+		status_set(st, err, "can't listen on %s: %s", listen_text, strerror(-err));
+	} else {
+		s->port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+							    : ((struct sockaddr_in *)&bound)->sin_port);
+	}
+	freeaddrinfo(a);
+	return err;
+}
+
+static int file_read(const char *path, char **out, struct status *st)
+{
+	FILE *f = fopen(path, "re");
+
+	if (f == NULL)
+		return status_set(st, -errno, "can't read %s: %s", path, strerror(errno));
+	*out = xcalloc(1, FILE_MAX + 1);
+	size_t n = fread(*out, 1, FILE_MAX + 1, f);
+	fclose(f);
+	if (n == 0 || n > FILE_MAX)
+		return status_set(st, -EINVAL, "%s is empty or too large for a PEM file", path);
+	return 0;
+}
+
+static int daemon_start(struct server *s, struct status *st)
+{
+	bool tls = s->certificate != NULL;
+	struct MHD_OptionItem tls_options[] = {
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, s->certificate},
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, s->key},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+		{MHD_OPTION_END, 0, NULL},
+	};
+	struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+
+	s->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0),
+		0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+		s->fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)IO_THREADS, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_ARRAY, tls ? tls_options : none,
+		MHD_OPTION_END);
+	if (s->daemon == NULL)
+		return status_set(st, -EINVAL, "the HTTP server does not start%s",
+				  tls ? ": see whether certificate and key are PEM and belong together" : "");
+	return 0;
+}
+
+int server_start(struct server **out, struct service *service, struct status *st)
+{
+	struct server *s = xcalloc(1, sizeof(*s));
+	const struct settings *settings = service->settings;
+	int err = 0;
+
+	s->service = service;
+	s->fd = -1;
+	pthread_mutex_init(&s->lock, NULL);
+	if (settings->api_tls_certificate[0] != '\0' &&
+	    ((err = file_read(settings->api_tls_certificate, &s->certificate, st)) != 0 ||
+	     (err = file_read(settings->api_tls_key, &s->key, st)) != 0))
+		goto fail;
+	if ((err = socket_open(s, settings->api_listen, st)) != 0)
+		goto fail;
+	if (pthread_create(&s->reaper, NULL, reaper_thread, s) != 0) {
+		err = status_set(st, -EAGAIN, "no thread can be had");
+		goto fail;
+	}
+	if ((err = daemon_start(s, st)) != 0) {
+		s->stopping = true;
+		pthread_join(s->reaper, NULL);
+		goto fail;
+	}
+	*out = s;
+	return 0;
+fail:
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->certificate);
+	free(s->key);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+	return err;
+}
+
+int server_port(const struct server *s)
+{
+	return s->port;
+}
+
+void server_quiesce(struct server *s, int limit_ms)
+{
+	int64_t until = clock_mono_us() + limit_ms * 1000LL;
+	int fd = MHD_quiesce_daemon(s->daemon);
+
+	if (fd >= 0) {
+		close(fd);
+		s->fd = -1;
+	}
+	while (s->under_way > 0 && clock_mono_us() < until)
+		poll(NULL, 0, 20);
+}
+
+void server_stop(struct server **s)
+{
+	if (*s == NULL)
+		return;
+	MHD_stop_daemon((*s)->daemon);
+	(*s)->stopping = true;
+	pthread_join((*s)->reaper, NULL);
+	OPENSSL_cleanse((*s)->key != NULL ? (*s)->key : (char[1]){0}, (*s)->key != NULL ? strlen((*s)->key) : 1);
+	free((*s)->certificate);
+	free((*s)->key);
+	pthread_mutex_destroy(&(*s)->lock);
+	free(*s);
+	*s = NULL;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* service.h - what all parts of tandem-apid share. Set up by main.c before any thread starts. */
+#ifndef API_SERVICE_H
+#define API_SERVICE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "settings/settings.h"
+
+#define SERVICE_STATEMENT_TIMEOUT_MS 10000
+
+enum service_schema { SCHEMA_UNKNOWN, SCHEMA_CURRENT, SCHEMA_OTHER };
+
+struct importer;
+struct events;
+struct metrics;
+struct pool;
+
+struct service {
+	const struct settings *settings;
+	char instance[96]; /* of this process: marks its import jobs */
+	struct importer *importer;
+	struct events *events;
+	struct metrics *metrics;
+	struct pool *pool;
+	char *openapi; /* the description, as JSON text */
+
+	/* As the watcher last saw them (watch.c). */
+	_Atomic bool database_up, redis_up;
+	_Atomic int schema; /* enum service_schema */
+};
+
+#endif
