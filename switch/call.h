@@ -17,6 +17,7 @@
 #include "routing/route.h"
 #include "switch/cause.h"
 #include "switch/leg.h"
+#include "switch/peer.h"
 #include "switch/shared.h"
 #include "switch/worker.h"
 
@@ -112,8 +113,9 @@ struct call {
 	bool buried;
 };
 
-/* call_begin - a new INVITE. Takes irq; answers it in any case. */
-void call_begin(struct worker *w, nta_incoming_t *irq, const sip_t *sip);
+/* call_begin - a new INVITE of a known trunk. Takes irq; answers it in any case. denied: its credentials were wrong. */
+void call_begin(struct worker *w, nta_incoming_t *irq, const sip_t *sip, const struct peer *peer,
+		const struct trunk *trunk, bool denied);
 
 /* call_find - by id, NULL if it is not here. call_end - hang up for that reason; code is what an unanswered caller is
  * told. */

@@ -5,10 +5,11 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/random.h"
-#include "routing/ingress.h"
 #include "switch/call.h"
 #include "switch/node.h"
 #include "switch/peer.h"
+
+enum { DENIED_NOTED_A_SECOND = 10 };
 
 static void refuse(nta_incoming_t *irq, int status)
 {
@@ -49,6 +50,16 @@ static int check_message(const struct call *c, const sip_t *sip)
 	return 0;
 }
 
+/* Of those that are refused by the second, only so many have a record; the others are counted. */
+static void record_spare(struct call *c, int32_t per_second)
+{
+	if (per_second < 0 || gauge_note(c->ingress->gauge, per_second, c->begun_mono_us))
+		return;
+	spool_unreserve(c->worker->node->spool);
+	c->reserved = false;
+	atomic_fetch_add_explicit(&c->worker->count.shed, 1, memory_order_relaxed);
+}
+
 static bool capacity_taken(struct call *c)
 {
 	struct node *node = c->worker->node;
@@ -57,12 +68,7 @@ static bool capacity_taken(struct call *c)
 
 	if (!gauge_pass(node->calls, atomic_load_explicit(&node->max_cps, memory_order_relaxed), now) ||
 	    !gauge_pass(t->carrier->gauge, t->carrier->max_cps, now) || !gauge_pass(t->gauge, t->max_cps, now)) {
-		/* A flood must not become a flood of records. */
-		if (t->max_cps >= 0 && !gauge_note(t->gauge, t->max_cps, now)) {
-			spool_unreserve(node->spool);
-			c->reserved = false;
-			atomic_fetch_add_explicit(&c->worker->count.shed, 1, memory_order_relaxed);
-		}
+		record_spare(c, t->max_cps); /* a flood must not become a flood of records */
 		return false;
 	}
 	if (!gauge_take(t->gauge, t->max_channels))
@@ -72,6 +78,13 @@ static bool capacity_taken(struct call *c)
 		return false;
 	c->carrier_gauge = t->carrier->gauge;
 	return true;
+}
+
+/* Guessing passwords must not fill the disk. */
+static void deny(struct call *c)
+{
+	record_spare(c, c->ingress->max_cps >= 0 ? c->ingress->max_cps : DENIED_NOTED_A_SECOND);
+	reject(c, 403, CDR_AUTH_FAILED);
 }
 
 /* The routes are copied: the scratch they stand in serves the next call. */
@@ -166,38 +179,41 @@ static void admit(struct call *c, const char *called, const char *calling, const
 		call_route(c);
 }
 
-void call_begin(struct worker *w, nta_incoming_t *irq, const sip_t *sip)
+static struct call *call_of_invite(struct worker *w, nta_incoming_t *irq, const sip_t *sip, const struct peer *peer,
+				   const struct trunk *trunk)
 {
-	msg_t *msg = nta_incoming_getrequest(irq);
-	const struct trunk *trunk = NULL;
+	struct call *c = call_new(w);
+
+	c->reserved = true;
+	c->invite = nta_incoming_getrequest(irq);
+	c->invite_has_body = sip->sip_payload != NULL;
+	c->max_forwards = sip->sip_max_forwards ? (int)sip->sip_max_forwards->mf_count - 1 : 69;
+	c->display = sip->sip_from->a_display && sip->sip_from->a_display[0]
+			     ? arena_strdup(c->arena, sip->sip_from->a_display)
+			     : NULL;
+	if (leg_accept(&c->a, c, w, worker_port_of(w, irq, c->invite), irq,
+		       sip)) /* without a dialog: check_message refuses it */
+		log_event(LOG_LEVEL_DEBUG, "INVITE without a usable Contact", "source=%s", peer->text);
+	c->a.to_base = sip_object(c->invite)->sip_to;
+	return c;
+}
+
+void call_begin(struct worker *w, nta_incoming_t *irq, const sip_t *sip, const struct peer *peer,
+		const struct trunk *trunk, bool denied)
+{
 	char called[NUMBER_MAX], calling[NUMBER_MAX];
-	struct peer peer;
 
 	atomic_fetch_add_explicit(&w->count.calls, 1, memory_order_relaxed);
-	peer_of_message(&peer, msg);
-	peer_called(sip, called);
-	if (!w->snap || !snapshot_has_routes(w->snap)) {
+	if (!spool_reserve(w->node->spool)) { /* no room for its record: no call */
 		refuse(irq, 503);
-	} else if (ingress_match(w->snap, (const struct sockaddr *)&peer.address, peer.transport, called, &trunk) !=
-		   INGRESS_FOUND) {
-		refuse(irq, 403);
-	} else if (!spool_reserve(w->node->spool)) {
-		refuse(irq, 503); /* no room for its record: no call */
-	} else {
-		peer_calling(sip, trunk->trust_pai, calling);
-		struct call *c = call_new(w);
-		c->reserved = true;
-		c->invite = msg_ref_create(msg);
-		c->max_forwards = sip->sip_max_forwards ? (int)sip->sip_max_forwards->mf_count - 1 : 69;
-		c->display = sip->sip_from->a_display && sip->sip_from->a_display[0]
-				     ? arena_strdup(c->arena, sip->sip_from->a_display)
-				     : NULL;
-		record_begin(c, trunk, &peer, called, calling, sip);
-		c->invite_has_body = sip->sip_payload != NULL;
-		int r = leg_accept(&c->a, c, w, worker_port_of(w, irq, msg), irq, sip);
-		if (r) /* without a dialog: check_message refuses it */
-			log_event(LOG_LEVEL_DEBUG, "INVITE without a usable Contact", "source=%s", peer.text);
-		admit(c, called, calling, sip);
+		return;
 	}
-	msg_destroy(msg);
+	peer_called(sip, called);
+	peer_calling(sip, trunk->trust_pai, calling);
+	struct call *c = call_of_invite(w, irq, sip, peer, trunk);
+	record_begin(c, trunk, peer, called, calling, sip);
+	if (denied)
+		deny(c);
+	else
+		admit(c, called, calling, sip);
 }

@@ -3,10 +3,11 @@
 
 #include <string.h>
 
-#include "lib/log.h"
+#include "lib/clock.h"
 #include "routing/ingress.h"
 #include "switch/call.h"
 #include "switch/cause.h"
+#include "switch/digest.h"
 #include "switch/node.h"
 #include "switch/peer.h"
 #include "switch/worker.h"
@@ -87,8 +88,7 @@ static void stray_response(struct worker *w, nta_agent_t *agent, msg_t *msg, sip
 	nta_msg_discard(agent, msg);
 }
 
-/* ---- requests -----------------------------------------------------------------------------------------------------
- */
+/* ---- requests ---- */
 
 static void reply(nta_agent_t *agent, msg_t *msg, int status)
 {
@@ -97,48 +97,97 @@ static void reply(nta_agent_t *agent, msg_t *msg, int status)
 		       TAG_IF(status == 200, SIPTAG_ACCEPT_STR("application/sdp")), TAG_END());
 }
 
-/* Who is not known gets one kind of answer to whatever it sends, or none. */
-static bool admit_source(struct worker *w, msg_t *msg, const sip_t *sip, const struct peer *peer)
+static void reply_challenge(struct worker *w, msg_t *msg, const struct peer *peer, bool stale)
 {
-	const struct trunk *trunk;
+	struct digest_challenge c;
+
+	digest_challenge(w->node->guard, peer->text, stale, clock_wall_us(), &c);
+	nta_msg_treply(w->agent, msg, SIP_401_UNAUTHORIZED, SIPTAG_WWW_AUTHENTICATE_STR(c.sha256),
+		       SIPTAG_WWW_AUTHENTICATE_STR(c.md5), TAG_END());
+}
+
+enum caller {
+	CALLER_KNOWN,	   /* *trunk */
+	CALLER_UNKNOWN,	   /* 403 or silence */
+	CALLER_CHALLENGED, /* may be a digest trunk: 401 */
+	CALLER_STALE,	   /* 401, stale */
+	CALLER_DENIED,	   /* wrong credentials: 403; *trunk is whom it claimed to be, or NULL */
+};
+
+/* An unknown user costs the same work, and has the same answer, as a wrong password. */
+static enum caller identify_by_digest(struct worker *w, const sip_t *sip, const struct peer *peer, const char *called,
+				      const struct trunk **trunk)
+{
+	char username[128];
+
+	digest_username(sip, username, sizeof username);
+	*trunk = ingress_by_user(w->snap, (const struct sockaddr *)&peer->address, username, called);
+	switch (digest_check(w->node->guard, sip, peer->text, *trunk ? (*trunk)->password : NULL, clock_wall_us())) {
+	case DIGEST_GOOD:
+		return CALLER_KNOWN;
+	case DIGEST_BAD:
+		return CALLER_DENIED;
+	case DIGEST_STALE:
+		return CALLER_STALE;
+	case DIGEST_NONE:
+		break;
+	}
+	return CALLER_CHALLENGED;
+}
+
+static enum caller identify(struct worker *w, const sip_t *sip, const struct peer *peer, const struct trunk **trunk)
+{
 	char called[NUMBER_MAX];
 
-	if (!w->snap)
-		return true;
 	peer_called(sip, called);
-	return ingress_match(w->snap, (const struct sockaddr *)&peer->address, peer->transport, called, &trunk) !=
-	       INGRESS_UNKNOWN;
+	switch (ingress_match(w->snap, (const struct sockaddr *)&peer->address, peer->transport, called, trunk)) {
+	case INGRESS_FOUND:
+		return CALLER_KNOWN;
+	case INGRESS_CHALLENGE:
+		return identify_by_digest(w, sip, peer, called, trunk);
+	case INGRESS_UNKNOWN:
+		break;
+	}
+	return CALLER_UNKNOWN;
+}
+
+static void invite(struct worker *w, msg_t *msg, sip_t *sip, const struct peer *peer, const struct trunk *trunk,
+		   bool denied)
+{
+	nta_incoming_t *irq = nta_incoming_create(w->agent, NULL, msg, sip, TAG_END());
+	if (irq)
+		call_begin(w, irq, sip, peer, trunk, denied);
 }
 
 static void request_out_of_dialog(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 {
-	struct peer peer;
 	sip_method_t method = sip->sip_request->rq_method;
+	const struct trunk *trunk = NULL;
+	struct peer peer;
 
+	if (!w->snap || !snapshot_has_routes(w->snap)) {
+		reply(agent, msg, 503);
+		return;
+	}
 	peer_of_message(&peer, msg);
-	if (!admit_source(w, msg, sip, &peer)) {
-		if (atomic_load_explicit(&w->node->unknown_source, memory_order_relaxed) == UNKNOWN_DROP)
-			nta_msg_discard(agent, msg);
-		else
-			reply(agent, msg, 403);
-		return;
-	}
-	switch (method) {
-	case sip_method_options:
+	enum caller caller = identify(w, sip, &peer, &trunk);
+	bool silent = atomic_load_explicit(&w->node->unknown_source, memory_order_relaxed) == UNKNOWN_DROP;
+
+	/* Who is not known gets one kind of answer to whatever it sends, or none. */
+	if (caller == CALLER_UNKNOWN && silent)
+		nta_msg_discard(agent, msg);
+	else if (caller == CALLER_UNKNOWN)
+		reply(agent, msg, 403);
+	else if (method == sip_method_options)
 		reply(agent, msg, 200);
-		return;
-	case sip_method_invite:
-		break;
-	case sip_method_unknown:
-		reply(agent, msg, 501);
-		return;
-	default:
-		reply(agent, msg, 405);
-		return;
-	}
-	nta_incoming_t *irq = nta_incoming_create(agent, NULL, msg, sip, TAG_END());
-	if (irq)
-		call_begin(w, irq, sip);
+	else if (method != sip_method_invite)
+		reply(agent, msg, method == sip_method_unknown ? 501 : 405);
+	else if (caller == CALLER_CHALLENGED || caller == CALLER_STALE)
+		reply_challenge(w, msg, &peer, caller == CALLER_STALE);
+	else if (!trunk)
+		reply(agent, msg, 403);
+	else
+		invite(w, msg, sip, &peer, trunk, caller == CALLER_DENIED);
 }
 
 static void request(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip)

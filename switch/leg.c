@@ -10,6 +10,7 @@
 #include "lib/buf.h"
 #include "lib/random.h"
 #include "switch/cause.h"
+#include "switch/digest.h"
 #include "switch/relay.h"
 #include "switch/worker.h"
 
@@ -206,6 +207,44 @@ void leg_answer_unsupported(struct leg *leg, const sip_t *sip)
 
 /* ---- the side that we call ---- */
 
+static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip);
+
+/* The vendor wants credentials: the same INVITE once more with them (RFC 3261 section 22.2). False: we have none, or
+ * they were refused. */
+static bool invite_again(struct leg *leg, const sip_t *sip, int status)
+{
+	if (!leg->password || !leg->password[0])
+		return false;
+	msg_t *msg = nta_outgoing_getrequest(leg->invite_out);
+	const sip_t *first = sip_object(msg);
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+	su_home_init(home);
+	char branch[WORKER_BRANCH_MAX], *uri = url_as_string(home, first->sip_request->rq_url);
+	char *answer = digest_answer(home, status == 401 ? sip->sip_www_authenticate : sip->sip_proxy_authenticate,
+				     leg->username, leg->password, "INVITE", uri);
+	nta_outgoing_t *orq = NULL;
+	if (answer)
+		orq = nta_outgoing_tcreate(
+			leg->dialog, on_invite_response, leg, (url_string_t *)nta_outgoing_route_uri(leg->invite_out),
+			SIP_METHOD_INVITE, (url_string_t *)uri, SIPTAG_CONTACT(leg->port->contact),
+			SIPTAG_MAX_FORWARDS(first->sip_max_forwards), SIPTAG_ALLOW(first->sip_allow),
+			TPTAG_IDENT(leg->port->ident), NTATAG_BRANCH_KEY(worker_branch(leg->worker, branch)),
+			NTATAG_PASS_100(1), TAG_IF(status == 401, SIPTAG_AUTHORIZATION_STR(answer)),
+			TAG_IF(status == 407, SIPTAG_PROXY_AUTHORIZATION_STR(answer)),
+			TAG_IF(first->sip_content_type, SIPTAG_CONTENT_TYPE(first->sip_content_type)),
+			TAG_IF(first->sip_payload, SIPTAG_PAYLOAD(first->sip_payload)), TAG_END());
+	su_home_deinit(home);
+	msg_destroy(msg);
+	if (!orq)
+		return false;
+	leg->password = NULL;
+	nta_outgoing_destroy(leg->invite_out);
+	leg->invite_out = orq;
+	leg->invite_cseq = nta_outgoing_cseq(orq);
+	leg->provisional = false;
+	return true;
+}
+
 static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 {
 	struct leg *leg = magic;
@@ -224,6 +263,9 @@ static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip
 		nta_leg_client_route(leg->dialog, sip->sip_record_route, sip->sip_contact);
 		leg->confirmed = true;
 		tell(leg, LEG_ANSWER, status, internal, sip, NULL);
+	} else if (!internal && (status == 401 || status == 407) && !leg->cancel_sent &&
+		   invite_again(leg, sip, status)) {
+		return 0;
 	} else {
 		nta_outgoing_destroy(orq);
 		leg->invite_out = NULL;
@@ -286,7 +328,15 @@ static int invite_send(struct leg *leg, su_home_t *home, const struct leg_target
 int leg_call(struct leg *leg, struct call *call, struct worker *w, const struct worker_port *port, struct arena *arena,
 	     const struct leg_target *to)
 {
-	*leg = (struct leg){.worker = w, .call = call, .port = port, .arena = arena, .bye_cause = -1};
+	*leg = (struct leg){
+		.worker = w,
+		.call = call,
+		.port = port,
+		.arena = arena,
+		.bye_cause = -1,
+		.username = arena_strdup(arena, to->username),
+		.password = arena_strdup(arena, to->password),
+	};
 	su_home_t home[1] = {SU_HOME_INIT(home)};
 	su_home_init(home);
 	int r = invite_send(leg, home, to);

@@ -56,9 +56,10 @@ struct leg {
 	bool confirmed; /* 2xx sent or received: ends with BYE */
 	bool over;	/* BYE sent or received, or refused: only waits for transactions */
 	bool gone;
-	bool reforked;		 /* answers name the dialog's own tag, not the transaction's */
-	int bye_cause;		 /* >= 0: hang up with it as soon as the ACK is here */
-	const sip_to_t *to_base; /* the To of their INVITE without our tag, for leg_refork; set by the call */
+	bool reforked;			 /* answers name the dialog's own tag, not the transaction's */
+	int bye_cause;			 /* >= 0: hang up with it as soon as the ACK is here */
+	const char *username, *password; /* ours at this vendor, until its challenge was answered */
+	const sip_to_t *to_base;	 /* the To of their INVITE without our tag, for leg_refork; set by the call */
 	struct arena *arena;
 	const char *call_id;
 };
@@ -82,7 +83,8 @@ struct leg_target {		      /* whom to call, all text borrowed */
 	const char *host;	      /* numeric, IPv6 in brackets */
 	int port;		      /* 0: the transport's default */
 	int max_forwards;
-	const sip_t *body; /* its body goes along; NULL: none */
+	const char *username, *password; /* for a digest challenge; "" if none */
+	const sip_t *body;		 /* its body goes along; NULL: none */
 };
 /* leg_call - a new dialog: send an INVITE. arena keeps the Call-ID. 0, or -EINVAL / -EIO if it could not be sent */
 int leg_call(struct leg *leg, struct call *call, struct worker *w, const struct worker_port *port, struct arena *arena,

@@ -12,6 +12,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "switch/call.h"
+#include "switch/digest.h"
 #include "switch/shared.h"
 #include "switch/worker.h"
 
@@ -204,6 +205,7 @@ int node_start(struct node **out, const struct settings *settings, struct status
 	n->settings = settings;
 	n->gauges = gauge_table_new();
 	n->calls = gauge_get(n->gauges, 'n', 0);
+	n->guard = digest_guard_new();
 	node_reload(n, settings);
 	int r = spool_begin(n, st);
 	if (r == 0)
@@ -281,6 +283,7 @@ void node_stop(struct node **pn)
 				  (long long)left);
 	}
 	gauge_table_free(&n->gauges);
+	digest_guard_free(&n->guard);
 	free(n);
 	*pn = NULL;
 }

@@ -23,6 +23,7 @@ struct node {
 	struct gauge *calls; /* of the whole node: its rate is [sip] max_cps */
 	struct spool *spool;
 	struct presence *presence;
+	struct digest_guard *guard;
 	struct loader *loader;
 	struct worker **worker;
 	int workers;
