@@ -40,7 +40,7 @@ static const char *age_of(const json_t *call, int64_t now_us, char out[static 24
 
 static void print_calls(const json_t *calls)
 {
-	struct table *t = table_new((const char *const[]){"id", "node", "state", "calling", "called", ">in", ">out",
+	struct table *t = table_new((const char *const[]){"!id", "node", "state", "calling", "called", ">in", ">out",
 							  ">age", ">cost", "currency", NULL});
 	int64_t now_us = clock_wall_us();
 	const json_t *call;

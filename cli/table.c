@@ -52,7 +52,7 @@ static size_t width_of(const char *text)
 
 static const char *title(const struct table *t, size_t column)
 {
-	return t->header[column] + (t->header[column][0] == '>');
+	return t->header[column] + (t->header[column][0] == '>' || t->header[column][0] == '!');
 }
 
 static size_t terminal_width(void)
@@ -64,21 +64,21 @@ static size_t terminal_width(void)
 	return size.ws_col;
 }
 
-/* the widest column gives up characters until a line fits */
-static void fit(size_t *width, size_t columns, size_t limit)
+/* the widest column that may gives up characters until a line fits */
+static void fit(const struct table *t, size_t *width, size_t limit)
 {
-	size_t total = GAP * (columns - 1);
+	size_t total = GAP * (t->columns - 1);
 
-	for (size_t c = 0; c < columns; c++)
+	for (size_t c = 0; c < t->columns; c++)
 		total += width[c];
 	while (total > limit) {
-		size_t widest = 0;
+		size_t widest = t->columns;
 
-		for (size_t c = 1; c < columns; c++) {
-			if (width[c] > width[widest])
+		for (size_t c = 0; c < t->columns; c++) {
+			if (t->header[c][0] != '!' && (widest == t->columns || width[c] > width[widest]))
 				widest = c;
 		}
-		if (width[widest] <= NARROWEST)
+		if (widest == t->columns || width[widest] <= NARROWEST)
 			return;
 		width[widest]--;
 		total--;
@@ -124,7 +124,7 @@ void table_print(struct table **tp)
 		}
 	}
 	if (limit > 0)
-		fit(width, t->columns, limit);
+		fit(t, width, limit);
 	print_line(t, width, NULL);
 	for (size_t r = 0; r < t->rows; r++)
 		print_line(t, width, t->cell + r * t->columns);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/redis.h"
+#include "tests/unit/fake_redis.h"
 
 static struct redis_address parse(const char *url)
 {
@@ -120,6 +121,57 @@ static void an_absent_server_is_one_clear_line_and_no_wait(void **state)
 	assert_null(r);
 }
 
+static const char *reply(const char *command)
+{
+	if (strcmp(command, "ERROR") == 0)
+		return "-ERR so it is\r\n";
+	if (strcmp(command, "DEMOTED") == 0)
+		return "-READONLY You can't write against a read only replica.\r\n";
+	return strcmp(command, "SILENCE") == 0 ? NULL : "+OK\r\n";
+}
+
+static void failures_have_their_numbers(void **state)
+{
+	struct fake_redis *fake = fake_redis_start(reply);
+	struct redis *r = redis_new(fake_redis_url(fake), 100);
+	redisReply *got = NULL;
+	struct status st = {""};
+
+	(void)state;
+	assert_int_equal(redis_command(r, &got, &st, "FINE"), 0);
+	assert_string_equal(got->str, "OK");
+	freeReplyObject(got);
+	got = NULL;
+	assert_int_equal(redis_command(r, &got, &st, "ERROR"), -EIO);
+	assert_non_null(strstr(st.text, "so it is"));
+	assert_non_null(redis_raw(r));
+	assert_int_equal(redis_command(r, &got, &st, "DEMOTED"), -ENOTCONN);
+	assert_null(redis_raw(r));
+	assert_int_equal(redis_command(r, &got, &st, "SILENCE"), -ETIMEDOUT);
+	assert_null(redis_raw(r));
+	assert_null(got);
+	assert_int_equal(redis_command(r, NULL, &st, "FINE"), 0);
+	redis_free(&r);
+	fake_redis_stop(&fake);
+}
+
+static void a_pipeline_reads_every_answer_and_tells_the_first_error(void **state)
+{
+	struct fake_redis *fake = fake_redis_start(reply);
+	struct redis *r = redis_new(fake_redis_url(fake), 1000);
+	struct status st = {""};
+
+	(void)state;
+	assert_int_equal(redis_append(r, &st, 1, (const char *[]){"ONE"}, NULL), 0);
+	assert_int_equal(redis_append(r, &st, 1, (const char *[]){"ERROR"}, NULL), 0);
+	assert_int_equal(redis_append(r, &st, 1, (const char *[]){"TWO"}, NULL), 0);
+	assert_int_equal(redis_flush(r, &st), -EIO);
+	assert_int_equal(redis_flush(r, &st), 0);
+	assert_string_equal(fake_redis_asked(fake), "ONE\nERROR\nTWO\n");
+	redis_free(&r);
+	fake_redis_stop(&fake);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +181,8 @@ int main(void)
 		cmocka_unit_test(sentinels_come_as_a_list_with_a_name),
 		cmocka_unit_test(other_urls_are_refused_without_their_password),
 		cmocka_unit_test(an_absent_server_is_one_clear_line_and_no_wait),
+		cmocka_unit_test(failures_have_their_numbers),
+		cmocka_unit_test(a_pipeline_reads_every_answer_and_tells_the_first_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
