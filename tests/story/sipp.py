@@ -75,7 +75,11 @@ def caller(name, folder, host, switch, numbers, talk_ms, scenario="uac", calls=N
 
 def finish(source, limit):
     """Wait for a source's end; all its calls must have succeeded. Its counts."""
-    status = source.wait(limit)
+    try:
+        status = source.wait(limit)
+    except Failure:
+        raise Failure(f"{source.name} still ran after {limit:g} s: calls made, good, failed: {source.counts()}; it says:\n"
+                      f"{source.errors()}") from None
     made, good, failed = source.counts()
     if status != 0 or failed or good != made:
         raise Failure(f"{source.name}: {good} of {made} calls succeeded, {failed} failed (status {status}); it says:\n{source.errors()}")
