@@ -242,7 +242,8 @@ size_t deck_rates(const struct deck *d)
 /* ---- the look-up ---- */
 
 struct number_key { /* a number, prepared for decks of any index width */
-	const char *called, *calling;
+	char called[DIGITS_MAX + 1];
+	const char *calling;
 	int64_t at_us;
 	unsigned __int128 key; /* nibbles, digit + 1, from the left */
 	unsigned int digits;
@@ -265,13 +266,14 @@ static void number_key_make(struct number_key *k, const char *called, const char
 	unsigned int n = 0;
 	uint32_t value = 0;
 
-	k->called = called;
+	memset(k->called, 0, sizeof k->called);
 	k->calling = calling;
 	k->at_us = at_us;
 	k->key = 0;
 	k->head[0] = 0;
 	for (; n < DIGITS_MAX && called[n] >= '0' && called[n] <= '9'; n++) {
 		unsigned int digit = (unsigned int)(called[n] - '0');
+		k->called[n] = called[n];
 		k->key |= (unsigned __int128)(digit + 1) << (4 * (DIGITS_MAX - 1 - n));
 		if (n < INDEX_DIGITS_MAX) {
 			value = value * 10 + digit;
@@ -295,7 +297,8 @@ static void cursor_start(struct cursor *c, const struct deck *d, const struct nu
 		c->short_digits = k->digits;
 	}
 	c->long_hi = d->n_long;
-	c->long_key = k->key;
+	if (c->long_hi > 0)
+		c->long_key = k->key;
 }
 
 static unsigned int tail_digits(uint32_t tail)
@@ -456,7 +459,7 @@ static void found_fill(struct deck_found *out, const struct deck *d, const struc
 	const struct image_form *f = &d->form[r->form];
 	const struct image_condition *c = &d->condition[r->condition];
 
-	memcpy(out->prefix, k->called, digits);
+	memcpy(out->prefix, k->called, sizeof out->prefix); /* of fixed size: faster than the few digits alone */
 	out->prefix[digits] = '\0';
 	out->destination = d->text + r->destination;
 	out->origin = d->text + c->origin;

@@ -124,10 +124,8 @@ extern const size_t image_part_size[IMAGE_PARTS]; /* of one item */
  * image_short_slot(index_digits, 0) */
 static inline uint32_t image_short_slot(unsigned int digits, uint32_t value)
 {
-	uint32_t slot = 0, of_length = 10;
-	for (unsigned int n = 1; n < digits; n++, of_length *= 10)
-		slot += of_length;
-	return slot + value;
+	static const uint32_t before[] = {0, 0, 10, 110, 1110, 11110, 111110}; /* numbers of fewer digits */
+	return before[digits] + value;
 }
 
 static inline uint32_t image_power10(unsigned int n)

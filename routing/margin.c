@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "routing/margin.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 #include "routing/snapshot_priv.h"
@@ -29,8 +30,8 @@ void margin_start(struct margin *m, const struct route_durations *durations)
 	m->next = 0;
 }
 
-static __int128 shape_ask(const struct margin *m, struct rate_terms t, int64_t price, int64_t initial_price,
-			  int64_t fee)
+/* How often a unit price is counted over all durations. Seconds times calls: far below what 64 bits hold. */
+static int64_t shape_ask(const struct margin *m, struct rate_terms t, int64_t price, int64_t initial_price, int64_t fee)
 {
 	__int128 sum = 0;
 	t.price_n = price;
@@ -42,7 +43,8 @@ static __int128 shape_ask(const struct margin *m, struct rate_terms t, int64_t p
 		rate_call_wide(&t, m->talk.ms[i], &billed_s, &one);
 		sum += one;
 	}
-	return sum;
+	assert(sum >= 0 && sum <= INT64_MAX);
+	return (int64_t)sum;
 }
 
 static const struct margin_shape *shape_get(struct margin *m, const struct rate_terms *t)
@@ -68,12 +70,17 @@ static const struct margin_shape *shape_get(struct margin *m, const struct rate_
 __int128 margin_amount(struct margin *m, const struct rate_terms *t)
 {
 	const struct margin_shape *s = shape_get(m, t);
-	return s->per_price * t->price_n + s->per_initial_price * t->initial_price_n + s->per_fee * t->connect_fee_n;
+	return (__int128)s->per_price * t->price_n + (__int128)s->per_initial_price * t->initial_price_n +
+	       (__int128)s->per_fee * t->connect_fee_n;
 }
 
 bool margin_of(__int128 earn, __int128 cost, int64_t rate, __int128 *margin)
 {
 	__int128 earned, costs;
+	if (earn == (int64_t)earn && cost == (int64_t)cost) { /* the usual case: products of 64 bits */
+		*margin = (__int128)(int64_t)earn * EXCHANGE_ONE - (__int128)(int64_t)cost * rate;
+		return true;
+	}
 	return !__builtin_mul_overflow(earn, (__int128)EXCHANGE_ONE, &earned) &&
 	       !__builtin_mul_overflow(cost, (__int128)rate, &costs) && !__builtin_sub_overflow(earned, costs, margin);
 }

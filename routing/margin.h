@@ -19,11 +19,11 @@
 
 #define MARGIN_SHAPES 8
 
-struct margin_shape { /* intervals, and what they charge over all durations (numerators over RATE_DENOMINATOR) */
+struct margin_shape { /* intervals, and what they charge over all durations: of RATE_DENOMINATOR parts */
 	int32_t initial_s, increment_s, grace_s;
 	uint8_t duration_rounding;
 	bool known;
-	__int128 per_price, per_initial_price, per_fee;
+	int64_t per_price, per_initial_price, per_fee;
 };
 
 struct margin {

@@ -57,7 +57,8 @@ struct snapshot {
 int snapshot_make(const json_t *document, struct deck *const *decks, size_t n_decks, struct gauge_table *gauges,
 		  struct snapshot **out, struct status *st) must_check;
 
-/* snapshot_exchange - what one unit of `from` is in `to` at that time, in 10^-12; false if no rate is known */
+/* snapshot_exchange - what one unit of `from` is in `to` (ISO 4217, as in a deck's words) at that time, in
+ *   10^-12; false if no rate is known */
 bool snapshot_exchange(const struct snapshot *s, const char *from, const char *to, int64_t at_us, int64_t *rate);
 
 const struct plan *snapshot_plan(const struct snapshot *s, int64_t id);

@@ -21,6 +21,7 @@
 
 #define AT 1767225600000000LL
 #define CODES 200
+#define TAKEN_BITS (UINT64_C(1) << 23)
 
 static int64_t now_ns(void)
 {
@@ -50,6 +51,13 @@ static void number_draw(uint64_t *seed, char *out, size_t digits)
 	out[digits] = '\0';
 }
 
+/* A bit of a Bloom filter with one hash: two prefixes on one bit are one too few, never one twice */
+static uint64_t prefix_bit(const char *prefix)
+{
+	uint64_t h = strtoull(prefix, NULL, 10) * 16 + strlen(prefix);
+	return random_draw(&h) % TAKEN_BITS;
+}
+
 static struct deck *deck_draw(int64_t id, enum deck_side side, int prefixes, uint64_t *seed)
 {
 	static const int32_t intervals[][2] = {{1, 1}, {60, 60}, {30, 6}, {6, 6}};
@@ -59,9 +67,15 @@ static struct deck *deck_draw(int64_t id, enum deck_side side, int prefixes, uin
 	struct deck *d = NULL;
 	struct status st = {""};
 
-	for (int i = 0; i < prefixes; i++) {
+	uint8_t *taken = xcalloc(TAKEN_BITS / 8, 1);
+	for (int i = 0; i < prefixes;) {
 		size_t digits = 3 + (size_t)(random_draw(seed) % 7);
 		number_draw(seed, prefix, digits);
+		uint64_t bit = prefix_bit(prefix);
+		if (taken[bit / 8] >> bit % 8 & 1)
+			continue;
+		taken[bit / 8] |= (uint8_t)(1U << bit % 8);
+		i++;
 		snprintf(destination, sizeof destination, "Destination %.4s", prefix);
 		const int32_t *interval = intervals[random_draw(seed) % 4];
 		struct deck_row row = {.prefix = prefix,
@@ -74,6 +88,7 @@ static struct deck *deck_draw(int64_t id, enum deck_side side, int prefixes, uin
 		if (deck_builder_add(b, &row, &st) != 0)
 			break;
 	}
+	free(taken);
 	if (st.text[0] != '\0' || deck_builder_finish(&b, &d, &st) != 0) {
 		fprintf(stderr, "%s\n", st.text);
 		exit(1);
