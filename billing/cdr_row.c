@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "billing/copy.h"
 #include "lib/clock.h"
 
 enum field_type {
@@ -141,32 +142,13 @@ void cdr_row_put_attempt_columns(struct buf *out)
 	put_columns(out, attempt_field, ATTEMPT_FIELDS);
 }
 
-void cdr_row_put_text(struct buf *out, const char *text)
-{
-	if (text == NULL) {
-		buf_puts(out, "\\N");
-		return;
-	}
-	for (;;) {
-		size_t plain = strcspn(text, "\t\n\r\\");
-
-		buf_append(out, text, plain);
-		text += plain;
-		if (*text == '\0')
-			return;
-		buf_putc(out, '\\');
-		buf_putc(out, *text == '\t' ? 't' : *text == '\n' ? 'n' : *text == '\r' ? 'r' : '\\');
-		text++;
-	}
-}
-
 static void put_fit(struct buf *out, const char *text)
 {
 	char fit[CDR_TEXT_MAX + 1];
 
 	if (text != NULL)
 		cdr_text_fit(text, fit);
-	cdr_row_put_text(out, text != NULL ? fit : NULL);
+	copy_put(out, text != NULL ? fit : NULL);
 }
 
 static void put_inet(struct buf *out, const char *text)
@@ -235,7 +217,7 @@ static void put_field(struct buf *out, const struct field *f, const void *at)
 		put_inet(out, text_at(at));
 		break;
 	case FIELD_JSON:
-		cdr_row_put_text(out, text_at(at));
+		copy_put(out, text_at(at));
 		break;
 	case FIELD_TIME:
 		put_time(out, int64_at(at));

@@ -20,9 +20,6 @@ void cdr_row_put_attempt_columns(struct buf *out);
 void cdr_row_put(struct buf *out, const struct cdr *c);
 /* cdr_row_put_attempts - a line an attempt, each with its line end; nothing if there was none */
 void cdr_row_put_attempts(struct buf *out, const struct cdr *c);
-/* cdr_row_put_text - text as COPY writes it (\t, \n, \\ escaped), whole; NULL gives \N */
-void cdr_row_put_text(struct buf *out, const char *text);
-
 /* cdr_row_pack/unpack - everything, to be read back; times keep their milliseconds.
  *   unpack returns 0 and a new CDR, or -EBADMSG if the text is not what cdr_row_pack wrote */
 void cdr_row_pack(struct buf *out, const struct cdr *c);

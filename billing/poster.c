@@ -12,7 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "billing/cdr_row.h"
+#include "billing/copy.h"
 #include "billing/store.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
@@ -157,7 +157,7 @@ static void put_cdr(struct buf *out, const struct spool_batch *b, const struct s
 {
 	buf_puts(out, r->cdr);
 	buf_printf(out, "\t%s\t%lld\t", b->chain, (long long)r->seq);
-	cdr_row_put_text(out, r->trace);
+	copy_put(out, r->trace);
 	buf_putc(out, '\n');
 }
 

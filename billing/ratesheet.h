@@ -27,20 +27,28 @@ struct ratesheet_report {
 
 struct ratesheet_options {
 	int64_t deck_id;
-	bool dry_run; /* report only */
-	bool replace; /* end every rate that the file lacks */
+	bool dry_run;	   /* report only */
+	bool replace;	   /* end every rate that the file lacks */
 	const char *actor; /* for the audit log */
 	/* progress - optional; 0..1; a return other than 0 cancels (-ECANCELED, nothing applied) */
 	int (*progress)(void *arg, double share);
 	void *arg;
 	int64_t size; /* bytes expected, for progress; 0 unknown */
+	/* check_schedule - is this JSON a schedule that a deck understands? 0, or -EINVAL with the reason in st. NULL:
+	 * a row with a schedule is refused. (Routing knows schedules, and billing does not know routing.) */
+	int (*check_schedule)(const char *json, struct status *st);
 };
 
 /* ratesheet_import - read is called until it returns 0 (end) or a negative errno (aborts).
  *   returns 0 applied (or would be); -EINVAL with rejected > 0 rows refused, or st: the file as a whole is unusable
- *   (no header, a column missing, not CSV); -ENOENT no such deck; else as pg_exec. Nothing is applied unless 0. */
-int ratesheet_import(struct pg *pg, const struct ratesheet_options *o, long (*read)(void *source, char *bytes, long max),
-		     void *source, struct ratesheet_report *report, struct status *st) must_check;
+ *   (no header, a column missing, not CSV); -ENOENT no such deck; -ECANCELED; else as pg_exec. Nothing is applied
+ * unless 0. pg: with no transaction under way; its statement_timeout_ms must leave a merge of a million rates its time
+ * (30 s), or be 0. report is filled in either case: ratesheet_report_free. */
+int ratesheet_import(struct pg *pg, const struct ratesheet_options *o,
+		     long (*read)(void *source, char *bytes, long max), void *source, struct ratesheet_report *report,
+		     struct status *st) must_check;
+/* ratesheet_export - the rates that hold or will hold; imported again, each is `unchanged`. -ENOENT; -EIO out cannot be
+ * written */
 int ratesheet_export(struct pg *pg, int64_t deck_id, FILE *out, struct status *st) must_check;
 void ratesheet_report_free(struct ratesheet_report *report);
 

@@ -14,3 +14,48 @@ void store_put_cdr_post(struct buf *out)
 	cdr_row_put_attempt_columns(out);
 	buf_puts(out, ") from stdin; select cdr_ingest()");
 }
+
+const struct pg_statement store_deck_find = {
+	"billing_deck_find",
+	"select id from rate_decks where name = $1 or id::text = $1 order by name = $1 desc limit 1", 1};
+
+const struct pg_statement store_deck_begin = {
+	"billing_deck_begin",
+	"select (extract(epoch from clock_timestamp()) * 1000000)::bigint from rate_decks where id = $1", 1};
+
+/* An import lives in one transaction. It may take longer than the statements of the connection's other users. */
+const char store_rate_stage_begin[] = "begin; set local statement_timeout = 0; select rate_stage_make()";
+const char store_rate_stage_copy[] = "copy pg_temp.rate_stage (line, prefix, destination, price, initial_price, "
+				     "connect_fee, initial, increment, grace,"
+				     " effective_from, effective_to, blocked, origin_prefix, schedule) from stdin";
+
+const struct pg_statement store_rate_repeats = {
+	"billing_rate_repeats",
+	"select line, first_line, count(*) over () from rate_stage_repeats() order by line limit 1000", 0};
+
+const struct pg_statement store_rates_apply = {
+	"billing_rates_apply",
+	"select added, changed, ended, unchanged"
+	" from rates_apply($1, date_trunc('milliseconds', clock_timestamp()), $2)",
+	2};
+
+const struct pg_statement store_import_audit = {
+	"billing_import_audit",
+	"insert into audit_log (actor, action, resource, resource_id, after) values ($1, 'import', 'rate-decks', $2,"
+	" jsonb_build_object('replace', $3::boolean, 'added', $4::bigint, 'changed', $5::bigint, 'ended', $6::bigint,"
+	" 'unchanged', $7::bigint))",
+	7};
+
+#define TIME_TEXT(column) "to_char(" column " at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+
+const struct pg_statement store_rates_page = {
+	"billing_rates_page",
+	"select prefix, destination, price, connect_fee, initial, increment, " TIME_TEXT(
+		"effective_from") ", " TIME_TEXT("effective_to") ", case when blocked then 'true' else 'false' end, "
+								 "initial_price, grace, origin_prefix,"
+								 " schedule, id from rates"
+								 " where deck_id = $1 and prefix >= $2 and (prefix, "
+								 "id) > ($2, $3::bigint)"
+								 " and (effective_to is null or effective_to > now())"
+								 " order by prefix, id limit 5000",
+	3};

@@ -15,11 +15,13 @@ create type rate_words as (
 	blocked boolean
 );
 
--- The staging table of this session: what a sheet says. effective_from null: from the moment it is stored.
+-- The staging table of this session: what a sheet says. effective_from null: from the moment it is stored; line: where
+-- in the sheet.
 create function rate_stage_make() returns void language plpgsql as $$
 begin
 	if to_regclass('pg_temp.rate_stage') is null then
 		create temp table rate_stage (
+			line bigint,
 			prefix text not null,
 			destination text not null default '',
 			price numeric(18, 9) not null,
@@ -34,6 +36,7 @@ begin
 			origin_prefix text not null default '',
 			schedule jsonb
 		) on commit delete rows;
+		create index on rate_stage (prefix);
 	else
 		delete from rate_stage;
 	end if;
@@ -46,42 +49,51 @@ end $$;
 --   ended        by `replacing`                          unchanged  what it says holds already
 -- The stage has no two rows of one key and start. Raises no_data_found (P0002) if there is no such deck.
 create function rates_apply(deck bigint, at timestamptz, replacing boolean,
-	out added bigint, out changed bigint, out ended bigint, out unchanged bigint) language plpgsql as $$
+	out added bigint, out changed bigint, out ended bigint, out unchanged bigint) language plpgsql set work_mem = '64MB' as $$
 declare
 	since timestamptz;
+	staged bigint;
 begin
 	perform from rate_decks where id = deck for update;
 	if not found then
 		raise no_data_found using message = 'no such rate deck';
 	end if;
 	analyze rate_stage;
-	select least(at, min(effective_from)) into since from rate_stage;
+	select least(at, min(effective_from)), count(*) into since, staged from rate_stage;
 
 	with incoming as (
 		select prefix, origin_prefix, schedule, md5(coalesce(schedule::text, '')) as times,
 			coalesce(effective_from, at) as starts, effective_to as ends,
 			row(destination, price, initial_price, connect_fee, initial, increment, grace, blocked)::rate_words as words
 		from rate_stage
+	), touched as ( -- what may change: of the deck or, if nothing is replaced, of the sheet's prefixes
+		select * from rates r
+		where replacing and deck_id = deck and (effective_to is null or effective_to >= since)
+		union all
+		select * from rates r
+		where not replacing and deck_id = deck and (effective_to is null or effective_to >= since)
+		  and exists (select from rate_stage s where s.prefix = r.prefix)
 	), existing as ( -- an end that is only the start of the next rate is no end of its own
 		select id, prefix, origin_prefix, md5(coalesce(schedule::text, '')) as times, effective_from as starts,
 			effective_to as stored_end,
 			nullif(effective_to, lead(effective_from) over (
 				partition by prefix, origin_prefix, md5(coalesce(schedule::text, '')) order by effective_from)) as ends,
 			row(destination, price, initial_price, connect_fee, initial, increment, grace, blocked)::rate_words as words
-		from rates r
-		where deck_id = deck and (effective_to is null or effective_to >= since)
-		  and (replacing or exists (select from rate_stage s where s.prefix = r.prefix))
+		from touched
 	), merged as (
-		select prefix, origin_prefix, times, starts, e.id, e.stored_end, i.starts is not null as fresh, i.schedule,
-			case when i.starts is null then e.ends else i.ends end as ends,
-			case when i.starts is null then e.words else i.words end as words,
-			i.starts is not null and e.starts is not null and e.words is not distinct from i.words
-				and e.ends is not distinct from i.ends as same
+		select prefix, origin_prefix, times, starts, e.id, e.stored_end, e.words as old_words, e.ends as old_ends,
+			i.starts is not null as fresh, i.schedule,
+			case when i.starts is null then e.ends else i.ends end as said_ends,
+			case when i.starts is null then e.words else i.words end as words
 		from incoming i full join existing e using (prefix, origin_prefix, times, starts)
-	), keyed as (
-		select *, bool_or(fresh) over (partition by prefix, origin_prefix, times) as named from merged
+	), keyed as ( -- the same for the ends of a sheet, as an export writes them
+		select *, bool_or(fresh) over (partition by prefix, origin_prefix, times) as named,
+			nullif(said_ends, lead(starts) over (partition by prefix, origin_prefix, times order by starts)) as ends
+		from merged
 	), compared as ( -- the rates that stay, each beside the one before it
 		select *, lag(starts) over key is not null and coalesce(lag(ends) over key > starts, true) as covered,
+			fresh and id is not null and old_words is not distinct from words
+				and old_ends is not distinct from ends as same,
 			fresh and id is null and lag(starts) over key is not null
 				and lag(words) over key is not distinct from words
 				and lag(ends) over key is not distinct from ends
@@ -89,8 +101,8 @@ begin
 		from keyed
 		where not (replacing and not fresh and starts > at)
 		window key as (partition by prefix, origin_prefix, times order by starts)
-	), timeline as (
-		select *, replacing and not named and coalesce(stored_end > at, true) as ending,
+	), timeline as materialized (
+		select *, fresh and not same as news, replacing and not named and coalesce(stored_end > at, true) as ending,
 			least(ends, lead(starts) over key) as new_end
 		from compared where not repeats
 		window key as (partition by prefix, origin_prefix, times order by starts)
@@ -101,8 +113,7 @@ begin
 			blocked = (t.words).blocked,
 			effective_to = case when t.ending then at else t.new_end end, version = r.version + 1
 		from timeline t
-		where r.id = t.id and r.deck_id = deck
-		  and (t.ending or (t.fresh and not t.same) or t.new_end is distinct from t.stored_end)
+		where r.id = t.id and (t.news or t.ending or t.new_end is distinct from t.stored_end)
 	), inserted as (
 		insert into rates (deck_id, prefix, destination, price, initial_price, connect_fee, initial, increment, grace,
 			blocked, effective_from, effective_to, origin_prefix, schedule)
@@ -110,15 +121,32 @@ begin
 			(words).initial, (words).increment, (words).grace, (words).blocked, starts, new_end, origin_prefix, schedule
 		from timeline where id is null
 	), deleted as (
-		delete from rates r using keyed k
-		where r.id = k.id and r.deck_id = deck and replacing and not k.fresh and k.starts > at
-		returning r.id
+		delete from rates r
+		where replacing and deck_id = deck and effective_from > at and not exists (
+			select from rate_stage s
+			where s.prefix = r.prefix and s.origin_prefix = r.origin_prefix
+			  and md5(coalesce(s.schedule::text, '')) = md5(coalesce(r.schedule::text, ''))
+			  and coalesce(s.effective_from, at) = r.effective_from)
+		returning 1
 	)
-	select count(*) filter (where fresh and not repeats and not same and id is null and not covered),
-		count(*) filter (where fresh and not repeats and not same and (id is not null or covered)),
-		(select count(*) from timeline where ending) + (select count(*) from deleted),
-		count(*) filter (where fresh and (repeats or same))
-	into added, changed, ended, unchanged from compared;
+	select count(*) filter (where news and id is null and not covered),
+		count(*) filter (where news and (id is not null or covered)),
+		count(*) filter (where ending) + (select count(*) from deleted)
+	into added, changed, ended from timeline;
+	unchanged := staged - added - changed;
+end $$;
+
+-- Rows of the stage that say the same key and start as an earlier line of the sheet.
+create function rate_stage_repeats() returns table (line bigint, first_line bigint) language plpgsql as $$
+begin
+	return query
+	select s.line, s.first_line
+	from (select r.line, first_value(r.line) over key as first_line
+	      from rate_stage r
+	      window key as (partition by prefix, origin_prefix, md5(coalesce(schedule::text, '')), effective_from
+	                     order by r.line)) s
+	where s.line <> s.first_line
+	order by s.line;
 end $$;
 
 -- rate_put - store one rate in a deck as POST /v1/rate-decks/{id}/rates means it, and return the row that says it (the
