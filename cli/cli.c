@@ -107,7 +107,7 @@ bool cli_parse(struct cli *cli, int argc, char **argv, const struct cli_option *
 		}
 	}
 	if (given < n_positional) {
-		cli_usage(cli, "an argument is missing");
+		cli_usage(cli, "%s is needed", cli->command->synopsis);
 		return false;
 	}
 	return true;

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's command line against a whole tandem."""
+
+import json
+import os
+import random
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+
+from story import Story, wait_for
+
+UNITS = {"0.0001 60/11 560": (["--price", "0.0001", "--initial", "60", "--increment", "11", "--duration-ms", "560000"], "566 0.000943"),
+         "0.006 30/6 32": (["--price", "0.006", "--initial", "30", "--increment", "6", "--duration-ms", "32000"], "36 0.003600"),
+         "0.1 180": (["--price", "0.1", "--duration-ms", "180000"], "180 0.300000"),
+         "0.6 60/60 61": (["--price", "0.6", "--initial", "60", "--increment", "60", "--duration-ms", "61000"], "120 1.200000"),
+         "fee": (["--price", "0.02", "--initial-price=0.01", "--connect-fee", "1", "--initial", "60", "--increment", "30",
+                  "--duration-ms", "61000"], "90 1.020000"),
+         "up to whole units": (["--price", "0.1", "--duration-ms", "1", "--rounding", "up:0"], "1 1")}
+
+
+class CommandLine(Story):
+    """One customer, a cheap and a dear vendor."""
+
+    @classmethod
+    def provision(cls, stack):
+        cls.alpha = stack.vendor("alpha", {"1": "0.02"})
+        cls.bravo = stack.vendor("bravo", {"12": "0.09"})
+        cls.customer = stack.customer("harbour", {"1": {"price": "0.06", "destination": "North America"}}, [cls.alpha, cls.bravo],
+                                      trunk={"tech_prefix": "77"})
+
+    def refused(self, *words, status=1, says=()):
+        """In one line on standard error."""
+        done = self.stack.tandem(*words, check=False)
+        lines = done.stderr.strip().splitlines()
+        self.assertEqual((done.returncode, len(lines)), (status, 1), f"{words}: {done.stderr!r}")
+        for word in says:
+            self.assertIn(word, lines[0])
+
+    def test_the_examples_of_the_manual_cost_what_it_says(self):
+        for name, (words, said) in UNITS.items():
+            with self.subTest(name):
+                self.assertEqual(self.stack.tandem("rate", *words).stdout, said + "\n")
+
+    def test_a_batch_equals_exact_fractions(self):
+        draw = random.Random(5)
+        path = os.path.join(self.stack.folder, "batch.csv")
+        rows = [(f"{draw.randrange(10**9)}e-9", draw.choice((0, 1, 30, 60)), draw.choice((1, 6, 11, 60)), draw.randrange(600000))
+                for _ in range(3000)]
+        with open(path, "w") as f:
+            f.write("price,initial_price,connect_fee,initial,increment,grace,rounding,duration_ms\n")
+            for price, initial, increment, ms in rows:
+                f.write(f"0.{int(price[:-3]):09d},,,{initial},{increment},,,{ms}\n")
+        out = self.stack.tandem("rate", "--batch", path).stdout.splitlines()
+        self.assertTrue(out[0].endswith(",duration_ms,billed_s,amount"), out[0])
+        for (price, initial, increment, ms), line in zip(rows, out[1:], strict=True):
+            seconds = -(-ms // 1000)
+            billed = 0 if not seconds else initial if seconds <= initial else initial - (initial - seconds) // increment * increment
+            exact = Fraction(int(price[:-3]), 10**9) * billed / 60
+            units = (exact * 10**6 + Fraction(1, 2)).__floor__()
+            self.assertEqual(line.split(",")[-2:], [str(billed), f"{units // 10**6}.{units % 10**6:06d}"], line)
+
+    def test_a_batch_with_a_bad_row_prints_no_amount(self):
+        path = os.path.join(self.stack.folder, "bad-batch.csv")
+        with open(path, "w") as f:
+            f.write("price,duration_ms\n0.1,1000\n0.1,long\n")
+        self.refused("rate", "--batch", path, says=["line 3", "long"])
+        self.assertEqual(self.stack.tandem("rate", "--batch", path, check=False).stdout, "")
+
+    def test_a_key_is_shown_once_and_works(self):
+        key = self.stack.tandem("apikey", "create", "--name", "watcher", "--role", "readonly").stdout
+        self.assertRegex(key, r"\Atk_[A-Za-z0-9_-]{43}\n\Z")
+        status, *_ = self.stack.api.call("GET", "/v1/carriers", headers={"Authorization": "Bearer " + key.strip()})
+        self.assertEqual(status, 200)
+        self.refused("apikey", "create", "--name", "watcher", "--role", "readonly", says=["watcher", "already"])
+        self.refused("apikey", "create", "--name", "w2", "--role", "readonly", "--carrier", "4711", says=["no carrier 4711"])
+        self.refused("apikey", "create", "--name", "w2", "--role", "king", status=2, says=["--role"])
+        self.refused("apikey", "create", "--role", "admin", status=2, says=["--name"])
+        entry = next(e for e in self.stack.api.items("/v1/audit-log") if e["actor"].startswith("cli:"))
+        self.assertEqual((entry["action"], entry["resource"]), ("create", "api-keys"))
+        self.assertNotIn(key.strip()[3:], json.dumps(list(self.stack.api.items("/v1/audit-log"))))
+
+    def test_route_says_what_the_api_says(self):
+        asked = {"trunk_id": self.customer["id"], "called": "7712125550100"}
+        said = json.loads(self.stack.tandem("route", "--trunk", str(asked["trunk_id"]), "--called", "+7712125550100", "--json").stdout)
+        shown = self.stack.api.post("/v1/route-lookups", **asked)
+        for part in ("sell", "routes", "excluded"):
+            self.assertEqual(said[part], shown[part])
+        self.assertEqual([r["trunk_id"] for r in said["routes"]], [self.alpha["id"]])
+        self.assertEqual([(e["trunk_id"], e["reason"]) for e in said["excluded"]], [(self.bravo["id"], "margin")])
+        text = self.stack.tandem("route", "--trunk", str(asked["trunk_id"]), "--called", "7712125550100").stdout
+        for word in ("North America", "0.060000", "0.020000", "margin"):
+            self.assertIn(word, text)
+        self.refused("route", "--trunk", "4711", "--called", "12125550100", says=["4711"])
+        self.refused("route", "--trunk", str(self.alpha["id"]), "--called", "12125550100", says=["no ingress trunk"])
+        self.refused("route", "--trunk", "x", "--called", "12125550100", status=2, says=["--trunk"])
+
+    def test_a_live_call_is_listed_and_hung_up(self):
+        called = self.number()
+        call, leg = self.answered(self.customer, self.alpha, "77" + called)
+        mine = wait_for("the call in `tandem calls`", lambda: [
+            c for c in json.loads(self.stack.tandem("calls", "--json").stdout) if c["state"] == "answered"])[0]
+        self.assertNotIn("_terms", mine)
+        self.assertEqual(mine["node"], "sw1")
+        self.assertIn(mine["id"], self.stack.tandem("calls").stdout)
+        self.stack.tandem("hangup", mine["id"])
+        for end in (call, leg):
+            end.expect("BYE", 5)
+            end.reply(200)
+        wait_for("no call in `tandem calls`", lambda: json.loads(self.stack.tandem("calls", "--json").stdout) == [], 5)
+        self.refused("hangup", mine["id"], says=[mine["id"]])
+
+    def test_an_export_can_be_imported_again(self):
+        path = os.path.join(self.stack.folder, "alpha.csv")
+        self.stack.tandem("rates", "export", "--deck", "alpha buy", "--file", path)
+        report = json.loads(self.stack.tandem("rates", "import", "--deck", "alpha buy", "--file", path, "--json").stdout)
+        self.assertEqual((report["unchanged"], report["added"], report["changed"]), (1, 0, 0))
+        self.refused("rates", "import", "--deck", "nobody", "--file", path, says=["nobody"])
+        self.refused("rates", "import", "--deck", "alpha buy", "--file", path + ".none", says=[path])
+
+    def test_migrations_may_run_at_once(self):
+        with ThreadPoolExecutor(3) as pool:
+            for done in pool.map(lambda _: self.stack.tandem("migrate"), range(3)):
+                self.assertIn("current", done.stdout)
+
+    def test_look_ups_are_measured(self):
+        said = json.loads(self.stack.tandem("bench-routes", "--trunk", str(self.customer["id"]), "--count", "500", "--json").stdout)
+        self.assertEqual((said["count"], said["routed"], said["rates"]), (500, 500, 3))
+        self.assertTrue(0 < said["p50_us"] <= said["p99_us"], said)
+
+    def test_doctor_finds_all_well_and_says_what_is_not(self):
+        done = self.stack.tandem("doctor", config=self.stack.node.config)
+        self.assertIn("in use by tandemd", done.stdout)
+        self.assertIn("in use by tandem-apid", done.stdout)
+        with open(self.stack.node.config) as f:
+            text = f.read()
+        path = os.path.join(self.stack.folder, "ill.conf")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent, open(path, "w") as f:
+            silent.bind(("127.0.0.1", 0))
+            f.write(text + f"[media]\nrtpengine = 127.0.0.1:{silent.getsockname()[1]}\n")
+            f.flush()
+            done = self.stack.tandem("doctor", "--json", config=path, check=False)
+        self.assertEqual(done.returncode, 1)
+        failed = [line for line in json.loads(done.stdout) if line["result"] == "failed"]
+        self.assertEqual([line["check"] for line in failed], ["rtpengine"])
+        self.assertTrue(failed[0]["hint"])
+
+    def test_wrong_usage_is_one_line_and_2(self):
+        for words in ((), ("rates",), ("rates", "burn"), ("calls", "--loud"), ("calls", "x"), ("hangup",), ("rate",),
+                      ("rate", "--price", "x", "--duration-ms", "1"), ("bench-routes", "--trunk", "1", "--count", "0")):
+            with self.subTest(words):
+                self.refused(*words, status=2)
