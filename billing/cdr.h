@@ -16,17 +16,35 @@
 #include "tariff/rate.h"
 
 enum cdr_reason { /* disconnect_reason; names by cdr_reason_name */
-	CDR_NORMAL, CDR_CANCELLED, CDR_BUSY, CDR_NO_ANSWER, CDR_CALLEE_REJECTED, CDR_NO_ACK, CDR_AUTH_FAILED, CDR_NO_ROUTE,
-	CDR_NO_RATE, CDR_REJECTED, CDR_BLOCKED, CDR_NO_BALANCE, CDR_CAPACITY, CDR_VENDOR_FAILED, CDR_MEDIA_TIMEOUT,
-	CDR_MAX_DURATION, CDR_BALANCE_EXHAUSTED, CDR_ADMIN, CDR_SESSION_EXPIRED, CDR_SWITCH_RESTART, CDR_REASONS
+		  CDR_NORMAL,
+		  CDR_CANCELLED,
+		  CDR_BUSY,
+		  CDR_NO_ANSWER,
+		  CDR_CALLEE_REJECTED,
+		  CDR_NO_ACK,
+		  CDR_AUTH_FAILED,
+		  CDR_NO_ROUTE,
+		  CDR_NO_RATE,
+		  CDR_REJECTED,
+		  CDR_BLOCKED,
+		  CDR_NO_BALANCE,
+		  CDR_CAPACITY,
+		  CDR_VENDOR_FAILED,
+		  CDR_MEDIA_TIMEOUT,
+		  CDR_MAX_DURATION,
+		  CDR_BALANCE_EXHAUSTED,
+		  CDR_ADMIN,
+		  CDR_SESSION_EXPIRED,
+		  CDR_SWITCH_RESTART,
+		  CDR_REASONS
 };
 enum cdr_party { CDR_CALLER, CDR_CALLEE, CDR_SWITCH, CDR_PARTIES };
 
 const char *cdr_reason_name(enum cdr_reason r); /* "normal", "no_answer", ... */
 const char *cdr_party_name(enum cdr_party p);	/* "caller", ... */
 
-struct cdr_side { /* what one side is rated by */
-	bool rated;		 /* a rate was found; else all below is NULL in the row */
+struct cdr_side {   /* what one side is rated by */
+	bool rated; /* a rate was found; else all below is NULL in the row */
 	const char *prefix;
 	struct rate_terms terms; /* of the rate in force at started_at; price in the row is terms.price_n */
 	const char *currency;	 /* ISO 4217 */
@@ -37,8 +55,9 @@ struct cdr_side { /* what one side is rated by */
 struct cdr_attempt {
 	int64_t trunk_id, carrier_id;
 	int64_t started_us, progress_us, answered_us, ended_us;
-	int sip_code;		/* its final answer; 408 for silence, 0 if it never had one (cancelled, transport) */
-	const char *reason;	/* a word: answered, busy, no_response, no_progress, no_answer, transport_error, cancelled, failed, late_answer, ... */
+	int sip_code;	    /* its final answer; 408 for silence, 0 if it never had one (cancelled, transport) */
+	const char *reason; /* a word: answered, busy, no_response, no_progress, no_answer, transport_error, cancelled,
+			       failed, late_answer, ... */
 	const char *buy_prefix; /* NULL: none */
 	int64_t buy_price_n;
 	const char *b_call_id;
@@ -53,10 +72,10 @@ struct cdr {
 	int64_t started_us, progress_us, answered_us, ended_us;
 	int64_t ingress_carrier_id, ingress_trunk_id, egress_carrier_id, egress_trunk_id;
 	const char *calling_in, *called_in, *calling_out, *called_out, *destination;
-	int64_t pdd_ms;	      /* INVITE to the first 18x or final answer that the caller was sent; -1 none */
-	int64_t duration_ms;  /* by the monotonic clock; 0 if not answered */
-	int sip_code;	      /* final answer sent to the caller; 0 none */
-	int q850_cause;	      /* 0 none */
+	int64_t pdd_ms;	     /* INVITE to the first 18x or final answer that the caller was sent; -1 none */
+	int64_t duration_ms; /* by the monotonic clock; 0 if not answered */
+	int sip_code;	     /* final answer sent to the caller; 0 none */
+	int q850_cause;	     /* 0 none */
 	enum cdr_reason reason;
 	enum cdr_party party;
 	struct cdr_side sell, buy;

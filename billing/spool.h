@@ -40,11 +40,11 @@ void spool_answered(struct spool *s, struct cdr *c);
 void spool_close(struct spool *s, struct cdr *c);
 
 struct spool_stats {
-	uint64_t reserved, queued;	   /* in memory */
-	uint64_t on_disk;		   /* committed, not yet in PostgreSQL */
-	uint64_t open_calls;		   /* answered, not closed */
-	uint64_t posted, refused;	   /* since start; refused: set aside because PostgreSQL would not have the row */
-	int64_t oldest_us;		   /* when the oldest waiting record was closed; 0 none */
+	uint64_t reserved, queued; /* in memory */
+	uint64_t on_disk;	   /* committed, not yet in PostgreSQL */
+	uint64_t open_calls;	   /* answered, not closed */
+	uint64_t posted, refused;  /* since start; refused: set aside because PostgreSQL would not have the row */
+	int64_t oldest_us;	   /* when the oldest waiting record was closed; 0 none */
 	bool database_up, disk_low;
 };
 void spool_stats(struct spool *s, struct spool_stats *out); /* [any] */
