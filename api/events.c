@@ -18,6 +18,7 @@
 #define LISTENERS_MAX 256
 #define LISTENER_BUFFER_MAX (1024 * 1024)
 #define KEEPALIVE_US (15 * 1000000LL)
+#define SILENCE_US (2 * KEEPALIVE_US + 1000000)
 #define WAKE_MS 500
 #define BLOCK_BYTES 8192
 #define REDIS_TIMEOUT_MS 2000
@@ -40,7 +41,8 @@ struct events {
 	bool heard; /* subscribed now */
 	bool closed;
 	_Atomic bool stopping;
-	int64_t keepalive_us;
+	int64_t keepalive_us; /* when listeners and Redis are next told that we are there */
+	int64_t heard_us;     /* when Redis last said anything */
 };
 
 /* Under the lock: something is there to be sent (or the end). */
@@ -120,27 +122,38 @@ static void heard_reply(struct events *e, const redisReply *reply)
 	free(text);
 }
 
-static void keepalive(struct events *e)
+/* False if Redis has been silent for too long: a PING goes with each round, so that it would have answered. */
+static bool keepalive(struct events *e, redisContext *c)
 {
 	int64_t now = clock_mono_us();
+	int done = 0;
 
 	if (now < e->keepalive_us)
-		return;
+		return true;
 	e->keepalive_us = now + KEEPALIVE_US;
 	tell_all(e, ": still here\n\n");
+	if (now - e->heard_us > SILENCE_US || redisAppendCommand(c, "PING") != REDIS_OK)
+		return false;
+	while (!done)
+		if (redisBufferWrite(c, &done) != REDIS_OK)
+			return false;
+	return true;
 }
 
 /* Read what Redis publishes until it is gone or we stop. */
 static void hear(struct events *e, redisContext *c)
 {
+	e->heard_us = clock_mono_us();
 	while (!e->stopping) {
 		struct pollfd p = {.fd = c->fd, .events = POLLIN};
 		int n = poll(&p, 1, WAKE_MS);
-		keepalive(e);
+		if (!keepalive(e, c))
+			return;
 		if (n <= 0)
 			continue;
 		if (redisBufferRead(c) != REDIS_OK)
 			return;
+		e->heard_us = clock_mono_us();
 		for (;;) {
 			void *reply = NULL;
 			if (redisReaderGetReply(c->reader, &reply) != REDIS_OK)

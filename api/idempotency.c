@@ -55,6 +55,9 @@ static int replay(struct request *r, const PGresult *row, const char *print)
 		request_problem(r, 409, "This Idempotency-Key was used, but its answer can no longer be read.");
 		return -1;
 	}
+	json_t *object = json_loads(body, 0, NULL);
+	request_etag(r, object);
+	json_decref(object);
 	buf_reset(&r->answer.body);
 	buf_puts(&r->answer.body, body);
 	free(body);

@@ -275,6 +275,25 @@ static void *keeper_thread(void *arg)
 	return NULL;
 }
 
+static void release(struct importer **i)
+{
+	pg_free(&(*i)->work);
+	pg_free(&(*i)->status);
+	pthread_cond_destroy(&(*i)->wake);
+	pthread_mutex_destroy(&(*i)->lock);
+	free(*i);
+	*i = NULL;
+}
+
+static void runner_stop(struct importer *i)
+{
+	pthread_mutex_lock(&i->lock);
+	i->stopping = true;
+	pthread_cond_signal(&i->wake);
+	pthread_mutex_unlock(&i->lock);
+	pthread_join(i->runner, NULL);
+}
+
 struct importer *importer_start(struct service *service)
 {
 	struct importer *i = xcalloc(1, sizeof(*i));
@@ -289,10 +308,12 @@ struct importer *importer_start(struct service *service)
 	i->status = pg_new(&(struct pg_options){.url = url,
 						.application_name = "tandem-apid import status",
 						.statement_timeout_ms = SERVICE_STATEMENT_TIMEOUT_MS});
-	if (pthread_create(&i->runner, NULL, runner_thread, i) != 0)
-		return NULL;
-	if (pthread_create(&i->keeper, NULL, keeper_thread, i) != 0)
-		return NULL;
+	if (pthread_create(&i->runner, NULL, runner_thread, i) != 0) {
+		release(&i);
+	} else if (pthread_create(&i->keeper, NULL, keeper_thread, i) != 0) {
+		runner_stop(i);
+		release(&i);
+	}
 	return i;
 }
 
@@ -300,18 +321,9 @@ void importer_stop(struct importer **i)
 {
 	if (*i == NULL)
 		return;
-	pthread_mutex_lock(&(*i)->lock);
-	(*i)->stopping = true;
-	pthread_cond_signal(&(*i)->wake);
-	pthread_mutex_unlock(&(*i)->lock);
-	pthread_join((*i)->runner, NULL);
+	runner_stop(*i);
 	pthread_join((*i)->keeper, NULL);
-	pg_free(&(*i)->work);
-	pg_free(&(*i)->status);
-	pthread_cond_destroy(&(*i)->wake);
-	pthread_mutex_destroy(&(*i)->lock);
-	free(*i);
-	*i = NULL;
+	release(i);
 }
 
 bool importer_has_room(struct importer *i)

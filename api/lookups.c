@@ -184,9 +184,11 @@ void route_lookup(struct request *r)
 			   .calling = calling != NULL ? calling : "",
 			   .now = at == NULL,
 			   .at_us = clock_wall_us()};
+	json_t *out = NULL;
 	if (at != NULL && clock_parse(at, &q.at_us) != 0)
-		q.at_us = clock_wall_us(); /* fields_check has normalised it: not reached */
-	json_t *out = look_up(r, &q);
+		answer_field(r, "at", "is not a time");
+	else
+		out = look_up(r, &q);
 	if (out != NULL) {
 		request_answer_json(r, 200, out);
 		keep(r);

@@ -37,7 +37,8 @@ static const char *time_value(struct request *r, const char *text)
 		if (clock_parse(copy, &us) != 0)
 			return NULL;
 	}
-	return us <= 0 ? NULL : arena_strdup(r->arena, clock_format(us, out));
+	/* 0 has no text: before all calls is as good as the first moment of 1970. */
+	return us <= 0 ? "1970-01-01T00:00:00Z" : arena_strdup(r->arena, clock_format(us, out));
 }
 
 static const char *number_value(struct request *r, const char *text)

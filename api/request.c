@@ -214,6 +214,14 @@ void request_answer_json(struct request *r, int status, const json_t *value)
 	free(text);
 }
 
+void request_etag(struct request *r, const json_t *object)
+{
+	const json_t *version = json_object_get(object, "version");
+
+	if (version != NULL)
+		r->answer.etag = arena_printf(r->arena, "\"%" JSON_INTEGER_FORMAT "\"", json_integer_value(version));
+}
+
 void request_answer_text(struct request *r, int status, const char *json_text)
 {
 	buf_reset(&r->answer.body);

@@ -110,6 +110,7 @@ json_t *request_json(struct request *r);
 
 void request_answer(struct request *r, int status, const char *type); /* body is in answer.body already, or none */
 void request_answer_json(struct request *r, int status, const json_t *value);
+void request_etag(struct request *r, const json_t *object); /* its version, if it has one */
 void request_answer_text(struct request *r, int status, const char *json_text);
 /* request_problem - application/problem+json; detail is a sentence for the caller and holds nothing of the backend */
 void request_problem(struct request *r, int status, const char *fmt, ...) printf_like(3, 4);

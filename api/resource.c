@@ -37,19 +37,11 @@ static json_t *masked(const struct resource *res, const json_t *object)
 	return copy;
 }
 
-static void set_etag(struct request *r, const json_t *object)
-{
-	const json_t *version = json_object_get(object, "version");
-
-	if (version != NULL)
-		r->answer.etag = arena_printf(r->arena, "\"%" JSON_INTEGER_FORMAT "\"", json_integer_value(version));
-}
-
 static void answer_object(struct request *r, const struct resource *res, int status, json_t *object)
 {
 	fields_hide(res->fields, res->n, object, request_is_bound(r));
 	request_answer_json(r, status, object);
-	set_etag(r, object);
+	request_etag(r, object);
 }
 
 /* 404 if the object named before this collection in the path is not there for this caller. */

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -18,6 +16,7 @@
 #include "api/auth.h"
 #include "api/endpoint.h"
 #include "api/events.h"
+#include "api/listen.h"
 #include "api/metrics.h"
 #include "api/pool.h"
 #include "api/request.h"
@@ -33,7 +32,6 @@
 #define CSV_LIMIT_US (900 * 1000000LL)
 #define ANSWER_LIMIT_US (300 * 1000000LL)
 #define DISCARD_MAX (64LL * 1024 * 1024) /* of a body that is refused: beyond, the connection is closed */
-#define FILE_MAX (1024 * 1024)
 
 /* A connection and until when its present state may last; the reaper shuts down what is late. */
 struct connection {
@@ -492,62 +490,6 @@ static void on_mhd_log(void *cls, const char *fmt, va_list ap)
 	log_event(LOG_LEVEL_DEBUG, "http", "detail=%s", log_quote(text, quoted, sizeof(quoted)));
 }
 
-/* "host:port" with a numeric host, IPv6 in brackets */
-static int address_parse(const char *text, struct addrinfo **out)
-{
-	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
-	char host[80];
-	const char *colon = strrchr(text, ':');
-
-	if (colon == NULL || (size_t)(colon - text) >= sizeof(host))
-		return -EINVAL;
-	snprintf(host, sizeof(host), "%.*s", (int)(colon - text), text);
-	size_t len = strlen(host);
-	char *bare = host;
-	if (host[0] == '[' && host[len - 1] == ']') {
-		host[len - 1] = '\0';
-		bare = host + 1;
-	}
-	return getaddrinfo(bare, colon + 1, &hints, out) == 0 ? 0 : -EINVAL;
-}
-
-static int socket_open(struct server *s, const char *listen_text, struct status *st)
-{
-	struct sockaddr_storage bound;
-	socklen_t bound_len = sizeof(bound);
-	struct addrinfo *a = NULL;
-	int one = 1, err = 0;
-
-	if (address_parse(listen_text, &a) != 0)
-		return status_set(st, -EINVAL, "[api] listen = %s is no host:port", listen_text);
-	s->fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->fd < 0 || setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
-	    bind(s->fd, a->ai_addr, a->ai_addrlen) != 0 || listen(s->fd, 511) != 0 ||
-	    getsockname(s->fd, (struct sockaddr *)&bound, &bound_len) != 0) {
-		err = -errno;
-		status_set(st, err, "can't listen on %s: %s", listen_text, strerror(-err));
-	} else {
-		s->port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-							    : ((struct sockaddr_in *)&bound)->sin_port);
-	}
-	freeaddrinfo(a);
-	return err;
-}
-
-static int file_read(const char *path, char **out, struct status *st)
-{
-	FILE *f = fopen(path, "re");
-
-	if (f == NULL)
-		return status_set(st, -errno, "can't read %s: %s", path, strerror(errno));
-	*out = xcalloc(1, FILE_MAX + 1);
-	size_t n = fread(*out, 1, FILE_MAX + 1, f);
-	fclose(f);
-	if (n == 0 || n > FILE_MAX)
-		return status_set(st, -EINVAL, "%s is empty or too large for a PEM file", path);
-	return 0;
-}
-
 static int daemon_start(struct server *s, struct status *st)
 {
 	bool tls = s->certificate != NULL;
@@ -584,10 +526,10 @@ int server_start(struct server **out, struct service *service, struct status *st
 	s->fd = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	if (settings->api_tls_certificate[0] != '\0' &&
-	    ((err = file_read(settings->api_tls_certificate, &s->certificate, st)) != 0 ||
-	     (err = file_read(settings->api_tls_key, &s->key, st)) != 0))
+	    ((err = listen_pem(settings->api_tls_certificate, &s->certificate, st)) != 0 ||
+	     (err = listen_pem(settings->api_tls_key, &s->key, st)) != 0))
 		goto fail;
-	if ((err = socket_open(s, settings->api_listen, st)) != 0)
+	if ((err = listen_open(settings->api_listen, &s->fd, &s->port, st)) != 0)
 		goto fail;
 	if (pthread_create(&s->reaper, NULL, reaper_thread, s) != 0) {
 		err = status_set(st, -EAGAIN, "no thread can be had");
@@ -635,7 +577,8 @@ void server_stop(struct server **s)
 	MHD_stop_daemon((*s)->daemon);
 	(*s)->stopping = true;
 	pthread_join((*s)->reaper, NULL);
-	OPENSSL_cleanse((*s)->key != NULL ? (*s)->key : (char[1]){0}, (*s)->key != NULL ? strlen((*s)->key) : 1);
+	if ((*s)->key != NULL)
+		OPENSSL_cleanse((*s)->key, strlen((*s)->key));
 	free((*s)->certificate);
 	free((*s)->key);
 	pthread_mutex_destroy(&(*s)->lock);

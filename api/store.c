@@ -116,6 +116,10 @@ static void answer_failure(struct request *r, int err, const char *what, const s
 		request_problem(r, 422, "The database refused a value.");
 		break;
 	default:
+		if (strcmp(pg_sqlstate(r->pg), "55P03") == 0) { /* lock_not_available: an import holds the deck, say */
+			request_problem(r, 503, "Another change of the same objects takes its time; try again.");
+			break;
+		}
 		log_failure(r, what, st);
 		if (schema_differs(r))
 			request_problem(r, 503, "The database is not at this program's version; run tandem migrate.");

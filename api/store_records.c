@@ -83,7 +83,7 @@ STATEMENT(import_orphans, 1,
 	  "'the server that ran this import stopped; if the deck''s rates_version has not risen nothing was applied: "
 	  "send the file again'))) "
 	  "where status in ('queued', 'running') and worker is distinct from $1 and heartbeat_at < now() - interval "
-	  "'60 seconds' "
+	  "'30 seconds' "
 	  "returning id");
 
 /* CDRs, newest first: the cursor is "microseconds:id". Filters from, to, carrier_id, trunk_id, called, calling,
