@@ -19,7 +19,7 @@
 
 #define COMMAND_MS 400		/* a hung Redis must not hold up the loader */
 #define REST_US (3 * 1000000LL) /* how long it is left alone after that */
-#define CHUNK_BYTES ((size_t)1 << 20)
+#define CHUNK_BYTES ((size_t)256 << 10)
 #define IMAGE_MAX ((size_t)4 << 30)
 #define WRITER_MS "30000"
 #define CONFIG_KEY "{tandem}:config"
@@ -185,13 +185,16 @@ static void image_put(struct cache *c, const struct deck *d)
 	size_t length, chunks = 0;
 	const uint8_t *image = deck_image(d, &length);
 
-	if (!redis_ready(c) || !writer_lock(c, w->source, w->id, &lock))
-		goto out;
 	int err = pointer_get(c, w->source, w->id, &old);
+	if (err == 0 && old.version >= w->version)
+		goto out; /* it is there already */
 	if (err == -ENOENT)
-		old = (struct pointer){0}, err = 0;
-	else if (err == 0 && old.version >= w->version)
-		goto unlock; /* it is there already */
+		old = (struct pointer){0};
+	else if (err != 0)
+		goto out;
+	if (!writer_lock(c, w->source, w->id, &lock))
+		goto out;
+	err = 0;
 	for (size_t at = 0; at < length && err == 0; at += CHUNK_BYTES)
 		err = put(c, chunk_key(&key, w->source, w->id, w->version, chunks++), image + at,
 			  length - at < CHUNK_BYTES ? length - at : CHUNK_BYTES);
@@ -200,7 +203,6 @@ static void image_put(struct cache *c, const struct deck *d)
 		err = put(c, deck_key(&key, w->source, w->id), value.text, value.len);
 	for (size_t i = 0; i < old.chunks && err == 0; i++)
 		drop(c, chunk_key(&key, w->source, w->id, old.version, i));
-unlock:
 	drop(c, lock.text);
 out:
 	buf_free(&key);
@@ -414,9 +416,11 @@ int cache_deck_get(struct cache *c, uint64_t source, int64_t id, int64_t version
 
 void cache_deck_put(struct cache *c, const struct deck *d)
 {
+	const struct deck_words *w = deck_words(d);
 	size_t len;
 	const void *image = deck_image(d, &len);
-	file_put(c, deck_words(d)->id, image, len);
+	if (file_version(c, w->source, w->id) != w->version)
+		file_put(c, w->id, image, len);
 	image_put(c, d);
 }
 
@@ -439,8 +443,10 @@ json_t *cache_document_get(struct cache *c)
 	if (bytes != NULL)
 		of_disk = json_loadb((const char *)bytes, len, 0, NULL);
 	free(bytes);
-	/* Disk alone knows whose database this node last used; Redis may know more of the same one. */
-	if (of_redis != NULL && (of_disk == NULL || document_version(of_redis) >= document_version(of_disk))) {
+	/* The disk knows which database this node last used; Redis may know more, but of the same one only. */
+	if (of_redis != NULL &&
+	    (of_disk == NULL || (json_equal(json_object_get(of_redis, "source"), json_object_get(of_disk, "source")) &&
+				 document_version(of_redis) >= document_version(of_disk)))) {
 		json_decref(of_disk);
 		return of_redis;
 	}

@@ -84,6 +84,9 @@ static bool prefixes_fit(const struct deck *d)
 	for (uint32_t i = 0; i < image_short_slot(d->index_digits, 0); i++)
 		if (d->shorts[i] > d->n_short)
 			return false;
+	for (uint32_t i = 0; i < d->n_long; i++)
+		if (d->longs[i].high >> 60 == 0)
+			return false;
 	if (d->first == NULL)
 		return nodes == d->n_rates;
 	for (uint32_t i = 0; i < nodes; i++)

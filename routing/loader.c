@@ -16,9 +16,10 @@
 #include "routing/snapshot_priv.h"
 #include "routing/store.h"
 
-#define POLL_MS 1000	   /* the version table is read at least that often */
-#define SLICE_MS 100	   /* how long a stop may go unnoticed */
-#define STATEMENT_MS 20000 /* a page of a deck on a busy server */
+#define POLL_MS 1000	  /* the version table is read at least that often */
+#define SLICE_MS 100	  /* how long a stop may go unnoticed */
+#define STATEMENT_MS 5000 /* far more than a page of a deck takes; a hung server is left after that */
+#define REMEMBER_MS 60000 /* how often the caches are looked after: Redis may have lost everything */
 #define US_PER_MS 1000
 
 struct loader {
@@ -31,6 +32,7 @@ struct loader {
 	uint64_t generation; /* of the connection that listens */
 	json_t *document;    /* in force; NULL until something was loaded */
 	bool of_database;    /* and it came from there, not from a cache */
+	int64_t remember_us; /* when the caches are looked after next */
 	struct deck **deck;  /* in force, a reference each */
 	size_t n_decks;
 	char trouble[512]; /* what was last said about the database; "" if all was well */
@@ -194,8 +196,9 @@ static int deck_get(struct loader *l, int64_t id, int64_t version, uint64_t sour
 static void remember(struct loader *l, struct deck *const *fresh, size_t n)
 {
 	cache_document_put(l->cache, l->document);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && !atomic_load(&l->stop); i++)
 		cache_deck_put(l->cache, fresh[i]);
+	l->remember_us = clock_mono_us() + REMEMBER_MS * US_PER_MS;
 }
 
 static void say_loaded(const struct loader *l, size_t n_built, int64_t began_us)
@@ -267,6 +270,8 @@ static int look(struct loader *l, struct status *st)
 		err = store_versions(l->pg, &v, &n, st);
 	if (err == 0 && !up_to_date(l, v, n))
 		err = load(l, v, n, st);
+	else if (err == 0 && clock_mono_us() >= l->remember_us)
+		remember(l, l->deck, l->n_decks);
 	free(v);
 	return err;
 }

@@ -10,7 +10,7 @@
 #include "lib/buf.h"
 #include "lib/log.h"
 
-#define PAGE_ROWS 50000
+#define PAGE_ROWS 20000
 
 /* ---- statements ---- */
 
