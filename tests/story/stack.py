@@ -3,6 +3,7 @@
 
 import itertools
 import os
+import re
 import select
 import shutil
 import socket
@@ -289,3 +290,15 @@ class Stack:
         """Until what was changed by the API holds on every node: by the contract 2 s after the answer, and no sooner, so
         that a switch that is slower than its word breaks the story."""
         time.sleep(max(0.0, self.api.changed_at + 2.0 - time.monotonic()))
+
+    def in_force(self, limit=60):
+        """Until every node says that it has the configuration's present version: for benches and the demo, where a busy machine
+        that compiles large decks late is no failure."""
+        wanted = int(self.postgres.psql("select version from config_version"))
+
+        def has(node):
+            said = re.findall(r'"configuration in force" version=(\d+)', node.process.log())
+            return said and int(said[-1]) >= wanted
+
+        for node in self.nodes:
+            wait_for(f"version {wanted} of the configuration on {node.name}", lambda n=node: has(n), limit)
