@@ -1,0 +1,92 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The rates of a prefix follow each other in time: what a new one ends, and what it leaves alone.
+begin;
+select plan(33);
+
+insert into rate_decks (name, side, currency) values ('deck', 'sell', 'EUR'), ('other', 'sell', 'EUR');
+create function deck(n text default 'deck') returns bigint language sql as $$ select id from rate_decks where name = n $$;
+-- All rates of a prefix as "price from..to", oldest first; days only.
+create function history(p text, d text default 'deck') returns text language sql as $$
+	select string_agg(trim_scale(price) || ' ' || to_char(effective_from at time zone 'UTC', 'YYYY-MM-DD') || '..'
+		|| coalesce(to_char(effective_to at time zone 'UTC', 'YYYY-MM-DD'), ''), ', ' order by effective_from)
+	from rates where prefix = p and deck_id = deck(d)
+$$;
+create function put(p text, price text, starts text default null, ends text default null) returns text language sql as $$
+	select trim_scale((rate_put(deck(), jsonb_build_object('prefix', p, 'price', price, 'effective_from', starts,
+		'effective_to', ends))).price)::text
+$$;
+create type counts as (added bigint, changed bigint, ended bigint, unchanged bigint);
+create function sheet(at timestamptz, replacing boolean, lines text) returns counts language plpgsql as $$
+declare
+	result counts;
+begin
+	perform rate_stage_make();
+	insert into rate_stage (prefix, price, effective_from, effective_to)
+	select f[1], f[2]::numeric, nullif(f[3], '')::timestamptz, nullif(f[4], '')::timestamptz
+	from (select string_to_array(line, ',') as f from unnest(string_to_array(lines, E'\n')) line) s;
+	select * into result from rates_apply(deck(), at, replacing);
+	return result;
+end $$;
+set local timezone = 'UTC';
+
+-- One rate at a time.
+select is(put('49', '0.01', '2020-01-01'), '0.01', 'the first rate of a prefix');
+select is(history('49'), '0.01 2020-01-01..', 'has no end');
+select is(put('49', '0.02', '2099-03-01'), '0.02', 'a later rate');
+select is(history('49'), '0.01 2020-01-01..2099-03-01, 0.02 2099-03-01..', 'ends the earlier one');
+select is(put('49', '0.03', '2099-02-01'), '0.03', 'a rate between two');
+select is(history('49'), '0.01 2020-01-01..2099-02-01, 0.03 2099-02-01..2099-03-01, 0.02 2099-03-01..',
+	'ends the one before and itself where the next begins');
+select is(put('49', '0.04', '2099-02-01'), '0.04', 'the same start again');
+select is(history('49'), '0.01 2020-01-01..2099-02-01, 0.04 2099-02-01..2099-03-01, 0.02 2099-03-01..',
+	'changes the rate in place');
+select is(put('49', '0.010', null), '0.01', 'a rate that says what holds');
+select is((select count(*) from rates where prefix = '49'), 3::bigint, 'adds no row');
+select is(put('49', '0.05', '2098-01-01', '2098-02-01'), '0.05', 'a rate with an end');
+select is(history('49'), '0.01 2020-01-01..2098-01-01, 0.05 2098-01-01..2098-02-01, 0.04 2099-02-01..2099-03-01, '
+	'0.02 2099-03-01..', 'ends the one it starts in for good');
+select is(put('49', '0.06', '2019-01-01'), '0.06', 'a rate before all others');
+select is(left(history('49'), 45), '0.06 2019-01-01..2020-01-01, 0.01 2020-01-01.', 'ends where the first begins');
+
+select is((rate_put(deck(), '{"prefix": "49", "price": "0.07", "origin_prefix": "44"}')).origin_prefix, '44',
+	'a rate for an origin');
+select is((rate_put(deck(), '{"prefix": "49", "price": "0.08", "schedule": [{"days": [6, 7]}]}')).price, 0.08,
+	'a rate for a schedule');
+select is((select count(*) from rates where prefix = '49' and effective_to is null), 3::bigint,
+	'stand beside the one without');
+select throws_ok($$ select rate_put(0, '{"prefix": "49", "price": "1"}') $$, 'P0002', 'no such rate deck',
+	'a deck that is not there is an error');
+select throws_ok(format($$ select rate_put(%s, '{"prefix": "4x", "price": "1"}') $$, deck()), '23514', null,
+	'a prefix holds digits');
+
+-- Sheets.
+select is(sheet('2030-01-01', false, E'1,0.1,\n2,0.2,\n3,0.3,'), row(3, 0, 0, 0)::counts, 'a first sheet adds');
+select is(sheet('2030-02-01', false, E'1,0.1,\n2,0.25,'), row(0, 1, 0, 1)::counts, 'a second one changes what differs');
+select is(history('1') || ' | ' || history('2') || ' | ' || history('3'),
+	'0.1 2030-01-01.. | 0.2 2030-01-01..2030-02-01, 0.25 2030-02-01.. | 0.3 2030-01-01..', 'and leaves what it lacks');
+select is(sheet('2030-03-01', false, E'4,0.4,\n4,0.5,2030-06-01\n1,0.15,2030-06-01'), row(1, 2, 0, 0)::counts,
+	'now and later in one sheet');
+select is(history('4'), '0.4 2030-03-01..2030-06-01, 0.5 2030-06-01..', 'follow each other');
+select is(sheet('2030-03-02', false, '4,0.4,2030-03-01,2030-06-01'), row(0, 0, 0, 1)::counts,
+	'an end that is the next one''s start is no change');
+
+delete from rates where prefix = '49';
+select is(sheet('2030-04-01', true, E'1,0.1,\n2,0.26,'), row(0, 1, 4, 1)::counts,
+	'a replacing sheet ends what it lacks');
+select is(history('1') || ' | ' || history('2') || ' | ' || history('3') || ' | ' || history('4'),
+	'0.1 2030-01-01.. | 0.2 2030-01-01..2030-02-01, 0.25 2030-02-01..2030-04-01, 0.26 2030-04-01.. | '
+	'0.3 2030-01-01..2030-04-01 | 0.4 2030-03-01..2030-04-01', 'what holds ends, what has not begun goes');
+select is(sheet('2030-05-01', true, E'1,0.1,\n2,0.26,'), row(0, 0, 0, 2)::counts, 'once more, and nothing changes');
+select is((select count(*) from rates where deck_id = deck('other')), 0::bigint, 'another deck is not touched');
+
+-- What the nodes hear.
+create temp table before as select rates_version from rate_decks where id = deck();
+select is(sheet('2030-06-01', false, '1,0.1,'), row(0, 0, 0, 1)::counts, 'a sheet without news');
+select is((select rates_version from rate_decks where id = deck()), (select rates_version from before),
+	'leaves the deck''s version');
+select is(sheet('2030-06-02', false, '1,0.2,'), row(0, 1, 0, 0)::counts, 'one with news');
+select cmp_ok((select rates_version from rate_decks where id = deck()), '>', (select rates_version from before),
+	'raises it');
+
+select * from finish();
+rollback;
