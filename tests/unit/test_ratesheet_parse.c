@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "billing/ratesheet_parse.h"
+
+#define NOW_US INT64_C(1767225600000000) /* 2026-01-01T00:00:00Z */
+#define FIELDS_MAX 16
+
+static char *record; /* the fields of the last split point into it */
+
+static size_t split(const char *text, char *field[FIELDS_MAX])
+{
+	size_t n = 0;
+	char *rest;
+
+	free(record);
+	rest = record = strdup(text);
+	while (n < FIELDS_MAX && (field[n] = strsep(&rest, "|")) != NULL)
+		n++;
+	return n;
+}
+
+static int header(const char *text, struct sheet_header *h, struct status *st)
+{
+	char *field[FIELDS_MAX];
+	size_t n = split(text, field);
+
+	return sheet_header_read(field, n, h, st);
+}
+
+/* One row under a header; the reason against it, or "". */
+static const char *row(const char *titles, const char *text, struct sheet_row *out)
+{
+	static struct status st;
+	struct sheet_header h;
+	char *field[FIELDS_MAX];
+	size_t n;
+
+	st.text[0] = '\0';
+	assert_int_equal(header(titles, &h, &st), 0);
+	n = split(text, field);
+	int err = sheet_row_read(&h, field, n, NOW_US, out, &st);
+	assert_int_equal(err, st.text[0] == '\0' ? 0 : -EINVAL);
+	return st.text;
+}
+
+static void the_contracts_header_is_known_in_any_order(void **state)
+{
+	struct sheet_header h;
+	struct status st;
+
+	assert_int_equal(header("prefix|destination|price|connect_fee|initial|increment|effective_from|effective_to|"
+				"blocked|initial_price|grace|origin_prefix|schedule",
+				&h, &st),
+			 0);
+	for (int i = 0; i < SHEET_COLUMNS; i++)
+		assert_int_equal(h.at[i], i);
+	assert_int_equal(header("price|prefix", &h, &st), 0);
+	assert_int_equal(h.at[SHEET_PREFIX], 1);
+	assert_int_equal(h.at[SHEET_DESTINATION], -1);
+}
+
+static void vendors_names_for_the_columns_are_understood(void **state)
+{
+	static const char *const sheets[] = {
+		"Code|Rate",	     "Dial Code|Rate per min",	  "dial_code|price_per_minute", "dialcode|rate_per_min",
+		"PREFIX|Rate / min", "code|rate|Country|Comments"};
+	struct sheet_header h;
+	struct status st;
+
+	for (size_t i = 0; i < sizeof(sheets) / sizeof(sheets[0]); i++) {
+		assert_int_equal(header(sheets[i], &h, &st), 0);
+		assert_int_equal(h.at[SHEET_PREFIX], 0);
+		assert_int_equal(h.at[SHEET_PRICE], 1);
+	}
+}
+
+static void a_header_that_cannot_be_used_says_why(void **state)
+{
+	struct sheet_header h;
+	struct status st;
+
+	assert_int_equal(header("prefix|destination", &h, &st), -EINVAL);
+	assert_non_null(strstr(st.text, "no column \"price\""));
+	assert_int_equal(header("49|0.01", &h, &st), -EINVAL);
+	assert_int_equal(header("prefix|price|conect_fee", &h, &st), -EINVAL);
+	assert_non_null(strstr(st.text, "unknown column \"conect_fee\""));
+	assert_int_equal(header("prefix|code|price", &h, &st), -EINVAL);
+	assert_non_null(strstr(st.text, "two columns for prefix"));
+}
+
+static void a_row_says_what_it_says_and_no_more(void **state)
+{
+	struct sheet_row r;
+
+	assert_string_equal(row("prefix|price", " 49 | 0.0125 ", &r), "");
+	assert_string_equal(r.prefix, "49");
+	assert_int_equal(r.price_n, 12500000);
+	assert_int_equal(r.initial_s, -1);
+	assert_int_equal(r.increment_s, -1);
+	assert_int_equal(r.effective_from_us, 0);
+	assert_false(r.has_initial_price);
+	assert_false(r.blocked);
+	assert_null(r.schedule);
+}
+
+static void intervals_come_in_two_columns_or_as_a_pair(void **state)
+{
+	struct sheet_row r;
+
+	assert_string_equal(row("prefix|price|initial|increment", "49|1|30|6", &r), "");
+	assert_int_equal(r.initial_s, 30);
+	assert_int_equal(r.increment_s, 6);
+	assert_string_equal(row("prefix|price|min/inc", "49|1|60/60", &r), "");
+	assert_int_equal(r.initial_s, 60);
+	assert_int_equal(r.increment_s, 60);
+	assert_string_equal(row("prefix|price|billing", "49|1|1 - 1", &r), "");
+	assert_int_equal(r.increment_s, 1);
+	assert_string_equal(row("prefix|price|increments", "49|1|0/1", &r), "");
+	assert_int_equal(r.initial_s, 0);
+	assert_non_null(strstr(row("prefix|price|min|increment", "49|1|30|60/60", &r), "both"));
+	assert_non_null(strstr(row("prefix|price|increment", "49|1|0", &r), "from 1 to"));
+	assert_non_null(strstr(row("prefix|price|increment", "49|1|60/", &r), "increment"));
+	assert_non_null(strstr(row("prefix|price|initial", "49|1|-1", &r), "initial"));
+	assert_non_null(strstr(row("prefix|price|initial", "49|1|1e3", &r), "initial"));
+}
+
+static void prices_are_exact_decimals(void **state)
+{
+	struct sheet_row r;
+
+	assert_string_equal(row("prefix|price", "49|0.000000001", &r), "");
+	assert_int_equal(r.price_n, 1);
+	assert_string_equal(row("prefix|price", "49|-0.01", &r), "");
+	assert_int_equal(r.price_n, -10000000);
+	assert_string_equal(row("prefix|price", "49|0,0125", &r), ""); /* a decimal comma */
+	assert_int_equal(r.price_n, 12500000);
+	assert_string_equal(row("prefix|price", "49|0,125", &r), "");
+	assert_non_null(strstr(row("prefix|price", "49|1,234", &r), "not a decimal")); /* may be meant either way */
+	assert_non_null(strstr(row("prefix|price", "49|1,234.5", &r), "not a decimal"));
+	assert_non_null(strstr(row("prefix|price", "49|0.0000000001", &r), "more than 9 decimals"));
+	assert_non_null(strstr(row("prefix|price", "49|1000000000", &r), "too large"));
+	assert_non_null(strstr(row("prefix|price", "49|1e-2", &r), "not a decimal"));
+	assert_non_null(strstr(row("prefix|price", "49|", &r), "price is missing"));
+	assert_non_null(strstr(row("prefix|price|connect_fee", "49|1|-1", &r), "below 0"));
+}
+
+static void prefixes_are_digits(void **state)
+{
+	struct sheet_row r;
+
+	assert_string_equal(row("prefix|price", "+49|1", &r), "");
+	assert_string_equal(r.prefix, "49");
+	assert_string_equal(row("prefix|price|origin_prefix", "49|1|44", &r), "");
+	assert_string_equal(r.origin_prefix, "44");
+	assert_non_null(strstr(row("prefix|price", "49x|1", &r), "prefix \"49x\""));
+	assert_non_null(strstr(row("prefix|price", "44 20|1", &r), "not 1 to 32 digits"));
+	assert_non_null(strstr(row("prefix|price", "123456789012345678901234567890123|1", &r), "digits"));
+	assert_non_null(strstr(row("prefix|price", "|1", &r), "prefix is missing"));
+}
+
+static void dates_are_utc_and_in_order(void **state)
+{
+	struct sheet_row r;
+
+	assert_string_equal(row("prefix|price|effective date", "49|1|2026-02-01", &r), "");
+	assert_int_equal(r.effective_from_us, INT64_C(1769904000000000));
+	assert_string_equal(row("prefix|price|from|to", "49|1|2026-02-01T01:00:00.1239+01:00|2026-03-01 12:00", &r),
+			    "");
+	assert_int_equal(r.effective_from_us, INT64_C(1769904000123000)); /* whole milliseconds */
+	assert_non_null(strstr(row("prefix|price|from", "49|1|2026-02-30", &r), "not a date"));
+	assert_non_null(strstr(row("prefix|price|from", "49|1|01/02/2026", &r), "not a date"));
+	assert_non_null(strstr(row("prefix|price|from|to", "49|1|2026-02-01|2026-02-01", &r), "not after"));
+	assert_non_null(strstr(row("prefix|price|to", "49|1|2025-12-31", &r), "effective_to is past"));
+}
+
+static void blocked_is_yes_or_no(void **state)
+{
+	struct sheet_row r;
+
+	assert_string_equal(row("prefix|price|blocked", "49|1|TRUE", &r), "");
+	assert_true(r.blocked);
+	assert_string_equal(row("prefix|price|blocked", "49|1|no", &r), "");
+	assert_false(r.blocked);
+	assert_string_equal(row("prefix|price|blocked", "49|1|", &r), "");
+	assert_false(r.blocked);
+	assert_non_null(strstr(row("prefix|price|blocked", "49|1|maybe", &r), "neither"));
+}
+
+static void a_row_has_as_many_fields_as_the_header(void **state)
+{
+	struct sheet_row r;
+
+	assert_string_equal(row("prefix|price", "49|1||", &r), ""); /* a spreadsheet's empty columns */
+	assert_string_equal(row("prefix|price||", "49|1", &r), "");
+	assert_non_null(strstr(row("prefix|price", "49|1|x", &r), "3 fields where the header has 2"));
+	assert_non_null(strstr(row("prefix|destination|price", "49|1", &r), "2 fields"));
+}
+
+static void a_row_goes_to_copy_escaped(void **state)
+{
+	struct sheet_row r;
+	struct buf out = {0};
+
+	assert_string_equal(row("prefix|price|destination|min/inc|from|schedule",
+				"49|0.0125|Back\\slash|60/1|2026-02-01|[{\"days\": [1]}]", &r),
+			    "");
+	sheet_row_put(&out, 7, &r);
+	assert_string_equal(out.text,
+			    "7\t49\tBack\\\\slash\t0.0125\t\\N\t0\t60\t1\t0\t2026-02-01T00:00:00.000Z\t\\N\tf\t\t"
+			    "[{\"days\": [1]}]\n");
+	buf_free(&out);
+}
+
+static int teardown(void **state)
+{
+	free(record);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_contracts_header_is_known_in_any_order),
+		cmocka_unit_test(vendors_names_for_the_columns_are_understood),
+		cmocka_unit_test(a_header_that_cannot_be_used_says_why),
+		cmocka_unit_test(a_row_says_what_it_says_and_no_more),
+		cmocka_unit_test(intervals_come_in_two_columns_or_as_a_pair),
+		cmocka_unit_test(prices_are_exact_decimals),
+		cmocka_unit_test(prefixes_are_digits),
+		cmocka_unit_test(dates_are_utc_and_in_order),
+		cmocka_unit_test(blocked_is_yes_or_no),
+		cmocka_unit_test(a_row_has_as_many_fields_as_the_header),
+		cmocka_unit_test(a_row_goes_to_copy_escaped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, teardown);
+}
