@@ -86,7 +86,9 @@ void route_fit(struct route *r, const struct snapshot *s); /* may allocate: call
 
 /* route_permit - active, number lists. Fills outcome (ROUTE_OK: go on) and why. */
 enum route_outcome route_permit(struct route *r, const struct route_query *q);
-/* route_decide - sell rate, then every member: eligible? then rank. Fills all of r. */
+/* route_decide - sell rate, then every member: eligible? then rank. Fills all of r.
+ *   min_margin, min_margin_percent, allow_loss: the ingress trunk's own word holds where it has one, else the plan's.
+ *   404 or 503: a member whose prefixes leave the number out counts as one without a rate. */
 enum route_outcome route_decide(struct route *r, const struct route_query *q);
 
 /* route_json - {outcome, reason, sell, routes, excluded} as the API shows it; new reference */

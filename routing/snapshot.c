@@ -89,12 +89,21 @@ bool snapshot_exchange(const struct snapshot *s, const char *from, const char *t
 		*rate = EXCHANGE_ONE;
 		return true;
 	}
-	for (size_t i = 0; i < s->n_exchanges; i++) {
-		const struct exchange *e = &s->exchange[i];
-		if (e->from_us <= at_us && strcmp(e->from, from) == 0 && strcmp(e->to, to) == 0) {
-			*rate = e->rate;
-			return true;
-		}
+	size_t lo = 0, hi = s->n_exchanges; /* the first that is not before (from, to, at_us) */
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		const struct exchange *e = &s->exchange[mid];
+		int order = memcmp(e->from, from, 4);
+		if (order == 0)
+			order = memcmp(e->to, to, 4);
+		if (order < 0 || (order == 0 && e->from_us > at_us))
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
-	return false;
+	const struct exchange *e = &s->exchange[lo];
+	if (lo == s->n_exchanges || memcmp(e->from, from, 4) != 0 || memcmp(e->to, to, 4) != 0)
+		return false;
+	*rate = e->rate;
+	return true;
 }

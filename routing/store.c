@@ -14,154 +14,112 @@
 
 /* ---- statements ---- */
 
+/* clang-format off */
+
 /* A timestamp as microseconds; an infinite one is none */
 #define US(column) "case when isfinite(" column ") then (extract(epoch from " column ") * 1000000)::bigint end"
 #define NANO(column) "(" column " * 1000000000)::bigint"
 
 static const struct pg_statement versions = {
 	.name = "routing_versions",
-	.sql = "select 0::bigint, version from config_version union all select id, rates_version from rate_decks order "
-	       "by 1",
 	.params = 0,
+	.sql =
+	"select 0::bigint, version from config_version union all select id, rates_version from rate_decks order by 1",
 };
 
+/* `source` says which database this is: a version says nothing about another one, or about a restored copy. */
 static const struct pg_statement document = {
 	.name = "routing_document",
 	.params = 0,
-	.sql = "select json_build_object("
-	       "'format', 1,"
-	       /* which database this is: a version says nothing about another one, or about a restored copy */
-	       "'source', (select system_identifier from pg_control_system()) || '-' || "
-	       "(select oid from pg_database where datname = current_database()) || '-' || "
-	       "(select timeline_id from pg_control_checkpoint()),"
-	       "'version', (select version from config_version),"
-	       "'carriers', (select coalesce(json_agg(json_build_object("
-	       "'id', id, 'name', name, 'currency', currency, 'active', status = 'active',"
-	       "'prepaid', billing_mode = 'prepaid', 'credit_limit', " NANO(
-		       "credit_limit") ","
-				       "'max_channels', max_channels, 'max_cps', max_cps) order by id), '[]') from "
-				       "carriers),"
-				       "'trunks', (select coalesce(json_agg(json_build_object("
-				       "'id', id, 'carrier_id', carrier_id, 'name', name, 'direction', direction, "
-				       "'enabled', enabled,"
-				       "'max_channels', max_channels, 'max_cps', max_cps, 'translations', "
-				       "translations, 'codecs', codecs,"
-				       "'media', media, 'session_expires', session_expires, 'max_duration', "
-				       "max_duration, 'listen', listen,"
-				       "'transport', transport, 'tech_prefix', tech_prefix, 'username', username, "
-				       "'password', password,"
-				       "'rate_deck_id', rate_deck_id, 'source_cidrs', source_cidrs::text[], "
-				       "'routing_plan_id', routing_plan_id,"
-				       "'trust_pai', trust_pai, 'min_margin', " NANO(
-					       "min_margin") ","
-							     "'min_margin_percent', " NANO(
-								     "min_margin_percent") ", 'allow_loss', allow_loss,"
-											   "'hunt_after_media', "
-											   "hunt_after_media, "
-											   "'code_map', code_map, "
-											   "'mode', mode, 'host', "
-											   "host, 'port', port,"
-											   "'register', register, "
-											   "'probe_interval', "
-											   "probe_interval, "
-											   "'no_response_timeout', "
-											   "no_response_timeout,"
-											   "'progress_timeout', "
-											   "progress_timeout, "
-											   "'ring_timeout', "
-											   "ring_timeout, "
-											   "'stop_codes', stop_codes,"
-											   "'max_redirects', "
-											   "max_redirects, "
-											   "'registered_as', "
-											   "registered_as) order by "
-											   "id), '[]') from trunks),"
-											   "'plans', (select "
-											   "coalesce(json_agg(json_"
-											   "build_object("
-											   "'id', p.id, 'name', "
-											   "p.name, 'policy', "
-											   "p.policy, "
-											   "'min_margin', " NANO(
-												   "p.min_margin") ","
-														   "'mi"
-														   "n_"
-														   "mar"
-														   "gin"
-														   "_pe"
-														   "rce"
-														   "nt'"
-														   ","
-														   " " NANO(
-															   "p.min_margin_percent") ", 'allow_loss', p.allow_loss,"
-																		   "'allow_return', p.allow_return, 'max_attempts', p.max_attempts, 'members', m.members) order by p.id), '[]')"
-																		   " from routing_plans p cross join lateral (select coalesce(json_agg(json_build_object("
-																		   "'trunk_id', trunk_id, 'priority', priority, 'weight', weight, 'prefixes', prefixes) order by position), '[]')"
-																		   " as members from routing_plan_members where plan_id = p.id) m),"
-																		   "'lists', (select coalesce(json_agg(json_build_object("
-																		   "'name', name, 'kind', kind, 'match', match, 'entries', entries, 'trunk_ids', trunk_ids,"
-																		   "'carrier_ids', carrier_ids) order by id), '[]') from number_lists),"
-																		   "'exchange', (select coalesce(json_agg(json_build_object("
-																		   "'from', \"from\", 'to', \"to\", 'rate', rate::text,"
-																		   "'from_us', " US(
-																			   "effective_from") ")), '[]') from exchange_rates)"
-																					     ")::text",
+	.sql =
+	"select json_build_object("
+	" 'format', 1,"
+	" 'source', (select system_identifier from pg_control_system())"
+	"  || '-' || (select oid from pg_database where datname = current_database())"
+	"  || '-' || (select timeline_id from pg_control_checkpoint()),"
+	" 'version', (select version from config_version),"
+	" 'carriers', (select coalesce(json_agg(json_build_object("
+	"   'id', id, 'name', name, 'currency', currency, 'active', status = 'active',"
+	"   'prepaid', billing_mode = 'prepaid', 'credit_limit', " NANO("credit_limit") ","
+	"   'max_channels', max_channels, 'max_cps', max_cps) order by id), '[]') from carriers),"
+	" 'trunks', (select coalesce(json_agg(json_build_object("
+	"   'id', id, 'carrier_id', carrier_id, 'name', name, 'direction', direction, 'enabled', enabled,"
+	"   'max_channels', max_channels, 'max_cps', max_cps, 'translations', translations, 'codecs', codecs,"
+	"   'media', media, 'session_expires', session_expires, 'max_duration', max_duration, 'listen', listen,"
+	"   'transport', transport, 'tech_prefix', tech_prefix, 'username', username, 'password', password,"
+	"   'rate_deck_id', rate_deck_id, 'source_cidrs', source_cidrs::text[], 'routing_plan_id', routing_plan_id,"
+	"   'trust_pai', trust_pai, 'min_margin', " NANO("min_margin") ","
+	"   'min_margin_percent', " NANO("min_margin_percent") ", 'allow_loss', allow_loss,"
+	"   'hunt_after_media', hunt_after_media, 'code_map', code_map, 'mode', mode, 'host', host, 'port', port,"
+	"   'register', register, 'probe_interval', probe_interval, 'no_response_timeout', no_response_timeout,"
+	"   'progress_timeout', progress_timeout, 'ring_timeout', ring_timeout, 'stop_codes', stop_codes,"
+	"   'max_redirects', max_redirects, 'registered_as', registered_as) order by id), '[]') from trunks),"
+	" 'plans', (select coalesce(json_agg(json_build_object("
+	"   'id', p.id, 'name', p.name, 'policy', p.policy, 'min_margin', " NANO("p.min_margin") ","
+	"   'min_margin_percent', " NANO("p.min_margin_percent") ", 'allow_loss', p.allow_loss,"
+	"   'allow_return', p.allow_return, 'max_attempts', p.max_attempts, 'members', m.members) order by p.id), '[]')"
+	"  from routing_plans p cross join lateral (select coalesce(json_agg(json_build_object("
+	"   'trunk_id', trunk_id, 'priority', priority, 'weight', weight, 'prefixes', prefixes)"
+	"   order by position), '[]') as members from routing_plan_members where plan_id = p.id) m),"
+	" 'lists', (select coalesce(json_agg(json_build_object("
+	"   'name', name, 'kind', kind, 'match', match, 'entries', entries, 'trunk_ids', trunk_ids,"
+	"   'carrier_ids', carrier_ids) order by id), '[]') from number_lists),"
+	" 'exchange', (select coalesce(json_agg(json_build_object("
+	"   'from', \"from\", 'to', \"to\", 'rate', rate::text, 'from_us', " US("effective_from") ")), '[]')"
+	"  from exchange_rates)"
+	")::text",
+};
+
+#define DECK_COLUMNS \
+	"id, rates_version, side, currency, rounding_mode, rounding_places, default_initial, default_increment," \
+	" duration_rounding"
+enum deck_column {
+	DECK_ID, DECK_VERSION, DECK_SIDE, DECK_CURRENCY, DECK_ROUNDING, DECK_PLACES, DECK_INITIAL, DECK_INCREMENT,
+	DECK_DURATION
 };
 
 static const struct pg_statement deck_row = {
 	.name = "routing_deck",
 	.params = 1,
-	.sql = "select id, rates_version, side, currency, rounding_mode, rounding_places, default_initial,"
-	       " default_increment, duration_rounding from rate_decks where id = $1",
+	.sql = "select " DECK_COLUMNS " from rate_decks where id = $1",
 };
 
 static const struct pg_statement deck_rows = {
 	.name = "routing_decks",
 	.params = 1,
-	.sql = "select id, rates_version, side, currency, rounding_mode, rounding_places, default_initial,"
-	       " default_increment, duration_rounding from rate_decks where id = any($1::bigint[]) order by id",
+	.sql = "select " DECK_COLUMNS " from rate_decks where id = any($1::bigint[]) order by id",
 };
 
-#define RATE_COLUMNS                                                                                                   \
-	"r.id, r.deck_id, r.prefix, r.destination, r.origin_prefix, " NANO("r.price") ", " NANO(                       \
-		"r.initial_price") ", " NANO("r.connect_fee") ", r.initial, r.increment, r.grace, " US("r.effective_"  \
-												       "from") ","     \
-													       " " US("r.effective_to") ", r.blocked, r.schedule::text"
+#define RATE_COLUMNS \
+	"r.id, r.deck_id, r.prefix, r.destination, r.origin_prefix, " NANO("r.price") ", " NANO("r.initial_price") ", " \
+	NANO("r.connect_fee") ", r.initial, r.increment, r.grace, " US("r.effective_from") ", " US("r.effective_to") \
+	", r.blocked, r.schedule::text"
 enum rate_column {
-	RATE_ID,
-	RATE_DECK,
-	RATE_PREFIX,
-	RATE_DESTINATION,
-	RATE_ORIGIN,
-	RATE_PRICE,
-	RATE_INITIAL_PRICE,
-	RATE_FEE,
-	RATE_INITIAL,
-	RATE_INCREMENT,
-	RATE_GRACE,
-	RATE_FROM,
-	RATE_TO,
-	RATE_BLOCKED,
-	RATE_SCHEDULE
+	RATE_ID, RATE_DECK, RATE_PREFIX, RATE_DESTINATION, RATE_ORIGIN, RATE_PRICE, RATE_INITIAL_PRICE, RATE_FEE,
+	RATE_INITIAL, RATE_INCREMENT, RATE_GRACE, RATE_FROM, RATE_TO, RATE_BLOCKED, RATE_SCHEDULE
 };
 
-/* A page of a deck, in the order of its index. A rate that has just ended is kept for a day: a call that started
- * before midnight may be looked at after it. */
+/* A page of a deck, in the order of its index. A rate that has just ended is kept for a day: clocks differ, and a call
+ * is looked up at its start. */
 static const struct pg_statement deck_page = {
 	.name = "routing_deck_page",
 	.params = 4,
-	.sql = "select " RATE_COLUMNS " from rates r where r.deck_id = $1 and r.prefix >= $2"
-	       " and (r.prefix, r.id) > ($2, $3::bigint)"
-	       " and (r.effective_to is null or r.effective_to > now() - interval '1 day')"
-	       " order by r.prefix, r.id limit $4::integer",
+	.sql =
+	"select " RATE_COLUMNS " from rates r where r.deck_id = $1 and r.prefix >= $2"
+	" and (r.prefix, r.id) > ($2, $3::bigint)"
+	" and (r.effective_to is null or r.effective_to > now() - interval '1 day')"
+	" order by r.prefix, r.id limit $4::integer",
 };
 
 static const struct pg_statement rates_of_number = {
 	.name = "routing_rates_of_number",
 	.params = 2,
-	.sql = "select " RATE_COLUMNS " from rates r where r.deck_id = any($1::bigint[]) and r.prefix = any($2::text[])"
-	       " order by r.deck_id, r.prefix, r.id",
+	.sql =
+	"select " RATE_COLUMNS " from rates r where r.deck_id = any($1::bigint[]) and r.prefix = any($2::text[])"
+	" order by r.deck_id, r.prefix, r.id",
 };
+
+/* clang-format on */
 
 /* ---- versions, document ---- */
 
@@ -221,17 +179,18 @@ static int choice(const char *text, const char *first, const char *second)
 
 static void making_start(struct deck_making *m, const PGresult *r, int row, uint64_t source)
 {
+	bool sells = strcmp(PQgetvalue(r, row, DECK_SIDE), "sell") == 0;
 	*m = (struct deck_making){
-		.words = {.id = integer_at(r, row, 0),
-			  .version = integer_at(r, row, 1),
+		.words = {.id = integer_at(r, row, DECK_ID),
+			  .version = integer_at(r, row, DECK_VERSION),
 			  .source = source,
-			  .side = choice(PQgetvalue(r, row, 2), "sell", "buy") == 0 ? DECK_SELL : DECK_BUY,
-			  .rounding = choice(PQgetvalue(r, row, 4), "half_up", "up"),
-			  .places = (int)integer_at(r, row, 5),
-			  .duration_rounding = choice(PQgetvalue(r, row, 8), "up", "half_up")},
-		.default_initial = (int32_t)integer_at(r, row, 6),
-		.default_increment = (int32_t)integer_at(r, row, 7)};
-	snprintf(m->words.currency, sizeof m->words.currency, "%s", PQgetvalue(r, row, 3));
+			  .side = sells ? DECK_SELL : DECK_BUY,
+			  .rounding = choice(PQgetvalue(r, row, DECK_ROUNDING), "half_up", "up"),
+			  .places = (int)integer_at(r, row, DECK_PLACES),
+			  .duration_rounding = choice(PQgetvalue(r, row, DECK_DURATION), "up", "half_up")},
+		.default_initial = (int32_t)integer_at(r, row, DECK_INITIAL),
+		.default_increment = (int32_t)integer_at(r, row, DECK_INCREMENT)};
+	snprintf(m->words.currency, sizeof m->words.currency, "%s", PQgetvalue(r, row, DECK_CURRENCY));
 	m->builder = deck_builder_new(&m->words);
 }
 
