@@ -4,10 +4,10 @@
 import itertools
 import os
 import re
-import select
 import shutil
 import socket
 import tempfile
+import threading
 import time
 
 from .api import Api
@@ -28,21 +28,30 @@ def program(name):
 
 
 class Daemon(Process):
-    """A daemon of ours; it says by sd_notify when it is ready."""
+    """A daemon of ours; what it says by sd_notify is taken at once, as systemd would: the socket holds few messages, and a
+    full one makes the daemon wait."""
 
     count = itertools.count(1)
 
     def __init__(self, name, argv, log, env=None):
-        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         address = f"tandem-story-{os.getpid()}-{next(self.count)}"
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind("\0" + address)
-        self.said = ""
+        self.said = set()
         super().__init__(name, argv, log, env={**(env or {}), "NOTIFY_SOCKET": "@" + address})
+        threading.Thread(target=self._listen, name=f"notify {name}", daemon=True).start()
+
+    def _listen(self):
+        self.notify.settimeout(0.5)
+        while self.status is None:
+            try:
+                self.said.update(self.notify.recv(4096).decode().split("\n"))
+            except TimeoutError:
+                continue
+        self.notify.close()
 
     def is_ready(self):
         self.must_run()
-        while select.select([self.notify], [], [], 0)[0]:
-            self.said += self.notify.recv(4096).decode() + "\n"
         return "READY=1" in self.said
 
     def wait_ready(self, limit=15):
