@@ -45,8 +45,6 @@ static int check_message(const struct call *c, const sip_t *sip)
 		return 400;
 	if (sip->sip_max_forwards && sip->sip_max_forwards->mf_count == 0)
 		return 483;
-	if (sip->sip_require && sip->sip_require->k_items && sip->sip_require->k_items[0])
-		return 420;
 	return 0;
 }
 
@@ -149,10 +147,13 @@ void call_route(struct call *c)
 static void admit(struct call *c, const char *called, const char *calling, const sip_t *sip)
 {
 	int refused = check_message(c, sip);
+	sip_unsupported_t *unsupported = peer_unsupported(msg_home(c->invite), sip);
 
+	if (!refused && unsupported) {
+		leg_answer_unsupported(&c->a, unsupported);
+		refused = 420;
+	}
 	if (refused) {
-		if (refused == 420)
-			leg_answer_unsupported(&c->a, sip);
 		reject(c, refused, CDR_REJECTED);
 		return;
 	}

@@ -9,6 +9,7 @@
 #include "switch/cause.h"
 #include "switch/digest.h"
 #include "switch/node.h"
+#include "switch/parser.h"
 #include "switch/peer.h"
 #include "switch/worker.h"
 
@@ -106,6 +107,17 @@ static void reply_challenge(struct worker *w, msg_t *msg, const struct peer *pee
 		       SIPTAG_WWW_AUTHENTICATE_STR(c.md5), TAG_END());
 }
 
+/* Of requests other than INVITE, which has a record: what asks for an extension that we do not have (420). */
+static bool reply_unsupported(struct worker *w, msg_t *msg, const sip_t *sip)
+{
+	sip_unsupported_t *unsupported = peer_unsupported(msg_home(msg), sip);
+
+	if (!unsupported || sip->sip_request->rq_method == sip_method_invite)
+		return false;
+	nta_msg_treply(w->agent, msg, SIP_420_BAD_EXTENSION, SIPTAG_UNSUPPORTED(unsupported), TAG_END());
+	return true;
+}
+
 enum caller {
 	CALLER_KNOWN,	   /* *trunk */
 	CALLER_UNKNOWN,	   /* 403 or silence */
@@ -178,6 +190,8 @@ static void request_out_of_dialog(struct worker *w, nta_agent_t *agent, msg_t *m
 		nta_msg_discard(agent, msg);
 	else if (caller == CALLER_UNKNOWN)
 		reply(agent, msg, 403);
+	else if (reply_unsupported(w, msg, sip))
+		return;
 	else if (method == sip_method_options)
 		reply(agent, msg, 200);
 	else if (method != sip_method_invite)
@@ -197,6 +211,9 @@ static void request(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip
 
 	if (method == sip_method_ack)
 		nta_msg_discard(agent, msg);
+	else if (parser_bad_uri(sip->sip_request) ||
+		 sip->sip_request->rq_url->url_headers) /* RFC 3261 section 19.1.1: none there */
+		reply(agent, msg, 400);
 	else if (method == sip_method_cancel || sip->sip_to->a_tag)
 		reply(agent, msg, 481);
 	else if (scheme != url_sip && scheme != url_sips && scheme != url_tel)

@@ -196,11 +196,8 @@ void leg_answer(struct leg *leg, int status, const sip_t *body)
 		leg_answer_done(leg);
 }
 
-void leg_answer_unsupported(struct leg *leg, const sip_t *sip)
+void leg_answer_unsupported(struct leg *leg, const sip_unsupported_t *unsupported)
 {
-	sip_unsupported_t unsupported[1];
-
-	sip_unsupported_init(unsupported)->k_items = sip->sip_require->k_items;
 	nta_incoming_treply(leg->invite_in, SIP_420_BAD_EXTENSION, SIPTAG_UNSUPPORTED(unsupported), TAG_END());
 	leg_answer_done(leg);
 }

@@ -72,8 +72,8 @@ int leg_accept(struct leg *leg, struct call *call, struct worker *w, const struc
 	       nta_incoming_t *irq, const sip_t *sip) must_check;
 /* leg_answer - answer its INVITE. body: a message whose body is sent on, or NULL. A 1xx or 2xx carries our Contact. */
 void leg_answer(struct leg *leg, int status, const sip_t *body);
-/* leg_answer_unsupported - 420 that names what its Require asks for (RFC 3261 section 8.2.2.3) */
-void leg_answer_unsupported(struct leg *leg, const sip_t *sip);
+/* leg_answer_unsupported - 420 that names what is asked for and not done */
+void leg_answer_unsupported(struct leg *leg, const sip_unsupported_t *unsupported);
 /* leg_refork - later answers open a new early dialog with a To tag of its own (the caller has media of another) */
 int leg_refork(struct leg *leg) must_check;
 

@@ -13,7 +13,9 @@
 #include "lib/log.h"
 #include "switch/call.h"
 #include "switch/digest.h"
+#include "switch/parser.h"
 #include "switch/shared.h"
+#include "switch/tlsdir.h"
 #include "switch/worker.h"
 
 enum { LEGS_END_MS = 2000, POST_AT_STOP_MS = 3000 };
@@ -156,11 +158,26 @@ static int presence_begin(struct node *n, struct status *st)
 	return presence_start(&n->presence, &o, st);
 }
 
+static bool has_tls(const struct settings *s)
+{
+	for (int i = 0; i < s->listen.n; i++)
+		if (s->listen.item[i].transport == SETTINGS_TLS)
+			return true;
+	return false;
+}
+
 static int workers_begin(struct node *n, struct status *st)
 {
 	int want = workers_wanted(n->settings, st);
+	if (want >= 0 && has_tls(n->settings)) {
+		int made = tlsdir_make(n->settings, &n->tls_dir, st);
+		if (made)
+			want = made;
+	}
 	if (want < 0)
 		return want;
+	if (!parser_class())
+		return status_set(st, -ENOMEM, "out of memory");
 	n->worker = xcalloc((size_t)want, sizeof *n->worker);
 	for (int i = 0; i < want; i++) {
 		int r = worker_new(&n->worker[i], n, i, want, st);
@@ -284,6 +301,7 @@ void node_stop(struct node **pn)
 	}
 	gauge_table_free(&n->gauges);
 	digest_guard_free(&n->guard);
+	tlsdir_remove(&n->tls_dir);
 	free(n);
 	*pn = NULL;
 }

@@ -24,6 +24,7 @@ struct node {
 	struct spool *spool;
 	struct presence *presence;
 	struct digest_guard *guard;
+	char *tls_dir; /* NULL: no TLS listener */
 	struct loader *loader;
 	struct worker **worker;
 	int workers;

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include <sofia-sip/msg_addr.h>
+#include <sofia-sip/msg_header.h>
 #include <sofia-sip/url.h>
 
 void peer_of_message(struct peer *p, msg_t *msg)
@@ -91,4 +92,20 @@ void peer_calling(const sip_t *sip, bool trust_pai, char out[static NUMBER_MAX])
 			return;
 	}
 	url_number(sip->sip_from->a_url, out);
+}
+
+sip_unsupported_t *peer_unsupported(su_home_t *home, const sip_t *sip)
+{
+	const msg_param_t *const list[] = {sip->sip_require ? sip->sip_require->k_items : NULL,
+					   sip->sip_proxy_require ? sip->sip_proxy_require->k_items : NULL};
+	sip_unsupported_t *u = NULL;
+
+	for (size_t i = 0; i < 2; i++)
+		for (const msg_param_t *tag = list[i]; tag && *tag; tag++) {
+			if (!u)
+				u = (sip_unsupported_t *)msg_header_alloc(home, sip_unsupported_class, 0);
+			if (!u || msg_header_add_param(home, (msg_common_t *)u, su_strdup(home, *tag)) < 0)
+				return u;
+		}
+	return u;
 }

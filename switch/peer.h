@@ -27,4 +27,8 @@ void peer_called(const sip_t *sip, char out[static NUMBER_MAX]);
 /* peer_calling - the From's user, or P-Asserted-Identity's where trust_pai; "" if there is none */
 void peer_calling(const sip_t *sip, bool trust_pai, char out[static NUMBER_MAX]);
 
+/* peer_unsupported - what its Require and Proxy-Require ask for and we do not do (RFC 3261 section 8.2.2.3); NULL:
+ * nothing. Memory of home. */
+sip_unsupported_t *peer_unsupported(su_home_t *home, const sip_t *sip);
+
 #endif

@@ -16,12 +16,14 @@
 #include "switch/call.h"
 #include "switch/front.h"
 #include "switch/node.h"
+#include "switch/parser.h"
 #include "switch/shared.h"
 
 enum {
 	TICK_MS = 100,
 	SOCKET_BUFFER = 4 << 20,
 	BRANCH_RANDOM = 16,
+	TLS_DEPTH = 5, /* certificates in a vendor's chain */
 };
 
 /* ---- messages from other threads ---- */
@@ -112,10 +114,15 @@ static int port_bind(struct worker *w, const struct settings_listener *l, const 
 	if (strcmp(host, bind_host) != 0)
 		snprintf(url + n, sizeof url - (size_t)n, ";maddr=%s", bind_host);
 
+	const char *tls_dir = l->transport == SETTINGS_TLS ? w->node->tls_dir : NULL;
 	selector_share(share);
 	errno = 0;
-	int r = nta_agent_add_tport(w->agent, (url_string_t *)url, TPTAG_IDENT(ident), TPTAG_UDP_RMEM(SOCKET_BUFFER),
-				    TPTAG_UDP_WMEM(SOCKET_BUFFER), TPTAG_STUN_SERVER(0), TAG_END());
+	int r = nta_agent_add_tport(
+		w->agent, (url_string_t *)url, TPTAG_IDENT(ident), TPTAG_UDP_RMEM(SOCKET_BUFFER),
+		TPTAG_UDP_WMEM(SOCKET_BUFFER), TPTAG_STUN_SERVER(0), TAG_IF(tls_dir, TPTAG_CERTIFICATE(tls_dir)),
+		TAG_IF(tls_dir, TPTAG_TLS_VERIFY_POLICY(w->node->settings->sip_tls_ca[0] ? TPTLS_VERIFY_OUT
+											 : TPTLS_VERIFY_NONE)),
+		TAG_IF(tls_dir, TPTAG_TLS_VERIFY_DEPTH(TLS_DEPTH)), TAG_END());
 	int err = errno;
 	selector_share(false);
 	if (r < 0)
@@ -219,7 +226,8 @@ static int agent_open(struct worker *w, int workers, struct status *st)
 {
 	const struct settings *s = w->node->settings;
 
-	w->agent = nta_agent_create(w->root, (url_string_t *)-1, front_message, w, NTATAG_UA(1), TAG_END());
+	w->agent = nta_agent_create(w->root, (url_string_t *)-1, front_message, w, NTATAG_UA(1),
+				    NTATAG_MCLASS(parser_class()), TAG_END());
 	if (!w->agent)
 		return status_set(st, -ENOMEM, "cannot create the SIP agent");
 	nta_agent_set_params(w->agent, NTATAG_UDP_MTU(65535), NTATAG_MAX_PROCEEDING(1000000), NTATAG_USE_TIMESTAMP(0),
