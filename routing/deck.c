@@ -15,12 +15,9 @@
 const size_t image_part_size[IMAGE_PARTS] = {
 	[PART_SHORT] = sizeof(uint32_t),
 	[PART_INDEX] = sizeof(uint32_t),
-	[PART_KEY] = sizeof(uint32_t),
+	[PART_ENTRY] = sizeof(struct image_entry),
 	[PART_LONG] = sizeof(struct image_long),
-	[PART_FIRST] = sizeof(uint32_t),
-	[PART_RATE] = sizeof(struct image_rate),
-	[PART_FORM] = sizeof(struct image_form),
-	[PART_CONDITION] = sizeof(struct image_condition),
+	[PART_KIND] = sizeof(struct image_kind),
 	[PART_SCHEDULE] = sizeof(struct image_schedule),
 	[PART_WINDOW] = sizeof(struct image_window),
 	[PART_ZONE] = sizeof(struct image_zone),
@@ -75,8 +72,8 @@ static bool words_fit(const struct image_header *h)
 /* Every number in the image that is used as an index: a right digest does not say that whoever wrote it was sound. */
 static bool prefixes_fit(const struct deck *d)
 {
-	uint32_t buckets = image_power10(d->index_digits), nodes = d->n_short + d->n_keys + d->n_long;
-	if (d->index[0] != 0 || d->index[buckets] != d->n_keys)
+	uint32_t buckets = image_power10(d->index_digits);
+	if (d->index[0] != 0 || d->index[buckets] != d->n_keyed)
 		return false;
 	for (uint32_t i = 0; i < buckets; i++)
 		if (d->index[i] > d->index[i + 1])
@@ -87,32 +84,21 @@ static bool prefixes_fit(const struct deck *d)
 	for (uint32_t i = 0; i < d->n_long; i++)
 		if (d->longs[i].high >> 60 == 0)
 			return false;
-	if (d->first == NULL)
-		return nodes == d->n_rates;
-	for (uint32_t i = 0; i < nodes; i++)
-		if (d->first[i] >= d->first[i + 1])
-			return false;
-	return d->first[0] == 0 && d->first[nodes] == d->n_rates;
+	return true;
 }
 
-static bool texts_fit(const struct deck *d, const struct image_part *part)
+static bool rates_fit(const struct deck *d, const struct image_part *part)
 {
 	uint64_t texts = part[PART_TEXT].count;
 	if (texts == 0 || d->text[0] != '\0' || d->text[texts - 1] != '\0')
 		return false;
-	for (uint32_t i = 0; i < d->n_rates; i++) {
-		const struct image_rate *r = &d->rate[i];
-		if (r->destination >= texts || r->form >= part[PART_FORM].count ||
-		    r->condition >= part[PART_CONDITION].count)
+	for (uint64_t i = 0; i < part[PART_ENTRY].count; i++)
+		if (d->entry[i].destination >= texts || d->entry[i].kind >= part[PART_KIND].count)
 			return false;
-	}
-	for (uint64_t i = 0; i < part[PART_FORM].count; i++)
-		if (d->form[i].initial_s < 0 || d->form[i].increment_s < 1 || d->form[i].grace_s < 0)
-			return false;
-	for (uint64_t i = 0; i < part[PART_CONDITION].count; i++) {
-		const struct image_condition *c = &d->condition[i];
-		if (c->origin >= texts || c->schedule > part[PART_SCHEDULE].count ||
-		    strlen(d->text + c->origin) != c->origin_length)
+	for (uint64_t i = 0; i < part[PART_KIND].count; i++) {
+		const struct image_kind *k = &d->kind[i];
+		if (k->initial_s < 0 || k->increment_s < 1 || k->grace_s < 0 || k->origin >= texts ||
+		    k->schedule > part[PART_SCHEDULE].count || strlen(d->text + k->origin) != k->origin_length)
 			return false;
 	}
 	return true;
@@ -155,27 +141,25 @@ int deck_adopt(uint8_t *image, size_t len, struct deck **out, struct status *st)
 	memcpy(d->words.currency, h->currency, sizeof d->words.currency);
 	d->index_digits = h->index_digits;
 	d->n_short = h->n_short;
-	d->n_keys = (uint32_t)h->part[PART_KEY].count;
 	d->n_long = (uint32_t)h->part[PART_LONG].count;
-	d->n_rates = (uint32_t)h->part[PART_RATE].count;
 #define PART(p) ((const void *)(image + h->part[p].offset))
 	d->shorts = PART(PART_SHORT);
 	d->index = PART(PART_INDEX);
-	d->key = PART(PART_KEY);
+	d->entry = PART(PART_ENTRY);
 	d->longs = PART(PART_LONG);
-	d->first = h->part[PART_FIRST].count > 0 ? PART(PART_FIRST) : NULL;
-	d->rate = PART(PART_RATE);
-	d->form = PART(PART_FORM);
-	d->condition = PART(PART_CONDITION);
+	d->kind = PART(PART_KIND);
 	d->schedule = PART(PART_SCHEDULE);
 	d->window = PART(PART_WINDOW);
 	d->zone = PART(PART_ZONE);
 	d->transition = PART(PART_TRANSITION);
 	d->text = PART(PART_TEXT);
 #undef PART
-	uint64_t nodes = (uint64_t)d->n_short + d->n_keys + d->n_long;
-	if (nodes > UINT32_MAX - 1 || (d->first != NULL && h->part[PART_FIRST].count != nodes + 1) ||
-	    !prefixes_fit(d) || !texts_fit(d, h->part) || !schedules_fit(d, h->part))
+	uint64_t entries = h->part[PART_ENTRY].count, apart = (uint64_t)d->n_short + d->n_long;
+	if (entries >= UINT32_MAX || apart > entries)
+		goto bad;
+	d->n_keyed = (uint32_t)(entries - apart);
+	d->keyed = d->entry + d->n_short;
+	if (!prefixes_fit(d) || !rates_fit(d, h->part) || !schedules_fit(d, h->part))
 		goto bad;
 	d->image = image;
 	d->length = len;
@@ -239,7 +223,7 @@ const struct deck_words *deck_words(const struct deck *d)
 
 size_t deck_rates(const struct deck *d)
 {
-	return d->n_rates;
+	return (size_t)d->n_short + d->n_keyed + d->n_long;
 }
 
 /* ---- the look-up ---- */
@@ -254,13 +238,13 @@ struct number_key { /* a number, prepared for decks of any index width */
 };
 
 struct cursor {		 /* the prefixes of one number in one deck, longest first */
-	uint32_t lo, hi; /* keys still to be searched */
+	uint32_t lo, hi; /* keyed entries still to be searched */
 	uint32_t tail;	 /* what is searched for there */
 	uint32_t long_hi;
 	unsigned __int128 long_key;
 	unsigned int short_digits; /* the next short prefix to try */
-	/* the prefix that was found */
-	uint32_t node;
+	/* the prefix that was found: its rates, the one to prefer first */
+	const struct image_entry *entry, *end;
 	unsigned int digits;
 };
 
@@ -320,65 +304,99 @@ static uint32_t tail_cut(uint32_t tail, unsigned int digits)
 static bool cursor_bucket(struct cursor *c, const struct deck *d)
 {
 	while (c->lo < c->hi) {
-		const uint32_t *base = d->key + c->lo;
+		const struct image_entry *bucket = d->keyed + c->lo, *last = bucket;
 		uint32_t n = c->hi - c->lo;
-		if (*base > c->tail)
+		if (last->key > c->tail)
 			break;
-		while (n > 1) { /* base[0] <= tail; branch-free halving */
+		while (n > 1) { /* last[0] <= tail; halving without a branch */
 			uint32_t half = n / 2;
-			base += base[half] <= c->tail ? half : 0;
+			last += last[half].key <= c->tail ? half : 0;
 			n -= half;
 		}
-		uint32_t at = (uint32_t)(base - d->key), found = *base;
-		unsigned int digits = tail_digits(found);
-		c->hi = at;
-		if (tail_cut(c->tail, digits) == found) {
+		uint32_t key = last->key;
+		unsigned int digits = tail_digits(key);
+		const struct image_entry *first = last;
+		while (first > bucket && first[-1].key == key)
+			first--;
+		c->hi = (uint32_t)(first - d->keyed);
+		if (tail_cut(c->tail, digits) == key) {
 			if (digits == 0)
 				c->hi = c->lo; /* nothing shorter here */
 			else
 				c->tail = tail_cut(c->tail, digits - 1);
-			c->node = d->n_short + at;
+			c->entry = first;
+			c->end = last + 1;
 			c->digits = d->index_digits + digits;
 			return true;
 		}
-		unsigned int common = (unsigned int)__builtin_clz(found ^ c->tail) / 4;
+		unsigned int common = (unsigned int)__builtin_clz(key ^ c->tail) / 4;
 		c->tail = tail_cut(c->tail, common);
 	}
 	c->hi = c->lo;
 	return false;
 }
 
+static unsigned __int128 long_key(const struct deck *d, uint32_t i)
+{
+	return (unsigned __int128)d->longs[i].high << 64 | d->longs[i].low;
+}
+
+/* How many nibbles from the left there are before the first that is 0 */
+static unsigned int nibbles_to_zero(unsigned __int128 key)
+{
+	unsigned int n = 0;
+	while (n < DIGITS_MAX && (key << (4 * n)) >> 124 != 0)
+		n++;
+	return n;
+}
+
 /* The same over the few prefixes that are too long for a bucket. */
 static bool cursor_long(struct cursor *c, const struct deck *d)
 {
 	while (c->long_hi > 0) {
-		uint32_t lo = 0, hi = c->long_hi; /* first key > long_key */
+		uint32_t lo = 0, hi = c->long_hi; /* the first key past long_key */
 		while (lo < hi) {
 			uint32_t mid = lo + (hi - lo) / 2;
-			unsigned __int128 key = (unsigned __int128)d->longs[mid].high << 64 | d->longs[mid].low;
-			if (key <= c->long_key)
+			if (long_key(d, mid) <= c->long_key)
 				lo = mid + 1;
 			else
 				hi = mid;
 		}
+		uint32_t end = lo;
 		c->long_hi = lo;
 		if (lo == 0)
 			return false;
-		const struct image_long *l = &d->longs[--c->long_hi];
-		unsigned __int128 key = (unsigned __int128)l->high << 64 | l->low, difference = key ^ c->long_key;
-		unsigned int digits = 0, common;
-		while (digits < DIGITS_MAX && (key << (4 * digits)) >> 124 != 0)
-			digits++;
-		for (common = 0; common < DIGITS_MAX && (difference << (4 * common)) >> 124 == 0; common++)
-			;
-		bool begins = common >= digits;
-		unsigned int keep = begins ? digits - 1 : common;
+		unsigned __int128 key = long_key(d, lo - 1);
+		while (c->long_hi > 0 && long_key(d, c->long_hi - 1) == key)
+			c->long_hi--;
+		unsigned int digits = nibbles_to_zero(key), common = 0;
+		while (common < digits && (key ^ c->long_key) << (4 * common) >> 124 == 0)
+			common++;
+		unsigned int keep = common == digits ? digits - 1 : common;
 		c->long_key = keep == 0 ? 0 : c->long_key & (~(unsigned __int128)0 << (4 * (DIGITS_MAX - keep)));
-		if (begins) {
-			c->node = d->n_short + d->n_keys + c->long_hi;
+		if (common == digits) {
+			const struct image_entry *all = d->keyed + d->n_keyed;
+			c->entry = all + c->long_hi;
+			c->end = all + end;
 			c->digits = digits;
 			return true;
 		}
+	}
+	return false;
+}
+
+static bool cursor_short(struct cursor *c, const struct deck *d, const struct number_key *k)
+{
+	for (; c->short_digits > 0; c->short_digits--) {
+		uint32_t at = d->shorts[image_short_slot(c->short_digits, k->head[c->short_digits])];
+		if (at == 0)
+			continue;
+		c->entry = d->entry + at - 1;
+		c->end = c->entry + 1;
+		while (c->end < d->keyed && c->end->key == c->entry->key)
+			c->end++;
+		c->digits = c->short_digits--;
+		return true;
 	}
 	return false;
 }
@@ -389,15 +407,7 @@ static bool cursor_next(struct cursor *c, const struct deck *d, const struct num
 		return true;
 	if (c->lo < c->hi && cursor_bucket(c, d))
 		return true;
-	for (; c->short_digits > 0; c->short_digits--) {
-		uint32_t node = d->shorts[image_short_slot(c->short_digits, k->head[c->short_digits])];
-		if (node == 0)
-			continue;
-		c->node = node - 1;
-		c->digits = c->short_digits--;
-		return true;
-	}
-	return false;
+	return cursor_short(c, d, k);
 }
 
 static int32_t zone_offset_s(const struct deck *d, uint16_t zone, int64_t at_s)
@@ -436,58 +446,47 @@ static bool schedule_holds(const struct deck *d, uint32_t schedule, int64_t at_u
 	return false;
 }
 
-static bool condition_holds(const struct deck *d, const struct image_condition *c, const struct number_key *k)
+static bool kind_holds(const struct deck *d, const struct image_kind *kind, const struct number_key *k)
 {
-	if ((c->from_us != 0 && k->at_us < c->from_us) || (c->to_us != 0 && k->at_us >= c->to_us))
+	if ((kind->from_us != 0 && k->at_us < kind->from_us) || (kind->to_us != 0 && k->at_us >= kind->to_us))
 		return false;
-	if (c->origin_length > 0 && strncmp(k->calling, d->text + c->origin, c->origin_length) != 0)
+	if (kind->origin_length > 0 && strncmp(k->calling, d->text + kind->origin, kind->origin_length) != 0)
 		return false;
-	return c->schedule == 0 || schedule_holds(d, c->schedule - 1, k->at_us);
+	return kind->schedule == 0 || schedule_holds(d, kind->schedule - 1, k->at_us);
 }
 
-/* The node's rate that holds; they stand in the order of preference. */
-static const struct image_rate *node_rate(const struct deck *d, uint32_t node, const struct number_key *k)
-{
-	uint32_t i = d->first == NULL ? node : d->first[node];
-	uint32_t end = d->first == NULL ? node + 1 : d->first[node + 1];
-	for (; i < end; i++)
-		if (condition_holds(d, &d->condition[d->rate[i].condition], k))
-			return &d->rate[i];
-	return NULL;
-}
-
-static void found_fill(struct deck_found *out, const struct deck *d, const struct image_rate *r, unsigned int digits,
+static void found_fill(struct deck_found *out, const struct deck *d, const struct image_entry *e, unsigned int digits,
 		       const struct number_key *k)
 {
-	const struct image_form *f = &d->form[r->form];
-	const struct image_condition *c = &d->condition[r->condition];
+	const struct image_kind *kind = &d->kind[e->kind];
 
 	memcpy(out->prefix, k->called, sizeof out->prefix); /* of fixed size: faster than the few digits alone */
 	out->prefix[digits] = '\0';
-	out->destination = d->text + r->destination;
-	out->origin = d->text + c->origin;
-	out->terms.price_n = f->price_base + r->price_low;
-	out->terms.initial_price_n = f->initial_price_n == RATE_SAME ? out->terms.price_n : f->initial_price_n;
-	out->terms.connect_fee_n = f->connect_fee_n;
-	out->terms.initial_s = f->initial_s;
-	out->terms.increment_s = f->increment_s;
-	out->terms.grace_s = f->grace_s;
+	out->destination = d->text + e->destination;
+	out->origin = d->text + kind->origin;
+	out->terms.price_n = kind->price_base + e->price_low;
+	out->terms.initial_price_n = kind->initial_price_n == RATE_SAME ? out->terms.price_n : kind->initial_price_n;
+	out->terms.connect_fee_n = kind->connect_fee_n;
+	out->terms.initial_s = kind->initial_s;
+	out->terms.increment_s = kind->increment_s;
+	out->terms.grace_s = kind->grace_s;
 	out->terms.rounding = (uint8_t)d->words.rounding;
 	out->terms.places = (uint8_t)d->words.places;
 	out->terms.duration_rounding = (uint8_t)d->words.duration_rounding;
-	out->effective_from_us = c->from_us;
-	out->effective_to_us = c->to_us;
-	out->blocked = c->blocked != 0;
+	out->effective_from_us = kind->from_us;
+	out->effective_to_us = kind->to_us;
+	out->blocked = kind->blocked != 0;
 }
 
 /* From the prefix at which the cursor stands to ever shorter ones, until one has a rate that holds. */
 static bool find_from(struct cursor *c, const struct deck *d, const struct number_key *k, struct deck_found *out)
 {
 	do {
-		const struct image_rate *r = node_rate(d, c->node, k);
-		if (r != NULL) {
-			found_fill(out, d, r, c->digits, k);
-			return true;
+		for (const struct image_entry *e = c->entry; e < c->end; e++) {
+			if (kind_holds(d, &d->kind[e->kind], k)) {
+				found_fill(out, d, e, c->digits, k);
+				return true;
+			}
 		}
 	} while (cursor_next(c, d, k));
 	return false;
@@ -508,7 +507,7 @@ static void find_step(const struct deck *const *decks, size_t n, const struct nu
 		      bool *found)
 {
 	struct cursor cursor[STEP];
-	bool at_node[STEP];
+	bool at_prefix[STEP];
 
 	for (size_t i = 0; i < n; i++)
 		__builtin_prefetch(k->digits < decks[i]->index_digits
@@ -516,35 +515,21 @@ static void find_step(const struct deck *const *decks, size_t n, const struct nu
 					   : &decks[i]->index[k->head[decks[i]->index_digits]]);
 	for (size_t i = 0; i < n; i++) {
 		cursor_start(&cursor[i], decks[i], k);
-		const uint32_t *key = decks[i]->key;
-		uint32_t lo = cursor[i].lo, width = cursor[i].hi - lo;
-		__builtin_prefetch(key + lo);
-		if (width > 16)
-			__builtin_prefetch(key + lo + width / 2);
+		const struct image_entry *bucket = decks[i]->keyed + cursor[i].lo;
+		uint32_t width = cursor[i].hi - cursor[i].lo;
+		__builtin_prefetch(bucket);
+		if (width > 2)
+			__builtin_prefetch(bucket + width - 1);
+		if (width > 8)
+			__builtin_prefetch(bucket + width / 2);
 	}
 	for (size_t i = 0; i < n; i++) {
-		const struct deck *d = decks[i];
-		at_node[i] = cursor_next(&cursor[i], d, k);
-		if (!at_node[i])
-			continue;
-		if (d->first != NULL)
-			__builtin_prefetch(&d->first[cursor[i].node]);
-		else
-			__builtin_prefetch(&d->rate[cursor[i].node]);
+		at_prefix[i] = cursor_next(&cursor[i], decks[i], k);
+		if (at_prefix[i])
+			__builtin_prefetch(&decks[i]->kind[cursor[i].entry->kind]);
 	}
 	for (size_t i = 0; i < n; i++)
-		if (at_node[i] && decks[i]->first != NULL)
-			__builtin_prefetch(&decks[i]->rate[decks[i]->first[cursor[i].node]]);
-	for (size_t i = 0; i < n; i++) {
-		if (!at_node[i])
-			continue;
-		const struct deck *d = decks[i];
-		const struct image_rate *r = &d->rate[d->first == NULL ? cursor[i].node : d->first[cursor[i].node]];
-		__builtin_prefetch(&d->condition[r->condition]);
-		__builtin_prefetch(&d->form[r->form]);
-	}
-	for (size_t i = 0; i < n; i++)
-		found[i] = at_node[i] && find_from(&cursor[i], decks[i], k, &out[i]);
+		found[i] = at_prefix[i] && find_from(&cursor[i], decks[i], k, &out[i]);
 }
 
 void deck_find_many(const struct deck *const *decks, size_t n, const char *called, const char *calling, int64_t at_us,

@@ -13,7 +13,7 @@
 
 struct build_row {
 	unsigned __int128 key; /* nibbles of the prefix, digit + 1, from the left */
-	uint32_t price_low, destination, form, condition;
+	uint32_t price_low, destination, kind;
 };
 
 struct intern { /* distinct items of one size, numbered in the order of their arrival */
@@ -28,7 +28,7 @@ struct deck_builder {
 	struct deck_words words;
 	struct build_row *row;
 	size_t n_rows, capacity;
-	struct intern forms, conditions, texts; /* texts: offsets into `text` */
+	struct intern kinds, texts; /* texts: offsets into `text` */
 	struct buf text, schedule_text;
 	struct intern schedules; /* the JSON's offset in schedule_text, for a quick match of equal ones */
 	struct image_schedule *schedule;
@@ -205,8 +205,7 @@ struct deck_builder *deck_builder_new(const struct deck_words *words)
 	struct deck_builder *b = xcalloc(1, sizeof *b);
 	b->words = *words;
 	b->words.currency[3] = '\0';
-	b->forms.size = sizeof(struct image_form);
-	b->conditions.size = sizeof(struct image_condition);
+	b->kinds.size = sizeof(struct image_kind);
 	b->texts.size = b->schedules.size = sizeof(uint32_t);
 	(void)text_offset(b, ""); /* offset 0 is the empty text */
 	return b;
@@ -218,7 +217,7 @@ void deck_builder_free(struct deck_builder **bp)
 	*bp = NULL;
 	if (b == NULL)
 		return;
-	struct intern *all[] = {&b->forms, &b->conditions, &b->texts, &b->schedules};
+	struct intern *all[] = {&b->kinds, &b->texts, &b->schedules};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
 		free(all[i]->item);
 		free(all[i]->slot);
@@ -278,8 +277,7 @@ static uint32_t destination_offset(struct deck_builder *b, const char *destinati
 int deck_builder_add(struct deck_builder *b, const struct deck_row *row, struct status *st)
 {
 	struct build_row out;
-	struct image_form form;
-	struct image_condition condition;
+	struct image_kind kind;
 
 	if (!prefix_key(row->prefix, &out.key))
 		return status_set(st, -EINVAL, "prefix \"%.40s\" is not 1 to %d digits", row->prefix, PREFIX_MAX);
@@ -289,30 +287,28 @@ int deck_builder_add(struct deck_builder *b, const struct deck_row *row, struct 
 	if (b->n_rows == UINT32_MAX - 1 || b->text.len > UINT32_MAX / 2)
 		return status_set(st, -EINVAL, "prefix %s: the deck is full", row->prefix);
 
-	memset(&condition, 0, sizeof condition);
+	memset(&kind, 0, sizeof kind);
 	if (row->schedule != NULL) {
 		struct status why;
-		if (schedule_index(b, row->schedule, &condition.schedule, &why) != 0)
+		if (schedule_index(b, row->schedule, &kind.schedule, &why) != 0)
 			return status_set(st, -EINVAL, "prefix %s: %.400s", row->prefix, why.text);
 	}
-	condition.from_us = row->effective_from_us;
-	condition.to_us = row->effective_to_us;
-	condition.blocked = row->blocked;
-	if (row->origin_prefix != NULL) {
-		condition.origin = text_offset(b, row->origin_prefix);
-		condition.origin_length = (uint8_t)strlen(row->origin_prefix);
-	}
-	memset(&form, 0, sizeof form);
 	out.price_low = (uint32_t)(uint64_t)row->price_n;
-	form.price_base = row->price_n - out.price_low;
-	form.initial_price_n = row->initial_price_n == row->price_n ? RATE_SAME : row->initial_price_n;
-	form.connect_fee_n = row->connect_fee_n;
-	form.initial_s = row->initial_s;
-	form.increment_s = row->increment_s;
-	form.grace_s = row->grace_s;
+	kind.price_base = row->price_n - out.price_low;
+	kind.initial_price_n = row->initial_price_n == row->price_n ? RATE_SAME : row->initial_price_n;
+	kind.connect_fee_n = row->connect_fee_n;
+	kind.initial_s = row->initial_s;
+	kind.increment_s = row->increment_s;
+	kind.grace_s = row->grace_s;
+	kind.from_us = row->effective_from_us;
+	kind.to_us = row->effective_to_us;
+	kind.blocked = row->blocked;
+	if (row->origin_prefix != NULL) {
+		kind.origin = text_offset(b, row->origin_prefix);
+		kind.origin_length = (uint8_t)strlen(row->origin_prefix);
+	}
 	out.destination = destination_offset(b, row->destination);
-	out.form = intern_get(&b->forms, &form);
-	out.condition = intern_get(&b->conditions, &condition);
+	out.kind = intern_get(&b->kinds, &kind);
 	if (b->n_rows == b->capacity) {
 		b->capacity = b->capacity == 0 ? 1024 : b->capacity + b->capacity / 2;
 		b->row = xrealloc(b->row, b->capacity * sizeof *b->row);
@@ -331,20 +327,20 @@ static int row_compare(const void *pa, const void *pb, void *arg)
 	const struct build_row *ra = pa, *rb = pb;
 	if (ra->key != rb->key)
 		return ra->key < rb->key ? -1 : 1;
-	const struct image_condition *all = (const struct image_condition *)(const void *)b->conditions.item;
-	const struct image_condition *ca = &all[ra->condition], *cb = &all[rb->condition];
-	if (ca->origin_length != cb->origin_length)
-		return ca->origin_length > cb->origin_length ? -1 : 1;
-	if ((ca->schedule != 0) != (cb->schedule != 0))
-		return ca->schedule != 0 ? -1 : 1;
-	if (ca->from_us != cb->from_us)
-		return ca->from_us > cb->from_us ? -1 : 1;
-	int order = strcmp(b->text.text + ca->origin, b->text.text + cb->origin);
-	if (order != 0 || ca->schedule == 0)
+	const struct image_kind *all = (const struct image_kind *)(const void *)b->kinds.item;
+	const struct image_kind *ka = &all[ra->kind], *kb = &all[rb->kind];
+	if (ka->origin_length != kb->origin_length)
+		return ka->origin_length > kb->origin_length ? -1 : 1;
+	if ((ka->schedule != 0) != (kb->schedule != 0))
+		return ka->schedule != 0 ? -1 : 1;
+	if (ka->from_us != kb->from_us)
+		return ka->from_us > kb->from_us ? -1 : 1;
+	int order = strcmp(b->text.text + ka->origin, b->text.text + kb->origin);
+	if (order != 0 || ka->schedule == 0)
 		return order;
 	uint32_t ta, tb;
-	memcpy(&ta, b->schedules.item + (ca->schedule - 1) * b->schedules.size, sizeof ta);
-	memcpy(&tb, b->schedules.item + (cb->schedule - 1) * b->schedules.size, sizeof tb);
+	memcpy(&ta, b->schedules.item + (ka->schedule - 1) * b->schedules.size, sizeof ta);
+	memcpy(&tb, b->schedules.item + (kb->schedule - 1) * b->schedules.size, sizeof tb);
 	return strcmp(b->schedule_text.text + ta, b->schedule_text.text + tb);
 }
 
@@ -356,48 +352,43 @@ static unsigned int key_digits(unsigned __int128 key)
 	return 16 - (unsigned int)__builtin_ctzll(high) / 4;
 }
 
+enum entry_class { ENTRY_SHORT, ENTRY_KEYED, ENTRY_LONG, ENTRY_CLASSES };
+
 struct layout {
 	unsigned int index_digits;
-	uint32_t nodes, n_short, n_keys, n_long;
+	uint32_t n[ENTRY_CLASSES]; /* entries */
 	struct image_header header;
 	uint8_t *image;
 };
 
-enum node_class { NODE_SHORT, NODE_KEY, NODE_LONG, NODE_CLASSES };
-
-static enum node_class class_of(unsigned int digits, unsigned int index_digits)
+static enum entry_class class_of(unsigned int digits, unsigned int index_digits)
 {
 	if (digits < index_digits)
-		return NODE_SHORT;
-	return digits <= index_digits + TAIL_DIGITS ? NODE_KEY : NODE_LONG;
+		return ENTRY_SHORT;
+	return digits <= index_digits + TAIL_DIGITS ? ENTRY_KEYED : ENTRY_LONG;
 }
 
 static void layout_count(struct layout *l, const struct deck_builder *b)
 {
+	uint32_t prefixes = 0;
 	for (size_t i = 0; i < b->n_rows; i++)
-		l->nodes += i == 0 || b->row[i].key != b->row[i - 1].key;
+		prefixes += i == 0 || b->row[i].key != b->row[i - 1].key;
 	l->index_digits = INDEX_DIGITS_MIN; /* no more than a word of index for each prefix */
-	while (l->index_digits < INDEX_DIGITS_MAX && image_power10(l->index_digits + 1) <= l->nodes)
+	while (l->index_digits < INDEX_DIGITS_MAX && image_power10(l->index_digits + 1) <= prefixes)
 		l->index_digits++;
-	uint32_t *count[] = {&l->n_short, &l->n_keys, &l->n_long};
 	for (size_t i = 0; i < b->n_rows; i++)
-		if (i == 0 || b->row[i].key != b->row[i - 1].key)
-			++*count[class_of(key_digits(b->row[i].key), l->index_digits)];
+		l->n[class_of(key_digits(b->row[i].key), l->index_digits)]++;
 }
 
 static void layout_place(struct layout *l, const struct deck_builder *b)
 {
 	struct image_header *h = &l->header;
-	bool single = l->nodes == b->n_rows && l->nodes > 0;
-	uint64_t count[IMAGE_PARTS] = {
+	const uint64_t count[IMAGE_PARTS] = {
 		[PART_SHORT] = image_short_slot(l->index_digits, 0),
 		[PART_INDEX] = image_power10(l->index_digits) + 1,
-		[PART_KEY] = l->n_keys,
-		[PART_LONG] = l->n_long,
-		[PART_FIRST] = single ? 0 : (uint64_t)l->nodes + 1,
-		[PART_RATE] = b->n_rows,
-		[PART_FORM] = b->forms.n,
-		[PART_CONDITION] = b->conditions.n,
+		[PART_ENTRY] = b->n_rows,
+		[PART_LONG] = l->n[ENTRY_LONG],
+		[PART_KIND] = b->kinds.n,
 		[PART_SCHEDULE] = b->n_schedules,
 		[PART_WINDOW] = b->n_windows,
 		[PART_ZONE] = b->n_zones,
@@ -423,7 +414,7 @@ static void layout_place(struct layout *l, const struct deck_builder *b)
 	h->places = (uint8_t)b->words.places;
 	h->duration_rounding = (uint8_t)b->words.duration_rounding;
 	h->index_digits = l->index_digits;
-	h->n_short = l->n_short;
+	h->n_short = l->n[ENTRY_SHORT];
 	l->image = image_alloc(offset);
 	memcpy(l->image, h, sizeof *h);
 }
@@ -441,50 +432,47 @@ static uint32_t key_head(unsigned __int128 key, unsigned int digits)
 	return value;
 }
 
-static void node_write(struct layout *l, enum node_class class, uint32_t node, unsigned __int128 key,
-		       unsigned int digits)
+/* What finds the entry; first: it is the first of its prefix. returns the entry's own key */
+static uint32_t entry_place(struct layout *l, enum entry_class class, uint32_t at, unsigned __int128 key, bool first)
 {
-	if (class == NODE_SHORT) {
-		uint32_t *shorts = part_of(l, PART_SHORT);
-		shorts[image_short_slot(digits, key_head(key, digits))] = node + 1;
-	} else if (class == NODE_KEY) {
-		uint32_t *keys = part_of(l, PART_KEY), *index = part_of(l, PART_INDEX);
-		keys[node - l->n_short] = (uint32_t)(key >> (4 * (PREFIX_MAX - TAIL_DIGITS - l->index_digits)));
-		index[key_head(key, l->index_digits) + 1]++;
-	} else {
-		struct image_long *longs = part_of(l, PART_LONG);
-		longs[node - l->n_short - l->n_keys] =
-			(struct image_long){.high = (uint64_t)(key >> 64), .low = (uint64_t)key};
+	if (class == ENTRY_SHORT) {
+		unsigned int digits = key_digits(key);
+		uint32_t *shorts = part_of(l, PART_SHORT), slot = image_short_slot(digits, key_head(key, digits));
+		if (first)
+			shorts[slot] = at + 1;
+		return slot;
 	}
+	if (class == ENTRY_KEYED) {
+		uint32_t *index = part_of(l, PART_INDEX);
+		index[key_head(key, l->index_digits) + 1]++;
+		return (uint32_t)(key >> (4 * (PREFIX_MAX - TAIL_DIGITS - l->index_digits)));
+	}
+	struct image_long *longs = part_of(l, PART_LONG);
+	longs[at - l->n[ENTRY_SHORT] - l->n[ENTRY_KEYED]] =
+		(struct image_long){.high = (uint64_t)(key >> 64), .low = (uint64_t)key};
+	return 0;
 }
 
 /* The rows are sorted by prefix; the classes are taken one after the other, which keeps that order within each. */
-static void layout_rates(struct layout *l, const struct deck_builder *b)
+static void layout_entries(struct layout *l, const struct deck_builder *b)
 {
-	struct image_rate *rate = part_of(l, PART_RATE);
-	uint32_t *first = l->header.part[PART_FIRST].count > 0 ? part_of(l, PART_FIRST) : NULL;
+	struct image_entry *entry = part_of(l, PART_ENTRY);
 	uint32_t *index = part_of(l, PART_INDEX);
-	uint32_t node = 0, n = 0;
+	uint32_t n = 0;
 
-	for (int class = NODE_SHORT; class < NODE_CLASSES; class ++) {
+	for (enum entry_class class = ENTRY_SHORT; class < ENTRY_CLASSES; class ++) {
 		for (size_t i = 0; i < b->n_rows; i++) {
 			const struct build_row *r = &b->row[i];
-			unsigned int digits = key_digits(r->key);
-			if (class_of(digits, l->index_digits) != (enum node_class) class)
+			if (class_of(key_digits(r->key), l->index_digits) != class)
 				continue;
-			if (i == 0 || r->key != b->row[i - 1].key) {
-				if (first != NULL)
-					first[node] = n;
-				node_write(l, class, node++, r->key, digits);
-			}
-			rate[n++] = (struct image_rate){.price_low = r->price_low,
+			bool first = i == 0 || r->key != b->row[i - 1].key;
+			entry[n] = (struct image_entry){.key = entry_place(l, class, n, r->key, first),
+							.price_low = r->price_low,
 							.destination = r->destination,
-							.form = r->form,
-							.condition = r->condition};
+							.kind = r->kind};
+			n++;
 		}
 	}
-	if (first != NULL)
-		first[node] = n;
 	for (uint32_t i = 1; i <= image_power10(l->index_digits); i++)
 		index[i] += index[i - 1];
 }
@@ -505,9 +493,8 @@ int deck_builder_finish(struct deck_builder **bp, struct deck **out, struct stat
 		qsort_r(b->row, b->n_rows, sizeof *b->row, row_compare, b);
 	layout_count(&l, b);
 	layout_place(&l, b);
-	layout_rates(&l, b);
-	part_copy(&l, PART_FORM, b->forms.item);
-	part_copy(&l, PART_CONDITION, b->conditions.item);
+	layout_entries(&l, b);
+	part_copy(&l, PART_KIND, b->kinds.item);
 	part_copy(&l, PART_SCHEDULE, b->schedule);
 	part_copy(&l, PART_WINDOW, b->window);
 	part_copy(&l, PART_ZONE, b->zone);

@@ -4,11 +4,12 @@
  * The image begins with struct image_header; its parts follow, each aligned to 64 bytes. Numbers are in the machine's
  * byte order (the magic is a number, too: an image of the other order is refused).
  *
- * A prefix is a node. Nodes are numbered: first the short ones (fewer digits than the index takes), found through a
- * direct table of all short numbers; then those in the buckets of the index, sorted by what follows the index digits
- * (up to 8 digits, a nibble each, digit + 1, so that a shorter prefix sorts before its longer ones); then the long
- * ones, sorted by their whole key. A node's rates are neighbours, the one to prefer first. Where every node has one
- * rate (the usual deck) PART_FIRST is left out, and node and rate have the same number.
+ * An entry is one rate of one prefix, 16 bytes, its key beside it, so that finding a rate and reading it is one place in
+ * memory. First stand the entries of short prefixes (fewer digits than the index takes), found through a direct table of
+ * all short numbers; then those in the buckets of the index, sorted by what follows the index digits (up to 8 digits, a
+ * nibble each, digit + 1, so that a shorter prefix sorts before its longer ones); then those of long prefixes, sorted by
+ * their whole key, which stands in a part of its own. The rates of one prefix are neighbours with the same key, the one
+ * to prefer first. All else about a rate is interned: few decks have more than some dozen kinds of rates.
  */
 #ifndef ROUTING_DECK_PRIV_H
 #define ROUTING_DECK_PRIV_H
@@ -18,21 +19,18 @@
 #include "routing/deck.h"
 
 #define IMAGE_MAGIC UINT64_C(0x4b4345444d444e54) /* "TNDMDECK" on a little-endian machine */
-#define IMAGE_FORMAT 1
+#define IMAGE_FORMAT 2
 #define IMAGE_ALIGN 64
 #define INDEX_DIGITS_MIN 2
 #define INDEX_DIGITS_MAX 6
 #define TAIL_DIGITS 8 /* that a bucket's keys hold after the index digits */
 
 enum image_parts {
-	PART_SHORT,	 /* uint32_t: node + 1, or 0, for each number of 1..index_digits-1 digits */
-	PART_INDEX,	 /* uint32_t: first key of each bucket, and one more */
-	PART_KEY,	 /* uint32_t: sorted tails */
-	PART_LONG,	 /* struct image_long, sorted */
-	PART_FIRST,	 /* uint32_t: first rate of each node, and one more; absent if node = rate */
-	PART_RATE,	 /* struct image_rate */
-	PART_FORM,	 /* struct image_form */
-	PART_CONDITION,	 /* struct image_condition */
+	PART_SHORT,	 /* uint32_t: entry + 1, or 0, for each number of 1..index_digits-1 digits */
+	PART_INDEX,	 /* uint32_t: first entry of each bucket (counted from the first bucket's), and one more */
+	PART_ENTRY,	 /* struct image_entry */
+	PART_LONG,	 /* struct image_long: the keys of the last entries */
+	PART_KIND,	 /* struct image_kind */
 	PART_SCHEDULE,	 /* struct image_schedule */
 	PART_WINDOW,	 /* struct image_window */
 	PART_ZONE,	 /* struct image_zone */
@@ -55,7 +53,7 @@ struct image_header {
 	uint64_t source;
 	char currency[4];
 	uint8_t side, rounding, places, duration_rounding;
-	uint32_t index_digits, n_short; /* n_short: nodes, not table entries */
+	uint32_t index_digits, n_short; /* n_short: entries of short prefixes */
 	struct image_part part[IMAGE_PARTS];
 };
 
@@ -63,22 +61,20 @@ struct image_long {
 	uint64_t high, low; /* 32 nibbles */
 };
 
-struct image_rate {
-	uint32_t price_low;   /* price_n = form.price_base + price_low */
+struct image_entry {
+	uint32_t key;	      /* short: its slot; in a bucket: the nibbles after the index digits; long: 0 */
+	uint32_t price_low;   /* price_n = kind.price_base + price_low */
 	uint32_t destination; /* in PART_TEXT */
-	uint32_t form, condition;
+	uint32_t kind;
 };
 
-struct image_form {
+struct image_kind { /* a cache line */
 	int64_t price_base, initial_price_n, connect_fee_n; /* initial_price_n: RATE_SAME = price */
-	int32_t initial_s, increment_s, grace_s, spare;
-};
-
-struct image_condition {
-	int64_t from_us, to_us; /* 0: open */
-	uint32_t origin;	/* in PART_TEXT */
-	uint32_t schedule;	/* index + 1; 0: always */
-	uint8_t origin_length, blocked, spare[6];
+	int64_t from_us, to_us;				    /* 0: open */
+	int32_t initial_s, increment_s, grace_s;
+	uint32_t origin;   /* in PART_TEXT */
+	uint32_t schedule; /* index + 1; 0: always */
+	uint8_t origin_length, blocked, spare[2];
 };
 
 struct image_schedule {
@@ -102,13 +98,14 @@ struct image_transition {
 
 struct deck {
 	_Atomic uint32_t refs;
-	uint32_t index_digits, n_short, n_keys, n_long, n_rates;
+	uint32_t index_digits;
+	uint32_t n_short, n_keyed, n_long; /* entries */
 	struct deck_words words;
-	const uint32_t *shorts, *index, *key, *first; /* first: NULL if node = rate */
+	const uint32_t *shorts, *index;
+	const struct image_entry *entry; /* short ones */
+	const struct image_entry *keyed; /* those in buckets: entry + n_short */
 	const struct image_long *longs;
-	const struct image_rate *rate;
-	const struct image_form *form;
-	const struct image_condition *condition;
+	const struct image_kind *kind;
 	const struct image_schedule *schedule;
 	const struct image_window *window;
 	const struct image_zone *zone;
