@@ -209,11 +209,12 @@ static void forget_given(struct spool *s, const struct tally *t)
 static void report(struct spool *s, int err, const struct status *st)
 {
 	int64_t now_us = clock_mono_us();
+	char reason[600];
 
 	if (err != 0 && s->failing_us == 0) {
 		s->failing_us = now_us;
 		log_event(LOG_LEVEL_ERROR, "CDRs cannot be written to disk: new calls are refused until they can",
-			  "reason=\"%s\" waiting=%zu", st->text, s->given_n);
+			  "reason=%s waiting=%zu", log_quote(st->text, reason, sizeof(reason)), s->given_n);
 	} else if (err == 0 && s->failing_us != 0) {
 		log_event(LOG_LEVEL_INFO, "CDRs are written to disk again", "after_ms=%lld",
 			  (long long)(now_us - s->failing_us) / 1000);
@@ -265,10 +266,12 @@ static void hand_over(struct spool *s)
 		return;
 	if (spool_db_read(s->db, s->cursor, POST_MAX, &b, &st) != 0) {
 		static struct log_limit every = {.interval_us = 10 * SECOND_US};
+		char reason[600];
 		uint64_t skipped;
 
 		if (log_limit(&every, now_us, &skipped))
-			log_event(LOG_LEVEL_ERROR, "spool cannot be read", "reason=\"%s\"", st.text);
+			log_event(LOG_LEVEL_ERROR, "spool cannot be read", "reason=%s",
+				  log_quote(st.text, reason, sizeof(reason)));
 		return;
 	}
 	if (b == NULL)

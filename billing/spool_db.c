@@ -208,8 +208,11 @@ void spool_db_rollback(struct spool_db *db)
 {
 	struct status st;
 
+	char reason[600];
+
 	if (!sqlite3_get_autocommit(db->sqlite) && run_plain(db, ROLLBACK, &st) != 0)
-		log_event(LOG_LEVEL_ERROR, "spool rollback failed", "%s", st.text);
+		log_event(LOG_LEVEL_ERROR, "spool rollback failed", "reason=%s",
+			  log_quote(st.text, reason, sizeof(reason)));
 }
 
 int spool_db_put_open(struct spool_db *db, const struct cdr *c, struct status *st)

@@ -15,6 +15,12 @@ create type rate_words as (
 	blocked boolean
 );
 
+-- What a rate is for, as one text: only ever compared.
+create function rate_key(prefix text, origin_prefix text, schedule jsonb) returns text
+language sql immutable parallel safe as $$
+	select (prefix || ' ' || origin_prefix || coalesce(' ' || md5(schedule::text), '')) collate "C"
+$$;
+
 -- The staging table of this session: what a sheet says. effective_from null: from the moment it is stored; line: where
 -- in the sheet.
 create function rate_stage_make() returns void language plpgsql as $$
@@ -49,7 +55,8 @@ end $$;
 --   ended        by `replacing`                          unchanged  what it says holds already
 -- The stage has no two rows of one key and start. Raises no_data_found (P0002) if there is no such deck.
 create function rates_apply(deck bigint, at timestamptz, replacing boolean,
-	out added bigint, out changed bigint, out ended bigint, out unchanged bigint) language plpgsql set work_mem = '64MB' as $$
+	out added bigint, out changed bigint, out ended bigint, out unchanged bigint) language plpgsql
+	set work_mem = '128MB' set jit = off as $$
 declare
 	since timestamptz;
 	staged bigint;
@@ -62,8 +69,8 @@ begin
 	select least(at, min(effective_from)), count(*) into since, staged from rate_stage;
 
 	with incoming as (
-		select prefix, origin_prefix, schedule, md5(coalesce(schedule::text, '')) as times,
-			coalesce(effective_from, at) as starts, effective_to as ends,
+		select rate_key(prefix, origin_prefix, schedule) as key, coalesce(effective_from, at) as starts,
+			effective_to as ends, prefix, origin_prefix, schedule,
 			row(destination, price, initial_price, connect_fee, initial, increment, grace, blocked)::rate_words as words
 		from rate_stage
 	), touched as ( -- what may change: of the deck or, if nothing is replaced, of the sheet's prefixes
@@ -74,38 +81,38 @@ begin
 		where not replacing and deck_id = deck and (effective_to is null or effective_to >= since)
 		  and exists (select from rate_stage s where s.prefix = r.prefix)
 	), existing as ( -- an end that is only the start of the next rate is no end of its own
-		select id, prefix, origin_prefix, md5(coalesce(schedule::text, '')) as times, effective_from as starts,
-			effective_to as stored_end,
-			nullif(effective_to, lead(effective_from) over (
-				partition by prefix, origin_prefix, md5(coalesce(schedule::text, '')) order by effective_from)) as ends,
-			row(destination, price, initial_price, connect_fee, initial, increment, grace, blocked)::rate_words as words
-		from touched
+		select id, key, starts, stored_end,
+			nullif(stored_end, lead(starts) over (partition by key order by starts)) as ends, words
+		from (select id, rate_key(prefix, origin_prefix, schedule) as key, effective_from as starts,
+				effective_to as stored_end,
+				row(destination, price, initial_price, connect_fee, initial, increment, grace,
+					blocked)::rate_words as words
+			from touched) t
 	), merged as (
-		select prefix, origin_prefix, times, starts, e.id, e.stored_end, e.words as old_words, e.ends as old_ends,
-			i.starts is not null as fresh, i.schedule,
-			case when i.starts is null then e.ends else i.ends end as said_ends,
-			case when i.starts is null then e.words else i.words end as words
-		from incoming i full join existing e using (prefix, origin_prefix, times, starts)
+		select key, starts, e.id, e.stored_end, e.words as old_words, e.ends as old_ends, i.key is not null as fresh,
+			i.prefix, i.origin_prefix, i.schedule,
+			case when i.key is null then e.ends else i.ends end as said_ends,
+			case when i.key is null then e.words else i.words end as words
+		from incoming i full join existing e using (key, starts)
 	), keyed as ( -- the same for the ends of a sheet, as an export writes them
-		select *, bool_or(fresh) over (partition by prefix, origin_prefix, times) as named,
-			nullif(said_ends, lead(starts) over (partition by prefix, origin_prefix, times order by starts)) as ends
+		select *, bool_or(fresh) over (partition by key) as named,
+			nullif(said_ends, lead(starts) over (partition by key order by starts)) as ends
 		from merged
 	), compared as ( -- the rates that stay, each beside the one before it
-		select *, lag(starts) over key is not null and coalesce(lag(ends) over key > starts, true) as covered,
+		select *, lag(starts) over times is not null and coalesce(lag(ends) over times > starts, true) as covered,
 			fresh and id is not null and old_words is not distinct from words
 				and old_ends is not distinct from ends as same,
-			fresh and id is null and lag(starts) over key is not null
-				and lag(words) over key is not distinct from words
-				and lag(ends) over key is not distinct from ends
+			fresh and id is null and lag(starts) over times is not null
+				and lag(words) over times is not distinct from words
+				and lag(ends) over times is not distinct from ends
 				and coalesce(ends > starts, true) as repeats
 		from keyed
 		where not (replacing and not fresh and starts > at)
-		window key as (partition by prefix, origin_prefix, times order by starts)
+		window times as (partition by key order by starts)
 	), timeline as materialized (
 		select *, fresh and not same as news, replacing and not named and coalesce(stored_end > at, true) as ending,
-			least(ends, lead(starts) over key) as new_end
+			least(ends, lead(starts) over (partition by key order by starts)) as new_end
 		from compared where not repeats
-		window key as (partition by prefix, origin_prefix, times order by starts)
 	), updated as (
 		update rates r set destination = (t.words).destination, price = (t.words).price,
 			initial_price = (t.words).initial_price, connect_fee = (t.words).connect_fee,
@@ -124,9 +131,8 @@ begin
 		delete from rates r
 		where replacing and deck_id = deck and effective_from > at and not exists (
 			select from rate_stage s
-			where s.prefix = r.prefix and s.origin_prefix = r.origin_prefix
-			  and md5(coalesce(s.schedule::text, '')) = md5(coalesce(r.schedule::text, ''))
-			  and coalesce(s.effective_from, at) = r.effective_from)
+			where s.prefix = r.prefix and coalesce(s.effective_from, at) = r.effective_from
+			  and rate_key(s.prefix, s.origin_prefix, s.schedule) = rate_key(r.prefix, r.origin_prefix, r.schedule))
 		returning 1
 	)
 	select count(*) filter (where news and id is null and not covered),
@@ -143,8 +149,7 @@ begin
 	select s.line, s.first_line
 	from (select r.line, first_value(r.line) over key as first_line
 	      from rate_stage r
-	      window key as (partition by prefix, origin_prefix, md5(coalesce(schedule::text, '')), effective_from
-	                     order by r.line)) s
+	      window key as (partition by rate_key(prefix, origin_prefix, schedule), effective_from order by r.line)) s
 	where s.line <> s.first_line
 	order by s.line;
 end $$;
@@ -169,8 +174,9 @@ begin
 		coalesce((rate->>'blocked')::boolean, false), coalesce(rate->>'origin_prefix', ''), times);
 	perform rates_apply(deck, at, false);
 	select * into strict put from rates r
-	where r.deck_id = deck and r.prefix = rate->>'prefix' and r.origin_prefix = coalesce(rate->>'origin_prefix', '')
-	  and md5(coalesce(r.schedule::text, '')) = md5(coalesce(times::text, '')) and r.effective_from <= starts
+	where r.deck_id = deck and r.prefix = rate->>'prefix' and r.effective_from <= starts
+	  and rate_key(r.prefix, r.origin_prefix, r.schedule)
+	    = rate_key(r.prefix, coalesce(rate->>'origin_prefix', ''), times)
 	order by r.effective_from desc limit 1;
 	return put;
 end $$;
