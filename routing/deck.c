@@ -15,6 +15,7 @@
 const size_t image_part_size[IMAGE_PARTS] = {
 	[PART_SHORT] = sizeof(uint32_t),
 	[PART_INDEX] = sizeof(uint32_t),
+	[PART_KEY] = sizeof(uint32_t),
 	[PART_ENTRY] = sizeof(struct image_entry),
 	[PART_LONG] = sizeof(struct image_long),
 	[PART_KIND] = sizeof(struct image_kind),
@@ -145,6 +146,7 @@ int deck_adopt(uint8_t *image, size_t len, struct deck **out, struct status *st)
 #define PART(p) ((const void *)(image + h->part[p].offset))
 	d->shorts = PART(PART_SHORT);
 	d->index = PART(PART_INDEX);
+	d->key = PART(PART_KEY);
 	d->entry = PART(PART_ENTRY);
 	d->longs = PART(PART_LONG);
 	d->kind = PART(PART_KIND);
@@ -155,10 +157,10 @@ int deck_adopt(uint8_t *image, size_t len, struct deck **out, struct status *st)
 	d->text = PART(PART_TEXT);
 #undef PART
 	uint64_t entries = h->part[PART_ENTRY].count, apart = (uint64_t)d->n_short + d->n_long;
-	if (entries >= UINT32_MAX || apart > entries)
+	if (entries >= UINT32_MAX || apart > entries || h->part[PART_KEY].count != entries)
 		goto bad;
 	d->n_keyed = (uint32_t)(entries - apart);
-	d->keyed = d->entry + d->n_short;
+	d->keyed = d->key + d->n_short;
 	if (!prefixes_fit(d) || !rates_fit(d, h->part) || !schedules_fit(d, h->part))
 		goto bad;
 	d->image = image;
@@ -244,7 +246,7 @@ struct cursor {		 /* the prefixes of one number in one deck, longest first */
 	unsigned __int128 long_key;
 	unsigned int short_digits; /* the next short prefix to try */
 	/* the prefix that was found: its rates, the one to prefer first */
-	const struct image_entry *entry, *end;
+	uint32_t entry, end;
 	unsigned int digits;
 };
 
@@ -304,19 +306,19 @@ static uint32_t tail_cut(uint32_t tail, unsigned int digits)
 static bool cursor_bucket(struct cursor *c, const struct deck *d)
 {
 	while (c->lo < c->hi) {
-		const struct image_entry *bucket = d->keyed + c->lo, *last = bucket;
+		const uint32_t *bucket = d->keyed + c->lo, *last = bucket;
 		uint32_t n = c->hi - c->lo;
-		if (last->key > c->tail)
+		if (*last > c->tail)
 			break;
-		while (n > 1) { /* last[0] <= tail; halving without a branch */
+		while (n > 1) { /* *last <= tail; halving without a branch */
 			uint32_t half = n / 2;
-			last += last[half].key <= c->tail ? half : 0;
+			last += last[half] <= c->tail ? half : 0;
 			n -= half;
 		}
-		uint32_t key = last->key;
+		uint32_t key = *last;
 		unsigned int digits = tail_digits(key);
-		const struct image_entry *first = last;
-		while (first > bucket && first[-1].key == key)
+		const uint32_t *first = last;
+		while (first > bucket && first[-1] == key)
 			first--;
 		c->hi = (uint32_t)(first - d->keyed);
 		if (tail_cut(c->tail, digits) == key) {
@@ -324,8 +326,8 @@ static bool cursor_bucket(struct cursor *c, const struct deck *d)
 				c->hi = c->lo; /* nothing shorter here */
 			else
 				c->tail = tail_cut(c->tail, digits - 1);
-			c->entry = first;
-			c->end = last + 1;
+			c->entry = (uint32_t)(first - d->key);
+			c->end = (uint32_t)(last - d->key) + 1;
 			c->digits = d->index_digits + digits;
 			return true;
 		}
@@ -375,9 +377,8 @@ static bool cursor_long(struct cursor *c, const struct deck *d)
 		unsigned int keep = common == digits ? digits - 1 : common;
 		c->long_key = keep == 0 ? 0 : c->long_key & (~(unsigned __int128)0 << (4 * (DIGITS_MAX - keep)));
 		if (common == digits) {
-			const struct image_entry *all = d->keyed + d->n_keyed;
-			c->entry = all + c->long_hi;
-			c->end = all + end;
+			c->entry = d->n_short + d->n_keyed + c->long_hi;
+			c->end = d->n_short + d->n_keyed + end;
 			c->digits = digits;
 			return true;
 		}
@@ -391,9 +392,9 @@ static bool cursor_short(struct cursor *c, const struct deck *d, const struct nu
 		uint32_t at = d->shorts[image_short_slot(c->short_digits, k->head[c->short_digits])];
 		if (at == 0)
 			continue;
-		c->entry = d->entry + at - 1;
-		c->end = c->entry + 1;
-		while (c->end < d->keyed && c->end->key == c->entry->key)
+		c->entry = at - 1;
+		c->end = at;
+		while (c->end < d->n_short && d->key[c->end] == d->key[c->entry])
 			c->end++;
 		c->digits = c->short_digits--;
 		return true;
@@ -482,7 +483,8 @@ static void found_fill(struct deck_found *out, const struct deck *d, const struc
 static bool find_from(struct cursor *c, const struct deck *d, const struct number_key *k, struct deck_found *out)
 {
 	do {
-		for (const struct image_entry *e = c->entry; e < c->end; e++) {
+		for (uint32_t i = c->entry; i < c->end; i++) {
+			const struct image_entry *e = &d->entry[i];
 			if (kind_holds(d, &d->kind[e->kind], k)) {
 				found_fill(out, d, e, c->digits, k);
 				return true;
@@ -515,19 +517,22 @@ static void find_step(const struct deck *const *decks, size_t n, const struct nu
 					   : &decks[i]->index[k->head[decks[i]->index_digits]]);
 	for (size_t i = 0; i < n; i++) {
 		cursor_start(&cursor[i], decks[i], k);
-		const struct image_entry *bucket = decks[i]->keyed + cursor[i].lo;
+		const uint32_t *bucket = decks[i]->keyed + cursor[i].lo;
 		uint32_t width = cursor[i].hi - cursor[i].lo;
 		__builtin_prefetch(bucket);
-		if (width > 2)
+		if (width > 1)
 			__builtin_prefetch(bucket + width - 1);
-		if (width > 8)
+		if (width > 32)
 			__builtin_prefetch(bucket + width / 2);
 	}
 	for (size_t i = 0; i < n; i++) {
 		at_prefix[i] = cursor_next(&cursor[i], decks[i], k);
 		if (at_prefix[i])
-			__builtin_prefetch(&decks[i]->kind[cursor[i].entry->kind]);
+			__builtin_prefetch(&decks[i]->entry[cursor[i].entry]);
 	}
+	for (size_t i = 0; i < n; i++)
+		if (at_prefix[i])
+			__builtin_prefetch(&decks[i]->kind[decks[i]->entry[cursor[i].entry].kind]);
 	for (size_t i = 0; i < n; i++)
 		found[i] = at_prefix[i] && find_from(&cursor[i], decks[i], k, &out[i]);
 }

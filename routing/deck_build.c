@@ -386,6 +386,7 @@ static void layout_place(struct layout *l, const struct deck_builder *b)
 	const uint64_t count[IMAGE_PARTS] = {
 		[PART_SHORT] = image_short_slot(l->index_digits, 0),
 		[PART_INDEX] = image_power10(l->index_digits) + 1,
+		[PART_KEY] = b->n_rows,
 		[PART_ENTRY] = b->n_rows,
 		[PART_LONG] = l->n[ENTRY_LONG],
 		[PART_KIND] = b->kinds.n,
@@ -457,7 +458,7 @@ static uint32_t entry_place(struct layout *l, enum entry_class class, uint32_t a
 static void layout_entries(struct layout *l, const struct deck_builder *b)
 {
 	struct image_entry *entry = part_of(l, PART_ENTRY);
-	uint32_t *index = part_of(l, PART_INDEX);
+	uint32_t *index = part_of(l, PART_INDEX), *key = part_of(l, PART_KEY);
 	uint32_t n = 0;
 
 	for (enum entry_class class = ENTRY_SHORT; class < ENTRY_CLASSES; class ++) {
@@ -466,10 +467,9 @@ static void layout_entries(struct layout *l, const struct deck_builder *b)
 			if (class_of(key_digits(r->key), l->index_digits) != class)
 				continue;
 			bool first = i == 0 || r->key != b->row[i - 1].key;
-			entry[n] = (struct image_entry){.key = entry_place(l, class, n, r->key, first),
-							.price_low = r->price_low,
-							.destination = r->destination,
-							.kind = r->kind};
+			key[n] = entry_place(l, class, n, r->key, first);
+			entry[n] = (struct image_entry){
+				.price_low = r->price_low, .destination = r->destination, .kind = r->kind};
 			n++;
 		}
 	}

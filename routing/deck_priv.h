@@ -4,8 +4,7 @@
  * The image begins with struct image_header; its parts follow, each aligned to 64 bytes. Numbers are in the machine's
  * byte order (the magic is a number, too: an image of the other order is refused).
  *
- * An entry is one rate of one prefix, 16 bytes, its key beside it, so that finding a rate and reading it is one place in
- * memory. First stand the entries of short prefixes (fewer digits than the index takes), found through a direct table of
+ * An entry is one rate of one prefix; its key stands in an array of its own, so that a search touches few lines. First stand the entries of short prefixes (fewer digits than the index takes), found through a direct table of
  * all short numbers; then those in the buckets of the index, sorted by what follows the index digits (up to 8 digits, a
  * nibble each, digit + 1, so that a shorter prefix sorts before its longer ones); then those of long prefixes, sorted by
  * their whole key, which stands in a part of its own. The rates of one prefix are neighbours with the same key, the one
@@ -28,6 +27,7 @@
 enum image_parts {
 	PART_SHORT,	 /* uint32_t: entry + 1, or 0, for each number of 1..index_digits-1 digits */
 	PART_INDEX,	 /* uint32_t: first entry of each bucket (counted from the first bucket's), and one more */
+	PART_KEY,	 /* uint32_t: each entry's key; short: its slot; in a bucket: what follows the index digits; long: 0 */
 	PART_ENTRY,	 /* struct image_entry */
 	PART_LONG,	 /* struct image_long: the keys of the last entries */
 	PART_KIND,	 /* struct image_kind */
@@ -62,7 +62,6 @@ struct image_long {
 };
 
 struct image_entry {
-	uint32_t key;	      /* short: its slot; in a bucket: the nibbles after the index digits; long: 0 */
 	uint32_t price_low;   /* price_n = kind.price_base + price_low */
 	uint32_t destination; /* in PART_TEXT */
 	uint32_t kind;
@@ -102,8 +101,9 @@ struct deck {
 	uint32_t n_short, n_keyed, n_long; /* entries */
 	struct deck_words words;
 	const uint32_t *shorts, *index;
-	const struct image_entry *entry; /* short ones */
-	const struct image_entry *keyed; /* those in buckets: entry + n_short */
+	const uint32_t *key; /* of all entries */
+	const uint32_t *keyed; /* of those in buckets: key + n_short */
+	const struct image_entry *entry;
 	const struct image_long *longs;
 	const struct image_kind *kind;
 	const struct image_schedule *schedule;

@@ -107,3 +107,23 @@ out:
 	json_decref(list);
 	return err;
 }
+
+int schedule_check(const char *json, struct status *st)
+{
+	struct schedule_window *windows;
+	size_t n;
+	int err = schedule_parse(json, &windows, &n, st);
+
+	if (err != 0)
+		return err;
+	for (size_t i = 0; i < n && err == 0; i++) {
+		struct zone_transition *transitions;
+		size_t ignored;
+
+		err = zone_load(windows[i].zone, &transitions, &ignored, st);
+		if (err == 0)
+			free(transitions);
+	}
+	free(windows);
+	return err == 0 ? 0 : -EINVAL;
+}
