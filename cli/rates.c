@@ -10,6 +10,7 @@
 
 #include "billing/ratesheet.h"
 #include "cli/cli.h"
+#include "routing/schedule.h"
 
 #define BAR_WIDTH 40
 
@@ -125,7 +126,7 @@ static enum cli_exit run_import(struct cli *cli, int argc, char **argv)
 {
 	const char *deck = NULL, *path = NULL;
 	bool json = false;
-	struct ratesheet_options o = {0};
+	struct ratesheet_options o = {.check_schedule = schedule_check};
 	const struct cli_option options[] = {
 		{.name = "deck", .value = &deck, .required = true},
 		{.name = "file", .value = &path, .required = true},

@@ -3,8 +3,8 @@
  * Used when a deck is built and when the API checks a rate; a look-up reads what the deck made of it.
  *
  * A schedule is a JSON array of windows; it holds while one of them is open. A window: `days` (1 Monday .. 7 Sunday;
- * none: every day), `from` and `to` ("HH:MM", to may be "24:00"; default the whole day), `timezone` (IANA; default UTC).
- * A window whose `to` is not after its `from` runs past midnight and belongs to the day on which it opens.
+ * none: every day), `from` and `to` ("HH:MM", to may be "24:00"; default the whole day), `timezone` (IANA; default
+ * UTC). A window whose `to` is not after its `from` runs past midnight and belongs to the day on which it opens.
  */
 #ifndef ROUTING_SCHEDULE_H
 #define ROUTING_SCHEDULE_H
@@ -30,7 +30,7 @@ int schedule_parse(const char *json, struct schedule_window **windows, size_t *n
 int schedule_check(const char *json, struct status *st) must_check;
 
 struct zone_transition {
-	int64_t at_s; /* from here on; the first one is INT64_MIN */
+	int64_t at_s;	  /* from here on; the first one is INT64_MIN */
 	int32_t offset_s; /* east of Greenwich */
 };
 
