@@ -4,7 +4,8 @@
  * The image begins with struct image_header; its parts follow, each aligned to 64 bytes. Numbers are in the machine's
  * byte order (the magic is a number, too: an image of the other order is refused).
  *
- * An entry is one rate of one prefix; its key stands in an array of its own, so that a search touches few lines. First stand the entries of short prefixes (fewer digits than the index takes), found through a direct table of
+ * An entry is one rate of one prefix; its key stands in an array of its own, so that a search touches few lines of
+ * memory. First stand the entries of short prefixes (fewer digits than the index takes), found through a direct table of
  * all short numbers; then those in the buckets of the index, sorted by what follows the index digits (up to 8 digits, a
  * nibble each, digit + 1, so that a shorter prefix sorts before its longer ones); then those of long prefixes, sorted by
  * their whole key, which stands in a part of its own. The rates of one prefix are neighbours with the same key, the one
