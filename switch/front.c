@@ -181,6 +181,11 @@ static void request_out_of_dialog(struct worker *w, nta_agent_t *agent, msg_t *m
 		reply(agent, msg, 503);
 		return;
 	}
+	if (method == sip_method_invite && worker_overloaded(w)) {
+		atomic_fetch_add_explicit(&w->count.shed, 1, memory_order_relaxed);
+		reply(agent, msg, 503);
+		return;
+	}
 	peer_of_message(&peer, msg);
 	enum caller caller = identify(w, sip, &peer, &trunk);
 	bool silent = atomic_load_explicit(&w->node->unknown_source, memory_order_relaxed) == UNKNOWN_DROP;

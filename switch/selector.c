@@ -10,7 +10,7 @@
 
 /* How far a response is searched for our mark. The status line and the topmost Via with an IPv6 address end well
  * before; the whole program stays under the 400 instructions that older kernels' optmem_max has room for. */
-enum { PROBE_FIRST = 24, PROBE_LAST = 288, PROBE_STEP = 4, PROGRAM_MAX = 400 };
+enum { PROBE_FIRST = 24, PROBE_LAST = 288, PROBE_STEP = 4, PROGRAM_MAX = 400, SOCKET_BUFFER = 16 << 20 };
 
 static _Thread_local bool share_sockets;
 static _Thread_local int last_socket = -1;
@@ -39,6 +39,17 @@ int selector_last_socket(void)
 	return last_socket;
 }
 
+/* A second's burst must not be lost while a worker is busy. With the capability the system's limit does not hold. */
+static void buffers_enlarge(int fd)
+{
+	int size = SOCKET_BUFFER;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
 /* Takes the place of the library's function of that name. */
 int su_socket(int family, int type, int protocol);
 int su_socket(int family, int type, int protocol)
@@ -49,8 +60,10 @@ int su_socket(int family, int type, int protocol)
 	int one = 1;
 	if (share_sockets && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) < 0)
 		return -1;
-	if (type == SOCK_DGRAM)
+	if (type == SOCK_DGRAM) {
+		buffers_enlarge(fd);
 		last_socket = fd;
+	}
 	return fd;
 }
 

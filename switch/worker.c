@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -21,9 +22,10 @@
 
 enum {
 	TICK_MS = 100,
-	SOCKET_BUFFER = 4 << 20,
 	BRANCH_RANDOM = 16,
-	TLS_DEPTH = 5, /* certificates in a vendor's chain */
+	CROWDED_BYTES = 10 << 20, /* as the kernel counts them: some 5,000 messages, a third of a second's work */
+	ASK_EVERY = 16,		  /* new calls between two looks at the buffers */
+	TLS_DEPTH = 5,		  /* certificates in a vendor's chain */
 };
 
 /* ---- messages from other threads ---- */
@@ -118,8 +120,8 @@ static int port_bind(struct worker *w, const struct settings_listener *l, const 
 	selector_share(share);
 	errno = 0;
 	int r = nta_agent_add_tport(
-		w->agent, (url_string_t *)url, TPTAG_IDENT(ident), TPTAG_UDP_RMEM(SOCKET_BUFFER),
-		TPTAG_UDP_WMEM(SOCKET_BUFFER), TPTAG_STUN_SERVER(0), TAG_IF(tls_dir, TPTAG_CERTIFICATE(tls_dir)),
+		w->agent, (url_string_t *)url, TPTAG_IDENT(ident), TPTAG_STUN_SERVER(0),
+		TAG_IF(tls_dir, TPTAG_CERTIFICATE(tls_dir)),
 		TAG_IF(tls_dir, TPTAG_TLS_VERIFY_POLICY(w->node->settings->sip_tls_ca[0] ? TPTLS_VERIFY_OUT
 											 : TPTLS_VERIFY_NONE)),
 		TAG_IF(tls_dir, TPTAG_TLS_VERIFY_DEPTH(TLS_DEPTH)), TAG_END());
@@ -156,6 +158,7 @@ static int port_open(struct worker *w, int i, int workers, struct status *st)
 		return status_set(st, r, "[sip] listen = %s: %s", l->text, strerror(-r));
 	r = port_bind(w, l, public_ident, p->host, p->port, share, st);
 	/* The program stands on the group from its first socket on, so that no datagram is ever placed without it. */
+	p->fd = l->transport == SETTINGS_UDP ? selector_last_socket() : -1;
 	if (!r && share && l->transport == SETTINGS_UDP && w->index == 0) {
 		r = selector_attach(selector_last_socket(), workers);
 		if (r)
@@ -208,6 +211,29 @@ char *worker_branch(const struct worker *w, char out[static WORKER_BRANCH_MAX])
 	char random[BRANCH_RANDOM + 1];
 	snprintf(out, WORKER_BRANCH_MAX, "z9hG4bK%s%s", w->mark, random_token(random, BRANCH_RANDOM));
 	return out;
+}
+
+/* How much of its receive buffer a port has filled: a long queue means answers that come too late, repeats, and
+ * collapse. */
+static bool port_crowded(const struct worker_port *p)
+{
+	uint32_t mem[SK_MEMINFO_VARS];
+	socklen_t len = sizeof mem;
+
+	if (p->fd < 0 || getsockopt(p->fd, SOL_SOCKET, SO_MEMINFO, mem, &len) < 0)
+		return false;
+	uint32_t full = mem[SK_MEMINFO_RCVBUF] / 5 * 3;
+	return mem[SK_MEMINFO_RMEM_ALLOC] > (full < CROWDED_BYTES ? full : CROWDED_BYTES);
+}
+
+bool worker_overloaded(struct worker *w)
+{
+	if (w->asked++ % ASK_EVERY == 0) {
+		w->overloaded = false;
+		for (int i = 0; i < w->ports && !w->overloaded; i++)
+			w->overloaded = port_crowded(&w->port[i]);
+	}
+	return w->overloaded;
 }
 
 /* ---- life ---- */

@@ -27,6 +27,7 @@ struct worker_port {	      /* how this worker is reached by one listener */
 	int family;
 	char host[64]; /* what Via, Contact and From name; IPv6 in brackets */
 	int port;
+	int fd;			/* of the shared UDP socket; -1 for TCP and TLS */
 	sip_contact_t *contact; /* of this worker */
 };
 
@@ -53,7 +54,8 @@ struct worker {
 	struct call *calls;    /* all, by call->next */
 	struct call *dead;     /* to be freed at the next tick, when no callback of the library can still hold them */
 	su_timer_t *tick;
-	bool stopping;
+	unsigned asked; /* see worker_overloaded */
+	bool overloaded;
 	struct worker_counters count;
 };
 
@@ -71,6 +73,10 @@ const struct worker_port *worker_port_for(const struct worker *w, const struct t
 
 /* worker_port_of - the port that a request came in by */
 const struct worker_port *worker_port_of(const struct worker *w, nta_incoming_t *irq, msg_t *msg);
+
+/* worker_overloaded - more waits in the sockets than can be answered in time: new calls are to be refused at once,
+ * while that is still cheap, so that those under way go on. To be asked for each new call. */
+bool worker_overloaded(struct worker *w);
 
 /* worker_branch - a fresh Via branch that leads answers back to this worker */
 #define WORKER_BRANCH_MAX 40
