@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cdr - how many CDRs a second go from the spool into PostgreSQL, with attempts, ledger and balances.
+/* spool - how many CDRs a second go from the spool into PostgreSQL, with attempts, ledger and balances.
  *
- *   cdr --database URL [--count N] [--dir DIR]
+ *   spool --database URL --dir DIR [--count N]
  *
  * First N CDRs of answered calls are written to a spool whose database is away, then the spool is started with the real
  * one and timed until it is empty. Checks that every CDR, attempt and booking is there. The database is left with them:
@@ -34,7 +34,7 @@ static struct pg_statement count_cdrs = {"count_cdrs",
 
 static void die(const char *what, const struct status *st)
 {
-	fprintf(stderr, "cdr: %s: %s\n", what, st->text);
+	fprintf(stderr, "spool: %s: %s\n", what, st->text);
 	exit(1);
 }
 
@@ -176,7 +176,6 @@ int main(int argc, char **argv)
 						{"count", required_argument, NULL, 'n'},
 						{"dir", required_argument, NULL, 'D'},
 						{NULL, 0, NULL, 0}};
-	char own_dir[] = "/tmp/tandem-bench-cdr-XXXXXX";
 	const char *url = NULL, *dir = NULL;
 	long count = 100000;
 	int letter, bad;
@@ -191,12 +190,10 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	if (url == NULL || count <= 0) {
-		fprintf(stderr, "usage: cdr --database URL [--count N] [--dir DIR]\n");
+	if (url == NULL || dir == NULL || count <= 0) {
+		fprintf(stderr, "usage: spool --database URL --dir DIR [--count N]\n");
 		return 2;
 	}
-	if (dir == NULL)
-		dir = mkdtemp(own_dir);
 	log_set_level(LOG_LEVEL_ERROR);
 	struct pg *pg = pg_new(&(struct pg_options){.url = url, .application_name = "tandem bench"});
 	int64_t customer = add_carrier(pg, "bench customer "), vendor = add_carrier(pg, "bench vendor ");
