@@ -22,6 +22,7 @@
 #define CHUNK_BYTES ((size_t)256 << 10)
 #define IMAGE_MAX ((size_t)4 << 30)
 #define WRITER_MS "30000"
+#define KEEP_S "2592000" /* 30 days: what no node looks after any more goes by itself */
 #define CONFIG_KEY "{tandem}:config"
 
 struct cache {
@@ -29,6 +30,7 @@ struct cache {
 	char *dir;
 	bool redis_up;
 	int64_t rest_until_us;
+	json_t *document; /* as it was put last: a reference */
 };
 
 /* ---- Redis ---- */
@@ -80,13 +82,25 @@ static int get(struct cache *c, const char *key, redisReply **reply)
 
 static int put(struct cache *c, const char *key, const void *value, size_t value_len)
 {
-	const char *argv[] = {"SET", key, value};
-	const size_t len[] = {3, strlen(key), value_len};
+	const char *argv[] = {"SET", key, value, "EX", KEEP_S};
+	const size_t len[] = {3, strlen(key), value_len, 2, sizeof KEEP_S - 1};
 	redisReply *reply;
-	int err = command(c, &reply, 3, argv, len);
+	int err = command(c, &reply, 5, argv, len);
 	if (err == 0)
 		freeReplyObject(reply);
 	return err;
+}
+
+static bool is_there(struct cache *c, const char *key)
+{
+	const char *argv[] = {"EXISTS", key};
+	const size_t len[] = {6, strlen(key)};
+	redisReply *reply;
+	if (command(c, &reply, 2, argv, len) != 0)
+		return false;
+	bool there = reply->type == REDIS_REPLY_INTEGER && reply->integer > 0;
+	freeReplyObject(reply);
+	return there;
 }
 
 static void drop(struct cache *c, const char *key)
@@ -380,6 +394,7 @@ void cache_free(struct cache **cp)
 	if (c == NULL)
 		return;
 	redis_free(&c->redis);
+	json_decref(c->document);
 	free(c->dir);
 	free(c);
 }
@@ -454,13 +469,21 @@ json_t *cache_document_get(struct cache *c)
 	return of_disk;
 }
 
-void cache_document_put(struct cache *c, const json_t *document)
+void cache_document_put(struct cache *c, json_t *document)
 {
+	bool known = document == c->document;
+	if (known && (is_there(c, CONFIG_KEY) || !redis_ready(c)))
+		return;
 	char *text = json_dumps(document, JSON_COMPACT);
 	if (text == NULL)
-		return;
-	file_put(c, 0, text, strlen(text));
+		return; /* it came from text: cannot be, but then there is no copy */
+	if (!known) {
+		file_put(c, 0, text, strlen(text));
+		files_tidy(c, document);
+	}
 	(void)put(c, CONFIG_KEY, text, strlen(text)); /* its state was said by redis_result */
 	free(text);
-	files_tidy(c, document);
+	json_t *old = c->document;
+	c->document = json_incref(document);
+	json_decref(old);
 }

@@ -6,6 +6,7 @@
  *   {tandem}:deck:SOURCE:ID              "VERSION CHUNKS LENGTH" of the image that is there
  *   {tandem}:deck:SOURCE:ID:VERSION:I    its chunks
  *   DIR/config.json, DIR/deck-ID.image   the same on disk, each written beside and renamed
+ * In Redis each key goes after 30 days.
  *
  * Both are caches: nothing here is missed by anyone when it is gone, and what does not check out is not used. SOURCE
  * names the database in which the versions count. The files hold trunks' passwords: they are readable by the owner only.
@@ -33,6 +34,6 @@ int cache_deck_get(struct cache *c, uint64_t source, int64_t id, int64_t version
 void cache_deck_put(struct cache *c, const struct deck *d); /* where it is missing; what fails is tried at the next put */
 
 json_t *cache_document_get(struct cache *c); /* the later one of Redis and disk; NULL: none; new reference */
-void cache_document_put(struct cache *c, const json_t *document);
+void cache_document_put(struct cache *c, json_t *document); /* the same again: only where Redis has lost it */
 
 #endif

@@ -16,10 +16,11 @@
 #include "routing/snapshot_priv.h"
 #include "routing/store.h"
 
-#define POLL_MS 1000	  /* the version table is read at least that often */
-#define SLICE_MS 100	  /* how long a stop may go unnoticed */
-#define STATEMENT_MS 5000 /* far more than a page of a deck takes; a hung server is left after that */
-#define REMEMBER_MS 60000 /* how often the caches are looked after: Redis may have lost everything */
+#define POLL_MS 1000		/* the version table is read at least that often */
+#define SLICE_MS 100		/* how long a stop may go unnoticed */
+#define STATEMENT_MS 5000	/* far more than a page of a deck takes; a hung server is left after that */
+#define REMEMBER_MS 60000	/* how often the caches are looked after: Redis may have lost everything */
+#define SAY_AGAIN_US 30000000LL /* another reason for the same trouble */
 #define US_PER_MS 1000
 
 struct loader {
@@ -36,6 +37,7 @@ struct loader {
 	struct deck **deck;  /* in force, a reference each */
 	size_t n_decks;
 	char trouble[512]; /* what was last said about the database; "" if all was well */
+	int64_t said_us;   /* and when */
 	pthread_mutex_t lock;
 	struct loader_stats stats; /* under lock */
 };
@@ -307,19 +309,27 @@ static void load_cached(struct loader *l)
 
 /* ---- the thread ---- */
 
+/* Once for each change of state; while it is away, another reason may be said now and then. */
 static void say_state(struct loader *l, int err, const struct status *st)
 {
 	char quoted[600];
+	int64_t now_us = clock_mono_us();
 
 	stats_link(l, err == 0);
-	if (err != 0 && strcmp(l->trouble, st->text) != 0)
-		log_event(LOG_LEVEL_WARN,
-			  l->document != NULL ? "database away, routing goes on with what is loaded"
-					      : "database away, nothing to route with yet",
-			  "why=%s", log_quote(st->text, quoted, sizeof quoted));
-	else if (err == 0 && l->trouble[0] != '\0')
-		log_event(LOG_LEVEL_INFO, "database back", "version=%" PRId64, l->stats.version);
-	snprintf(l->trouble, sizeof l->trouble, "%s", err != 0 ? st->text : "");
+	if (err == 0) {
+		if (l->trouble[0] != '\0')
+			log_event(LOG_LEVEL_INFO, "database back", "version=%" PRId64, l->stats.version);
+		l->trouble[0] = '\0';
+		return;
+	}
+	if (l->trouble[0] != '\0' && (strcmp(l->trouble, st->text) == 0 || now_us < l->said_us + SAY_AGAIN_US))
+		return;
+	log_event(LOG_LEVEL_WARN,
+		  l->document != NULL ? "database away, routing goes on with what is loaded"
+				      : "database away, nothing to route with yet",
+		  "why=%s", log_quote(st->text, quoted, sizeof quoted));
+	snprintf(l->trouble, sizeof l->trouble, "%s", st->text[0] != '\0' ? st->text : "no reason given");
+	l->said_us = now_us;
 }
 
 /* Sleep until a notification, the next poll, or a stop. */
