@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CDRs that PostgreSQL will not have, and a connection that is cut again and again: the others come in, each once."""
+
+import os
+import sqlite3
+import time
+
+from story import Story, sipp, wait_for
+
+
+class Refused(Story):
+    stack_options = {"workers": 1}
+
+    @classmethod
+    def provision(cls, stack):
+        cls.end = sipp.vendor("vendor", stack.folder, "127.0.0.33")
+        cls.vendor = stack.vendor("alpha", {"1": "0.02"}, host="127.0.0.33", port=cls.end.port)
+        caller = stack.peer("caller", "127.0.0.34")
+        cls.customer = stack.customer("harbour", {"1": "0.06"}, [cls.vendor], peer=caller)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.end.kill()
+        super().tearDownClass()
+
+    def source(self, name, prefix, calls):
+        pairs = [(f"{prefix}{i:06d}", 49301000000 + i) for i in range(calls)]
+        numbers = sipp.numbers_file(os.path.join(self.stack.folder, f"{name}.csv"), pairs)
+        return sipp.caller(name, self.stack.folder, "127.0.0.34", self.stack.node.address, numbers, 300, calls=calls, rate=50)
+
+    def count(self, condition):
+        return int(self.stack.postgres.psql(f"select count(*) from cdrs where {condition}"))
+
+    def test_a_refused_row_is_set_aside_and_holds_up_nobody(self):
+        self.stack.postgres.psql(
+            "create function refuse() returns trigger language plpgsql as $$ begin raise 'not this one'; end $$; "
+            "create trigger refuse before insert on cdrs for each row when (new.called_in like '1213%7') execute function refuse()")
+        try:
+            sipp.finish(self.source("refused", "1213", 100), 30)
+            wait_for("the 90 others in PostgreSQL", lambda: self.count("called_in like '1213%'") == 90, 10, 0.2)
+        finally:
+            self.stack.postgres.psql("drop trigger refuse on cdrs; drop function refuse()")
+        spool = sqlite3.connect(f"file:{self.stack.node.folder}/spool/spool.db?mode=ro", uri=True)
+        aside = spool.execute("select count(*), min(reason) from refused").fetchone()
+        spool.close()
+        self.assertEqual(aside, (10, "not this one (SQLSTATE P0001)"))
+        booked = self.stack.postgres.psql("select count(*) from ledger l join cdrs c on c.id = l.cdr_id "
+                                          "where c.called_in like '1213%'")
+        self.assertEqual(int(booked), 180)
+
+    def test_a_connection_cut_again_and_again_posts_each_call_once(self):
+        source = self.source("cut", "1214", 250)
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            self.stack.postgres.psql("select pg_terminate_backend(pid) from pg_stat_activity "
+                                     "where application_name = 'tandemd poster'")
+            time.sleep(0.13)
+        sipp.finish(source, 30)
+        wait_for("all calls in PostgreSQL", lambda: self.count("called_in like '1214%'") == 250, 10, 0.2)
+        booked = self.stack.postgres.psql("select count(*), sum(amount) from ledger l join cdrs c on c.id = l.cdr_id "
+                                          "where c.called_in like '1214%' and l.kind = 'charge'")
+        charged = self.stack.postgres.psql("select count(*), -sum(sell_amount) from cdrs where called_in like '1214%'")
+        self.assertEqual(booked, charged)
