@@ -105,5 +105,5 @@ bool snapshot_exchange(const struct snapshot *s, const char *from, const char *t
 	if (lo == s->n_exchanges || memcmp(e->from, from, 4) != 0 || memcmp(e->to, to, 4) != 0)
 		return false;
 	*rate = e->rate;
-	return true;
+	return e->rate > 0;
 }

@@ -439,10 +439,11 @@ static void exchanges_make(struct snapshot *s, const json_t *list)
 		currency_of(o, "from", e->from);
 		currency_of(o, "to", e->to);
 		e->from_us = integer_of(o, "from_us");
+		s->n_exchanges++;
 		if (exchange_parse(word_of(o, "rate"), &e->rate))
-			s->n_exchanges++;
-		else
-			log_event(LOG_LEVEL_ERROR, "exchange rate is not usable", "from=%s to=%s", e->from, e->to);
+			continue;
+		e->rate = 0; /* from then on there is none: the one before it must not live on */
+		log_event(LOG_LEVEL_ERROR, "exchange rate is not usable", "from=%s to=%s", e->from, e->to);
 	}
 	if (s->n_exchanges > 0)
 		qsort(s->exchange, s->n_exchanges, sizeof *s->exchange, exchange_compare);

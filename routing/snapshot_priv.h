@@ -19,7 +19,7 @@
 
 struct exchange { /* sorted by from, to, then the latest first */
 	char from[4], to[4];
-	int64_t rate;	 /* of 10^-12 */
+	int64_t rate;	 /* of 10^-12; 0: unusable, there is none */
 	int64_t from_us; /* in force from here on */
 };
 

@@ -291,12 +291,14 @@ static void prices_are_compared_unrounded_across_currencies(void **state)
 
 static void exchange_rates_are_dated_and_have_no_inverse(void **state)
 {
-	struct world w = {.sell = "49 1",
-			  .more = ",\"exchange\":[{\"from\":\"USD\",\"to\":\"EUR\",\"rate\":\"0.5\",\"from_us\":100},"
-				  "{\"from\":\"USD\",\"to\":\"EUR\",\"rate\":\"2\",\"from_us\":1767225600000001},"
-				  "{\"from\":\"EUR\",\"to\":\"GBP\",\"rate\":\"1\",\"from_us\":1}]",
-			  .n = 3,
-			  .vendor = {{"49 0.2"}, {"49 0.3", "USD"}, {"49 0.1", "GBP"}}};
+	struct world w = {
+		.sell = "49 1",
+		.more = ",\"exchange\":[{\"from\":\"USD\",\"to\":\"EUR\",\"rate\":\"0.5\",\"from_us\":100},"
+			"{\"from\":\"USD\",\"to\":\"EUR\",\"rate\":\"2\",\"from_us\":1767225600000001},"
+			"{\"from\":\"USD\",\"to\":\"EUR\",\"rate\":\"9999999999\",\"from_us\":1767225600000002},"
+			"{\"from\":\"EUR\",\"to\":\"GBP\",\"rate\":\"1\",\"from_us\":1}]",
+		.n = 3,
+		.vendor = {{"49 0.2"}, {"49 0.3", "USD"}, {"49 0.1", "GBP"}}};
 	struct made m = made_of(&w);
 	struct route_query q = query_of(&m, "49");
 
@@ -306,6 +308,9 @@ static void exchange_rates_are_dated_and_have_no_inverse(void **state)
 	q.at_us = AT + 1;
 	(void)route_decide(m.r, &q);
 	assert_string_equal(order_of(m.r), "2 3");
+	q.at_us = AT + 2; /* too large to be held: then there is none, not the old one */
+	(void)route_decide(m.r, &q);
+	assert_string_equal(order_of(m.r), "2");
 	q.at_us = 99;
 	(void)route_decide(m.r, &q);
 	assert_string_equal(order_of(m.r), "2");
