@@ -5,13 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/apikey.h"
 #include "cli/store.h"
 #include "lib/random.h"
 
 #define SECRET_BYTES 32
 #define KEY_CHARS (3 + 43) /* "tk_" and the secret in base64url, unpadded */
-#define NAME_MAX_BYTES 128
 
 static void key_make(char key[static KEY_CHARS + 2])
 {
@@ -47,15 +46,12 @@ static enum cli_exit refuse(struct pg *pg, int err, const char *name, const char
 	return cli_fail("%s", st->text);
 }
 
-static enum cli_exit create(struct cli *cli, const char *name, const char *role, const char *carrier)
+enum cli_exit apikey_create(struct pg *pg, const char *name, const char *role, const char *carrier)
 {
 	char key[KEY_CHARS + 2], hex[2 * EVP_MAX_MD_SIZE + 1];
 	enum cli_exit status = CLI_DONE;
 	struct status st = {""};
-	struct pg *pg = cli_database(cli);
 
-	if (pg == NULL)
-		return CLI_FAILED;
 	key_make(key);
 	if (!key_hash(key, hex)) {
 		status = cli_fail("SHA-256 is not available");
@@ -69,7 +65,6 @@ static enum cli_exit create(struct cli *cli, const char *name, const char *role,
 			printf("%s\n", key);
 	}
 	OPENSSL_cleanse(key, sizeof(key));
-	pg_free(&pg);
 	return status;
 }
 
@@ -92,11 +87,17 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 		known |= strcmp(roles[i], role) == 0;
 	if (!known)
 		return cli_usage(cli, "--role must be admin, provisioning, finance or readonly");
-	if (*name == '\0' || strlen(name) > NAME_MAX_BYTES)
-		return cli_usage(cli, "--name must have 1 to %d bytes", NAME_MAX_BYTES);
+	if (*name == '\0' || strlen(name) > APIKEY_NAME_BYTES)
+		return cli_usage(cli, "--name must have 1 to %d bytes", APIKEY_NAME_BYTES);
 	if (carrier != NULL && !cli_parse_int(carrier, 1, INT64_MAX, &id))
 		return cli_usage(cli, "--carrier must be a carrier's id");
-	return create(cli, name, role, carrier);
+
+	struct pg *pg = cli_database(cli);
+	if (pg == NULL)
+		return CLI_FAILED;
+	status = apikey_create(pg, name, role, carrier);
+	pg_free(&pg);
+	return status;
 }
 
 const struct command command_apikey_create = {

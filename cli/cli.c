@@ -123,18 +123,50 @@ bool cli_settings(struct cli *cli)
 	return false;
 }
 
+/* the account to be while connecting; NULL: stay who we are */
+static const struct passwd *account_for(const char *url, const char *account)
+{
+	PQconninfoOption *options = geteuid() == 0 ? PQconninfoParse(url, NULL) : NULL;
+	const struct passwd *user = NULL;
+	bool local = options != NULL;
+
+	for (const PQconninfoOption *o = options; o != NULL && o->keyword != NULL; o++) {
+		if (o->val == NULL || *o->val == '\0')
+			continue;
+		if (strcmp(o->keyword, "user") == 0)
+			account = o->val;
+		else if (strcmp(o->keyword, "password") == 0 || strcmp(o->keyword, "hostaddr") == 0 ||
+			 (strcmp(o->keyword, "host") == 0 && o->val[0] != '/'))
+			local = false;
+	}
+	if (local)
+		user = getpwnam(account);
+	PQconninfoFree(options);
+	return user;
+}
+
+int cli_connect(const char *url, const char *account, int statement_timeout_ms, struct pg **out, struct status *st)
+{
+	const struct passwd *user = account_for(url, account);
+	bool changed = user != NULL && user->pw_uid != 0 && seteuid(user->pw_uid) == 0;
+
+	*out = pg_new(&(struct pg_options){
+		.url = url, .application_name = "tandem", .statement_timeout_ms = statement_timeout_ms});
+	int err = pg_connect(*out, st);
+	if (changed && seteuid(0) != 0 && err == 0)
+		err = status_set(st, -errno, "cannot become root again: %s", strerror(errno));
+	if (err != 0)
+		pg_free(out);
+	return err;
+}
+
 struct pg *cli_database(struct cli *cli)
 {
 	struct status st = {""};
+	struct pg *pg = NULL;
 
-	if (!cli_settings(cli))
-		return NULL;
-
-	struct pg *pg = pg_new(&(struct pg_options){.url = cli->settings->database_url, .application_name = "tandem"});
-	if (pg_connect(pg, &st) != 0) {
+	if (cli_settings(cli) && cli_connect(cli->settings->database_url, CLI_SERVICE_ACCOUNT, 0, &pg, &st) != 0)
 		cli_fail("%s", st.text);
-		pg_free(&pg);
-	}
 	return pg;
 }
 

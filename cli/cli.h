@@ -17,6 +17,8 @@
 #include "lib/status.h"
 #include "settings/settings.h"
 
+#define CLI_SERVICE_ACCOUNT "tandem" /* whom the daemons of the packages run as */
+
 enum cli_exit { CLI_DONE, CLI_FAILED, CLI_USAGE };
 
 struct cli {
@@ -33,8 +35,9 @@ struct command {
 	enum cli_exit (*run)(struct cli *cli, int argc, char **argv);
 };
 
-extern const struct command command_migrate, command_apikey_create, command_rates_import, command_rates_export,
-	command_route, command_calls, command_hangup, command_bench_routes, command_rate, command_doctor;
+extern const struct command command_setup, command_migrate, command_apikey_create, command_rates_import,
+	command_rates_export, command_route, command_calls, command_hangup, command_bench_routes, command_rate,
+	command_doctor;
 
 struct cli_option {
 	const char *name;   /* "deck": given as --deck VALUE or --deck=VALUE */
@@ -53,6 +56,11 @@ enum cli_exit cli_fail(const char *fmt, ...) printf_like(1, 2);
 
 /* cli_settings - read the configuration; false after cli_fail */
 bool cli_settings(struct cli *cli);
+/* cli_connect - a connection to a URL. Root speaks to a server on this machine (Unix socket, no password in the URL) as
+ *   the account that the URL's user names, or `account` without one: that is whom peer authentication lets in.
+ *   statement_timeout_ms 0: none. url is borrowed. 0 or as pg_connect; *out is NULL then. Freed by the caller. */
+int cli_connect(const char *url, const char *account, int statement_timeout_ms, struct pg **out,
+		struct status *st) must_check;
 /* cli_database, cli_redis - connected, after cli_settings; NULL after cli_fail. Freed by the caller (pg_free,
  * redis_free). */
 struct pg *cli_database(struct cli *cli);

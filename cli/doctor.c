@@ -59,12 +59,12 @@ static void say(struct doctor *d, enum verdict v, const char *what, const char *
 
 static void check_database(struct doctor *d, const struct settings *s)
 {
-	struct pg *pg = pg_new(&(struct pg_options){
-		.url = s->database_url, .application_name = "tandem doctor", .statement_timeout_ms = 5000});
+	struct pg *pg = NULL;
 	struct status st = {""};
 	PGresult *server = NULL;
 
-	if (pg_connect(pg, &st) != 0 || pg_exec(pg, &cli_server, NULL, &server, &st) != 0) {
+	if (cli_connect(s->database_url, CLI_SERVICE_ACCOUNT, 5000, &pg, &st) != 0 ||
+	    pg_exec(pg, &cli_server, NULL, &server, &st) != 0) {
 		say(d, FAILED, "database", "is PostgreSQL running, and [database] url right?", "%s", st.text);
 	} else {
 		bool replica = PQgetvalue(server, 0, 1)[0] == 't';

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/manual.h"
 #include "lib/log.h"
 
 static const struct command *const commands[] = {
-	&command_migrate, &command_apikey_create, &command_rates_import, &command_rates_export, &command_route,
-	&command_calls,	  &command_hangup,	  &command_rate,	 &command_bench_routes, &command_doctor,
+	&command_setup,	       &command_migrate,      &command_apikey_create, &command_rates_import,
+	&command_rates_export, &command_route,	      &command_calls,	      &command_hangup,
+	&command_rate,	       &command_bench_routes, &command_doctor,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -22,7 +24,8 @@ static void print_help(void)
 		printf("  %-14s %s\n", commands[i]->name, commands[i]->meaning);
 	printf("\n  -c, --config FILE   configuration (default %s)\n"
 	       "  -h, --help          this text, or a command's own: tandem COMMAND --help\n"
-	       "  -V, --version       the version\n\n"
+	       "  -V, --version       the version\n"
+	       "  --manual PAGE       print tandem.1, tandem.conf.5, tandem.bash or tandem.conf (a sample)\n\n"
 	       "Exit status: 0 done, 1 refused or failed, 2 usage.\n",
 	       SETTINGS_PATH);
 }
@@ -94,6 +97,8 @@ int main(int argc, char **argv)
 			printf("tandem %s\n", PACKAGE_VERSION);
 			return CLI_DONE;
 		}
+		if (strcmp(argv[i], "--manual") == 0 && i + 1 < argc)
+			return manual_print(argv[i + 1], commands, COMMANDS);
 		if ((strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "--config") == 0) && i + 1 < argc) {
 			cli.config_path = argv[++i];
 		} else {

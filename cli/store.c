@@ -25,3 +25,35 @@ const struct pg_statement cli_server = {
 	"select current_setting('server_version'), pg_is_in_recovery()",
 	0,
 };
+
+const struct pg_statement cli_role_and_database = {
+	"cli_role_and_database",
+	"select exists (select from pg_roles where rolname = $1::text),"
+	" exists (select from pg_database where datname = $2::text)",
+	2,
+};
+
+const struct pg_statement cli_role_create_text = {
+	"cli_role_create_text",
+	"select format('create role %I login', $1::text)"
+	" || case when $2::text is null then '' else format(' password %L', $2::text) end",
+	2,
+};
+
+const struct pg_statement cli_role_password_text = {
+	"cli_role_password_text",
+	"select format('alter role %I password %L', $1::text, $2::text)",
+	2,
+};
+
+const struct pg_statement cli_database_create_text = {
+	"cli_database_create_text",
+	"select format('create database %I owner %I encoding ''UTF8'' template template0', $1::text, $2::text)",
+	2,
+};
+
+const struct pg_statement cli_admin_keys = {
+	"cli_admin_keys",
+	"select count(*) from api_keys where role = 'admin' and carrier_id is null",
+	0,
+};

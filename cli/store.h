@@ -11,5 +11,12 @@ extern const struct pg_statement cli_key_insert;
 extern const struct pg_statement cli_sell_prefixes;
 /* What this server is: version, and whether it is read-only */
 extern const struct pg_statement cli_server;
+/* What is there: $1 role, $2 database -> two booleans */
+extern const struct pg_statement cli_role_and_database;
+/* PostgreSQL takes no parameters in CREATE ROLE and CREATE DATABASE: the server itself quotes them into the text of the
+ * command. $1 role, $2 password (its SCRAM verifier) or null; $1 role, $2 password; $1 database, $2 its owner */
+extern const struct pg_statement cli_role_create_text, cli_role_password_text, cli_database_create_text;
+/* How many keys may do everything */
+extern const struct pg_statement cli_admin_keys;
 
 #endif

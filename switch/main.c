@@ -18,6 +18,8 @@
 #include "switch/node.h"
 #include "switch/stack.h"
 
+enum { STOP_US = 30 * 1000 * 1000 }; /* hanging up, the last CDRs: what node_stop takes at most */
+
 struct arguments {
 	const char *path;
 	bool test;
@@ -93,10 +95,11 @@ static void settings_again(struct node *n, const char *path, struct settings **s
 
 static void drain(struct node *n, const sigset_t *signals)
 {
-	int64_t deadline = clock_mono_us() + atomic_load(&n->drain_timeout_ms) * 1000;
+	int64_t drain_us = atomic_load(&n->drain_timeout_ms) * 1000, deadline = clock_mono_us() + drain_us;
 	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
 
-	sd_notify(0, "STOPPING=1");
+	/* The unit's TimeoutStopSec counts from the end of the draining, however long that is set. */
+	sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld", (long long)drain_us + STOP_US);
 	node_drain(n);
 	log_event(LOG_LEVEL_INFO, "draining", "live_calls=%lld", (long long)node_live_calls(n));
 	while (node_live_calls(n) > 0 && clock_mono_us() < deadline)
