@@ -75,6 +75,7 @@ static void answer_redis(struct request *r, int err, const struct status *st)
 {
 	char quoted[600];
 
+	r->again = err == -ENOTCONN;
 	if (err != -ENOTCONN && err != -ETIMEDOUT)
 		log_event(LOG_LEVEL_ERROR, "redis command failed", "error=%s",
 			  log_quote(st->text, quoted, sizeof(quoted)));

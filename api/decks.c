@@ -5,6 +5,7 @@
 
 #include "api/resource.h"
 #include "api/store.h"
+#include "routing/schedule.h"
 
 static const char *const sides[] = {"sell", "buy", NULL};
 static const char *const roundings[] = {"half_up", "up", "down", NULL};
@@ -262,6 +263,14 @@ static void rate_check(json_t *object, struct errors *e)
 	/* Both in the one normal form: text compares as time does. */
 	if (from != NULL && to != NULL && strcmp(to, from) < 0)
 		errors_add(e, "effective_to", "must not be before effective_from");
+	const json_t *schedule = json_object_get(object, "schedule");
+	if (!json_is_array(schedule))
+		return;
+	struct status st = {0};
+	char *text = json_dumps(schedule, JSON_COMPACT);
+	if (text == NULL || schedule_check(text, &st) != 0)
+		errors_add(e, "schedule", "%s", st.text);
+	free(text);
 }
 
 static int rate_before_insert(struct request *r, json_t *object)

@@ -230,6 +230,18 @@ const struct endpoint endpoints[] = {
 
 const int endpoints_count = sizeof(endpoints) / sizeof(*endpoints);
 
+static void nowhere(struct request *r)
+{
+	if (r->allow == NULL) {
+		request_problem(r, 404, "There is no such thing here.");
+		return;
+	}
+	request_problem(r, 405, "This resource does not know %s.", r->method_name);
+	r->answer.allow = r->allow;
+}
+
+const struct endpoint endpoint_nowhere = {.method = REQUEST_OTHER, .path = "", .run = nowhere, .flags = ENDPOINT_BOUND};
+
 /* An id in a path: digits of a positive bigint. */
 static bool is_id(const char *text)
 {

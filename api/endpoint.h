@@ -33,6 +33,9 @@ struct endpoint {
 extern const struct endpoint endpoints[];
 extern const int endpoints_count;
 
+/* What a path or a method that does not exist leads to, once the caller has shown a key. */
+extern const struct endpoint endpoint_nowhere;
+
 /* endpoint_find - sets r->endpoint, r->id, r->parent. 0; -ENOENT no such path; -EPERM the path has no such method,
  *   *allow (arena) then lists those it has */
 int endpoint_find(struct request *r, const char **allow) must_check;

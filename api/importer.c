@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "api/store.h"
@@ -16,10 +17,12 @@
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "routing/schedule.h"
 
 #define WAITING_MAX 16
 #define PROGRESS_US 500000
 #define BEAT_MS 5000
+#define STOP_US (10 * 1000000LL)
 #define EXPIRE_BEATS 120 /* idempotency keys are swept every ten minutes */
 
 struct job {
@@ -38,6 +41,7 @@ struct importer {
 	struct job *first, **last;
 	int waiting;
 	_Atomic bool stopping;
+	_Atomic int work_pid; /* of the server's process that works on an import now; 0: none */
 	pthread_t runner, keeper;
 	struct pg *work;   /* the import's own transaction */
 	struct pg *status; /* what is said about it meanwhile; runner's thread */
@@ -166,9 +170,18 @@ static int run_sheet(struct importer *i, struct job *j, const PGresult *row)
 		.progress = on_progress,
 		.arg = j,
 		.size = j->bytes,
+		.check_schedule = schedule_check,
 	};
-	int err = lseek(j->fd, 0, SEEK_SET) == 0 ? ratesheet_import(i->work, &o, read_file, j, &report, &st) : -errno;
+	int err = pg_connect(i->work, &st);
 
+	if (err == 0) {
+		i->work_pid = PQbackendPID(pg_raw(i->work));
+		err = lseek(j->fd, 0, SEEK_SET) == 0 ? ratesheet_import(i->work, &o, read_file, j, &report, &st)
+						     : -errno;
+		i->work_pid = 0;
+	}
+	if (err == -ETIMEDOUT && i->stopping) /* cancelled by importer_stop */
+		err = -ECANCELED;
 	if (err != 0 && err != -EINVAL && err != -ECANCELED)
 		log_failure("import failed", j->id, &st);
 	json_t *json = report_json(&report, err, &st);
@@ -285,13 +298,46 @@ static void release(struct importer **i)
 	*i = NULL;
 }
 
-static void runner_stop(struct importer *i)
+/* An import may be in the middle of a long statement, or wait for a lock. */
+static void work_cancel(struct importer *i, struct pg *pg)
 {
+	struct status st = {0};
+	PGresult *result;
+	char pid[16];
+
+	if (i->work_pid == 0)
+		return;
+	snprintf(pid, sizeof(pid), "%d", i->work_pid);
+	const char *values[] = {pid};
+	if (pg_exec(pg, &store_import_cancel, values, &result, &st) == 0)
+		PQclear(result);
+	else
+		log_failure("import not cancelled", "-", &st);
+}
+
+/* False if the runner can't be had: the database hangs. Its job is then given up by the next tandem-apid. */
+static bool runner_stop(struct importer *i)
+{
+	struct pg *pg = pg_new(&(struct pg_options){.url = i->service->settings->database_url,
+						    .application_name = "tandem-apid stop",
+						    .statement_timeout_ms = 1000,
+						    .connect_timeout_s = 1});
+	int64_t until_us = clock_mono_us() + STOP_US;
+	struct timespec t;
+	int err;
+
 	pthread_mutex_lock(&i->lock);
 	i->stopping = true;
 	pthread_cond_signal(&i->wake);
 	pthread_mutex_unlock(&i->lock);
-	pthread_join(i->runner, NULL);
+	do {
+		work_cancel(i, pg);
+		clock_gettime(CLOCK_REALTIME, &t);
+		t.tv_sec += 1;
+		err = pthread_timedjoin_np(i->runner, NULL, &t);
+	} while (err == ETIMEDOUT && clock_mono_us() < until_us);
+	pg_free(&pg);
+	return err == 0;
 }
 
 struct importer *importer_start(struct service *service)
@@ -311,8 +357,9 @@ struct importer *importer_start(struct service *service)
 	if (pthread_create(&i->runner, NULL, runner_thread, i) != 0) {
 		release(&i);
 	} else if (pthread_create(&i->keeper, NULL, keeper_thread, i) != 0) {
-		runner_stop(i);
-		release(&i);
+		if (runner_stop(i))
+			release(&i);
+		i = NULL;
 	}
 	return i;
 }
@@ -321,9 +368,15 @@ void importer_stop(struct importer **i)
 {
 	if (*i == NULL)
 		return;
-	runner_stop(*i);
+	bool ended = runner_stop(*i);
 	pthread_join((*i)->keeper, NULL);
-	release(i);
+	if (ended) {
+		release(i);
+	} else {
+		log_event(LOG_LEVEL_WARN, "an import was left behind: the database hangs", "limit_s=%d",
+			  (int)(STOP_US / 1000000));
+		*i = NULL; /* the runner still has it; the process ends now */
+	}
 }
 
 bool importer_has_room(struct importer *i)

@@ -100,17 +100,17 @@ static int parts_start(struct service *s, struct watch **watch, struct server **
 	return server_start(server, s, st);
 }
 
-/* In the order in which nothing is missed: no new requests, then answers, streams, sockets, jobs. */
+/* In the order in which nothing is missed: no new requests, then answers, jobs, streams, sockets. */
 static void parts_stop(struct service *s, struct watch **watch, struct server **server)
 {
 	if (*server != NULL)
 		server_quiesce(*server, STOP_LIMIT_MS);
 	pool_free(&s->pool);
+	importer_stop(&s->importer);
 	if (s->events != NULL)
 		events_close(s->events);
 	server_stop(server);
 	events_free(&s->events);
-	importer_stop(&s->importer);
 	watch_stop(watch);
 	metrics_free(&s->metrics);
 	free(s->openapi);

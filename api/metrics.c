@@ -133,7 +133,8 @@ static void put_nodes(struct request *r, struct buf *out)
 	const char *key;
 	size_t i;
 
-	if (live_nodes(r->redis, &all, &st) != 0)
+	/* The second try has a new connection, if the old one had died unnoticed. */
+	if (live_nodes(r->redis, &all, &st) != 0 && live_nodes(r->redis, &all, &st) != 0)
 		return; /* tandem_redis_up says so */
 	put_gauge(out, "tandem_nodes", "Nodes that are alive.", (double)json_array_size(all));
 	figures = json_object();

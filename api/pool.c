@@ -2,6 +2,7 @@
 #include "api/pool.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -14,7 +15,9 @@
 
 #define WAITING_MAX 1024
 #define WAIT_US_MAX (10 * 1000000LL) /* who waited longer has gone away by now */
-#define TRIES_MAX 3
+#define TRIES_MAX 6
+#define PAUSE_MS 120
+#define RETRY_MS 100
 #define REDIS_TIMEOUT_MS 2000
 
 struct pool {
@@ -45,16 +48,22 @@ static struct request *take(struct pool *p)
 	return r;
 }
 
-/* Repeat what the database threw out for a deadlock or a serialization failure. */
+/* Repeat what the database threw out for a deadlock, or what met a connection that had died while nobody used it. A
+ * connection that failed a moment ago is not tried at once: when the watcher finds both backends there, that is worth a
+ * short wait; when they are away it is not. */
 static void run(struct request *r)
 {
+	const struct service *s = r->service;
+
 	for (int tries = 1; tries <= TRIES_MAX; tries++) {
 		request_answer_reset(r);
 		if (auth_check(r) == 0 && !r->admit_only)
 			r->endpoint->run(r);
 		store_rollback(r);
-		if (!r->again)
+		if (!r->again || (tries > 1 && !(s->database_up && s->redis_up)))
 			break;
+		if (tries > 1)
+			poll(NULL, 0, PAUSE_MS);
 	}
 }
 
@@ -81,6 +90,7 @@ static void *worker(void *arg)
 	const struct settings *settings = p->service->settings;
 	struct pg *pg = pg_new(&(struct pg_options){.url = settings->database_url,
 						    .application_name = "tandem-apid",
+						    .retry_ms = RETRY_MS,
 						    .statement_timeout_ms = SERVICE_STATEMENT_TIMEOUT_MS});
 	struct redis *redis = redis_new(settings->redis_url, REDIS_TIMEOUT_MS);
 	uint64_t generation = 0;

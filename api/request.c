@@ -177,7 +177,7 @@ json_t *request_json(struct request *r)
 		request_problem(r, 400, "The body nests deeper than %d levels.", REQUEST_JSON_DEPTH_MAX);
 		return NULL;
 	}
-	json_t *value = json_loadb(r->body.text, r->body.len, JSON_REJECT_DUPLICATES, &error);
+	json_t *value = json_loadb(r->body.text, r->body.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (value == NULL) {
 		enum json_error_code code = json_error_code(&error);
 		if (code == json_error_numeric_overflow || code == json_error_null_character)

@@ -74,6 +74,7 @@ struct request {
 	int64_t kept_bytes;						/* of them looked at, before a refusal */
 	EVP_MD_CTX *digest; /* SHA-256 of method, target and body, for Idempotency-Key; NULL if not asked for */
 
+	const char *allow;    /* methods that the path knows, when it does not know this one */
 	const char *made_key; /* POST /v1/api-keys: shown once */
 
 	const struct endpoint *endpoint;
@@ -92,7 +93,8 @@ struct request {
 	struct pg *pg;
 	struct redis *redis;
 	bool in_transaction;
-	bool again; /* a serialization failure: run the handler once more */
+	bool committing;
+	bool again; /* a serialization failure, or a connection that had died unnoticed: run the handler once more */
 
 	struct answer answer;
 };

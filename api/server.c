@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <microhttpd.h>
 #include <poll.h>
 #include <pthread.h>
@@ -216,6 +217,8 @@ static enum MHD_Result send_answer(struct exchange *x)
 		snprintf(number, sizeof(number), "%d", a->retry_after_s);
 		add_header(response, "Retry-After", number);
 	}
+	if (a->streams)
+		add_header(response, "Connection", "close"); /* its end is seen at once, through proxies, too */
 	x->phase = PHASE_SENT;
 	metrics_count(x->server->service->metrics, x->request);
 	enum MHD_Result rc = MHD_queue_response(x->connection, (unsigned)a->status, response);
@@ -265,6 +268,11 @@ static int64_t content_length(struct exchange *x, bool *chunked)
 	return length != NULL ? strtoll(length, NULL, 10) : 0;
 }
 
+static int64_t body_max(const struct request *r)
+{
+	return r->endpoint->flags & ENDPOINT_CSV ? REQUEST_CSV_MAX : REQUEST_JSON_MAX;
+}
+
 static bool type_fits(const struct request *r)
 {
 	const char *t = r->content_type;
@@ -275,36 +283,33 @@ static bool type_fits(const struct request *r)
 	       strncasecmp(t, "application/octet-stream", 24) == 0;
 }
 
-/* What can be refused by the request line and headers alone. False after an answer. */
+/* What can be refused by the request line and headers alone. False after an answer. Without a key nobody is told what
+ * is there under /v1 and what is not. */
 static bool acceptable(struct exchange *x, int64_t length)
 {
 	struct request *r = x->request;
-	const char *allow;
 
 	if (r->bad_target) {
 		request_problem(r, 400, "The request target is not well-formed.");
 		return false;
 	}
-	int err = endpoint_find(r, &allow);
-	bool guarded = r->segments > 0 && strcmp(r->segment[0], "v1") == 0;
-	if (err != 0 && guarded && r->bearer == NULL) {
+	if (endpoint_find(r, &r->allow) != 0) {
+		r->endpoint = &endpoint_nowhere;
+		if (r->segments == 0 || strcmp(r->segment[0], "v1") != 0) {
+			r->endpoint->run(r);
+			return false;
+		}
+	}
+	int64_t max = body_max(r);
+	if (!(r->endpoint->flags & ENDPOINT_OPEN) && r->bearer == NULL)
 		request_problem_unauthorized(r, "An API key is needed: Authorization: Bearer KEY.");
-	} else if (err == -ENOENT) {
-		request_problem(r, 404, "There is no such thing here.");
-	} else if (err != 0) {
-		request_problem(r, 405, "This resource does not know %s.", r->method_name);
-		r->answer.allow = allow;
-	} else if (!(r->endpoint->flags & ENDPOINT_OPEN) && r->bearer == NULL) {
-		request_problem_unauthorized(r, "An API key is needed: Authorization: Bearer KEY.");
-	} else if (length > (r->endpoint->flags & ENDPOINT_CSV ? REQUEST_CSV_MAX : REQUEST_JSON_MAX)) {
-		request_problem(r, 413, "The body may have at most %lld bytes.",
-				(long long)(r->endpoint->flags & ENDPOINT_CSV ? REQUEST_CSV_MAX : REQUEST_JSON_MAX));
-	} else if (!type_fits(r)) {
+	else if (length > max)
+		request_problem(r, 413, "The body may have at most %" PRId64 " bytes.", max);
+	else if (!type_fits(r))
 		request_problem(r, 415, "The body must be %s.",
 				r->endpoint->flags & ENDPOINT_CSV ? "text/csv" : "application/json");
-	} else {
+	else
 		return true;
-	}
 	return false;
 }
 
@@ -415,13 +420,15 @@ static enum MHD_Result on_body(struct exchange *x, const char *bytes, size_t len
 	r->body_bytes += (int64_t)len;
 	if (x->phase == PHASE_DISCARD)
 		return r->body_bytes > DISCARD_MAX + r->kept_bytes ? MHD_NO : MHD_YES;
-	int64_t max = r->endpoint->flags & ENDPOINT_CSV ? REQUEST_CSV_MAX : REQUEST_JSON_MAX;
+	int64_t max = body_max(r);
 	r->kept_bytes = r->body_bytes;
 	if (r->body_bytes > max) {
-		request_problem(r, 413, "The body may have at most %lld bytes.", (long long)max);
+		request_problem(r, 413, "The body may have at most %" PRId64 " bytes.", max);
 		x->phase = PHASE_DISCARD;
 		return MHD_YES;
 	}
+	if (r->method != REQUEST_POST && r->method != REQUEST_PATCH)
+		return MHD_YES; /* it means nothing there */
 	if (r->digest != NULL && EVP_DigestUpdate(r->digest, bytes, len) != 1)
 		abort();
 	if (r->body_fd < 0) {

@@ -91,6 +91,7 @@ static void answer_failure(struct request *r, int err, const char *what, const s
 {
 	switch (err) {
 	case -ENOTCONN:
+		r->again = !r->committing;
 		request_problem(r, 503, "The database is away; try again.");
 		break;
 	case -ETIMEDOUT:
@@ -166,10 +167,12 @@ int store_begin_config(struct request *r)
 
 int store_commit(struct request *r)
 {
-	if (simple(r, "commit") != 0)
-		return -1;
-	r->in_transaction = false;
-	return 0;
+	r->committing = true; /* a connection lost now leaves it open whether all was done: no repeating */
+	int rc = simple(r, "commit");
+	r->committing = false;
+	if (rc == 0)
+		r->in_transaction = false;
+	return rc;
 }
 
 void store_rollback(struct request *r)

@@ -47,7 +47,7 @@ extern const struct pg_statement store_key_list, store_key_get, store_key_lock, 
 extern const struct pg_statement store_audit_list;
 extern const struct pg_statement store_import_list, store_import_get, store_import_insert;
 extern const struct pg_statement store_import_start, store_import_progress, store_import_finish, store_import_beat,
-	store_import_orphans;
+	store_import_cancel, store_import_orphans;
 extern const struct pg_statement store_cdr_list, store_cdr_list_bound, store_cdr_get;
 extern const struct pg_statement store_idempotency_claim, store_idempotency_find, store_idempotency_keep,
 	store_idempotency_expire;

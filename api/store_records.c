@@ -75,6 +75,7 @@ STATEMENT(
 	"finished_at = now() where id = $1 and worker = $2 and status in ('queued', 'running')");
 STATEMENT(import_beat, 1,
 	  "update imports set heartbeat_at = now() where worker = $1 and status in ('queued', 'running')");
+STATEMENT(import_cancel, 1, "select pg_cancel_backend($1)");
 STATEMENT(import_orphans, 1,
 	  "update imports set status = 'failed', finished_at = now(), report = jsonb_build_object('added', 0, "
 	  "'changed', 0, "

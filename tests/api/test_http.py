@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What strangers and clumsy clients send: the right status, no leak, and the others are served meanwhile."""
+
+import json
+import time
+
+from story import wait_for
+from story.described import ApiStory, Wire
+
+LEAKS = ("select ", "insert ", "postgres", "psql", "sqlstate", "/work", "/usr", ".c:", "libpq", "relation")
+
+
+class Http(ApiStory):
+    def wire(self):
+        wire = Wire(self.api)
+        self.addCleanup(wire.socket.close)
+        return wire
+
+    def get(self, target, more=""):
+        return f"GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.api.key}\r\n{more}\r\n"
+
+    # ---- bodies
+
+    def test_what_is_not_json_is_a_400(self):
+        for raw in (b"", b"{", b"nothing", b"\xff\xfe", b'{"name":"a","name":"b"}', b'{"a":' * 5000, b"[" * 100000):
+            self.api.refused(400, "POST", "/v1/carriers", raw=raw)
+        for raw in (b"[]", b'"x"', b"7", b"null", b'{"name": "\\u0000"}', b'{"max_cps": 99999999999999999999999}'):
+            self.api.refused(422, "POST", "/v1/carriers", raw=raw)
+
+    def test_a_body_that_is_too_large_is_a_413(self):
+        for size in (1024 * 1024 + 1, 50 * 1024 * 1024):
+            self.api.refused(413, "POST", "/v1/carriers", raw=b" " * size)
+        self.assertEqual(self.api.call("GET", "/healthz")[0], 200)
+
+    def test_a_chunked_body_has_the_same_limit(self):
+        wire = self.wire()
+        wire.send(f"POST /v1/carriers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.api.key}\r\nTransfer-Encoding: chunked\r\n\r\n")
+        chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
+        for _ in range(20):
+            wire.send(chunk)
+        wire.send("0\r\n\r\n")
+        self.assertEqual(wire.answer()[0], 413)
+
+    def test_who_asks_before_sending_is_told_at_once(self):
+        wire = self.wire()
+        wire.send(f"POST /v1/carriers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer tk_wrong\r\nContent-Length: 1000\r\n"
+                  "Expect: 100-continue\r\n\r\n")
+        self.assertEqual(wire.answer()[0], 401)
+
+    def test_a_connection_serves_many_requests(self):
+        wire = self.wire()
+        for _ in range(3):
+            body = json.dumps({"name": "kept", "currency": "XXQ"})
+            wire.send(f"POST /v1/carriers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.api.key}\r\n"
+                      f"Content-Length: {len(body)}\r\n\r\n{body}")
+            self.assertEqual(wire.answer()[0], 422)
+            wire.send(self.get("/v1/carriers"))
+            self.assertEqual(wire.answer()[0], 200)
+
+    # ---- targets
+
+    def test_tricks_in_targets_find_nothing(self):
+        for target in ("/v1/carriers/1;drop", "/v1/carriers/../api-keys", "/v1/%2e%2e/%2e%2e/etc/passwd", "/v1/carriers/1%00",
+                       "/v1//carriers", "/v1/carriers/", "/v1/carriers/%zz", "/v1/carriers/1'--", "/v1/carriers/99999999999999999999",
+                       "/v1/cdrs/' or ''='", "/../../etc/passwd"):
+            wire = self.wire()
+            wire.send(self.get(target.replace(" ", "%20")))
+            status, headers, body = wire.answer()
+            self.assertIn(status, (400, 404), target)
+            self.assertEqual(headers["content-type"], "application/problem+json")
+            self.assertFalse([w for w in LEAKS if w in body.lower()], body)
+
+    def test_tricks_in_values_are_text(self):
+        name = "Robert'); drop table carriers; -- \\ \" %s $1 \u2028 \U0001f4de"
+        made = self.api.post("/v1/carriers", name=name, currency="EUR")
+        self.assertEqual(self.api.get("/v1/carriers", name=name)["items"], [made])
+        self.api.refused(400, "GET", "/v1/cdrs?called_prefix=4%25")
+        self.assertEqual(self.api.get("/v1/cdrs", called="' or '1'='1")["items"], [])
+
+    def test_a_method_that_is_not_there_is_told_which_are(self):
+        self.api.refused(405, "PUT", "/v1/carriers", {})
+        self.assertEqual(self.api.last_headers["Allow"], "GET, HEAD, POST")
+        wire = self.wire()
+        wire.send(self.get("/v1/carriers").replace("GET", "HEAD", 1))
+        wire.socket.settimeout(5)
+        data = wire.socket.recv(65536)
+        self.assertTrue(data.startswith(b"HTTP/1.1 200"))
+        self.assertTrue(data.endswith(b"\r\n\r\n"))
+
+    def test_headers_that_are_too_long_are_refused(self):
+        wire = self.wire()
+        wire.send(self.get("/v1/carriers", f"X-Long: {'a' * 60000}\r\n"))
+        answer = wire.answer()
+        self.assertTrue(answer is None or answer[0] in (413, 414, 431), answer)
+
+    # ---- time
+
+    def test_slow_senders_are_cut_off_and_hold_up_nobody(self):
+        began = time.monotonic()
+        slow = [self.wire() for _ in range(40)]
+        for i, wire in enumerate(slow):
+            wire.send("GET /v1/car" if i % 2 else "POST /v1/carriers HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        while time.monotonic() - began < 24:
+            for wire in slow:
+                try:
+                    wire.send("a")  # a byte now and then keeps a mere idle timer at rest
+                except OSError:
+                    pass
+            self.assertEqual(self.api.call("GET", "/v1/carriers", limit=5)[0], 200)
+            time.sleep(1)
+        for wire in slow:
+            wire.socket.settimeout(10)
+            wait_for("the end of a slow connection", wire.closed, 10)

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Live calls and nodes as Redis has them; events as they happen."""
+
+import json
+import time
+
+from story import wait_for
+from story.described import ApiStory, Wire
+
+
+def now(seconds=0.0):
+    t = time.time() + seconds
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(t)) + f".{int(t % 1 * 1000):03d}Z"
+
+
+def call_id(n):
+    return f"01990000-0000-7000-8000-00000000{n:04d}"
+
+
+class Live(ApiStory):
+    """A node made of nothing but its entries in Redis."""
+
+    def setUp(self):
+        super().setUp()
+        redis = self.stack.redis
+        redis.command("DEL", "{tandem}:calls:sw1", "{tandem}:commands:sw1")
+        redis.command("HSET", "{tandem}:nodes", "sw1", json.dumps({"node": "sw1", "started_at": now(-60), "at": now(), "calls": 3, "cps": 2}))
+        for n in range(3):
+            redis.command("HSET", "{tandem}:calls:sw1", call_id(n), json.dumps(self.call(n)))
+
+    @staticmethod
+    def call(n):
+        return {"id": call_id(n), "node": "sw1", "state": "answered" if n else "ringing", "ingress_trunk_id": 1 + n,
+                "ingress_carrier_id": 10 + n, "egress_trunk_id": 5, "egress_carrier_id": 20, "calling": "+4911", "called": f"+49301{n}",
+                "destination": "Germany", "started_at": now(-30 + n), "answered_at": now(-20) if n else None, "cost_so_far": None,
+                "currency": "USD"}
+
+    def test_nodes_and_their_calls_are_listed(self):
+        self.assertEqual([(n["node"], n["calls"]) for n in self.api.get("/v1/nodes")["items"]], [("sw1", 3)])
+        self.assertEqual([c["id"] for c in self.api.items("/v1/calls", limit=1)], [call_id(n) for n in range(3)])
+        self.assertEqual(self.api.get(f"/v1/calls/{call_id(1)}")["called"], "+493011")
+        text = self.api.call("GET", "/metrics")[1]
+        self.assertIn('tandem_node_calls{node="sw1"} 3\n', text)
+
+    def test_filters_find_calls(self):
+        ids = lambda **f: [c["id"] for c in self.api.items("/v1/calls", **f)]
+        self.assertEqual(ids(state="ringing"), [call_id(0)])
+        self.assertEqual(ids(ingress_trunk_id=2), [call_id(1)])
+        self.assertEqual(ids(carrier_id=12), [call_id(2)])
+        self.assertEqual(ids(called="+493012"), [call_id(2)])
+        self.assertEqual(ids(called_prefix="4930"), [call_id(n) for n in range(3)])
+        self.assertEqual(ids(node="sw2"), [])
+        self.api.refused(400, "GET", "/v1/calls?state=asleep")
+
+    def test_a_hang_up_reaches_the_calls_node_and_the_audit_log(self):
+        self.assertIsNone(self.api.delete(f"/v1/calls/{call_id(1)}"))
+        self.assertEqual(self.stack.redis.command("XLEN", "{tandem}:commands:sw1"), ":1")
+        entry = self.api.items("/v1/audit-log", resource="calls")[0]
+        self.assertEqual((entry["action"], entry["resource_id"]), ("hangup", call_id(1)))
+        self.api.refused(404, "DELETE", f"/v1/calls/{call_id(99)}")
+        self.api.refused(404, "DELETE", "/v1/calls/1")
+
+    def listen(self):
+        wire = Wire(self.api)
+        self.addCleanup(wire.socket.close)
+        wire.send(f"GET /v1/calls/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.api.key}\r\n\r\n")
+        seen = [""]
+        wire.socket.settimeout(0.2)
+
+        def text():
+            try:
+                more = wire.socket.recv(65536)
+                seen[0] += more.decode()
+                seen.append("closed") if not more else None
+            except TimeoutError:
+                pass
+            return seen[0]
+
+        wait_for("the stream's start", lambda: "live calls follow" in text(), 10)
+        return text, lambda: len(seen) > 1
+
+    def publish(self, n, event="call.started"):
+        self.stack.redis.command("PUBLISH", "{tandem}:events", json.dumps([{"event": event, "call": {**self.call(n), "_terms": {}}}]))
+
+    def test_events_come_to_every_listener(self):
+        ears = [self.listen()[0] for _ in range(5)]
+        self.publish(1)
+        self.publish(1, "call.ended")
+        for text in ears:
+            wait_for("both events", lambda t=text: "event: call.ended" in t(), 5)
+            self.assertIn(f'data: {{"id":"{call_id(1)}"', text())
+            self.assertIn("text/event-stream", text())
+            self.assertNotIn("_terms", text())
+
+    def test_a_stream_that_may_have_missed_something_ends(self):
+        text, closed = self.listen()
+        self.stack.redis.stop()
+        self.addCleanup(lambda: self.stack.redis.process or self.stack.redis.start())
+        self.api.refused(503, "GET", "/v1/calls")
+        self.api.refused(503, "GET", "/v1/nodes")
+        wait_for("the stream's end", lambda: text() and closed(), 10)
+        self.stack.redis.start()
+        wait_for("live calls again", lambda: self.api.call("GET", "/v1/calls")[0] == 200, 5)
+        wait_for("readiness", lambda: self.api.call("GET", "/readyz")[0] == 200, 5)
+
+        def stream_again():
+            wire = Wire(self.api)
+            wire.send(f"GET /v1/calls/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.api.key}\r\n\r\n")
+            with wire.socket:
+                return b" 200 " in wire.socket.recv(64)
+
+        wait_for("a stream again", stream_again, 5)

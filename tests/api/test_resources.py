@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Provisioning: what may be stored, what is refused and why, and what stands in the audit log."""
+
+import threading
+
+from story.described import ApiStory
+
+
+class Resources(ApiStory):
+    @classmethod
+    def furnish(cls, stack):
+        cls.customer = stack.carrier("customer", "EUR")
+        cls.supplier = stack.carrier("supplier", "EUR", credit_limit="10.5")
+        cls.sell = stack.deck("sell", "sell", {"49": "0.05"}, "EUR")
+        cls.buy = stack.deck("buy", "buy", {"49": "0.02"}, "EUR")
+        cls.out = cls.api.post("/v1/trunks", carrier_id=cls.supplier["id"], name="out", direction="egress", host="192.0.2.1",
+                               rate_deck_id=cls.buy["id"])
+        cls.plan = cls.api.post("/v1/routing-plans", name="plan", policy="lcr", members=[{"trunk_id": cls.out["id"]}])
+        cls.inn = cls.api.post("/v1/trunks", carrier_id=cls.customer["id"], name="in", direction="ingress",
+                               source_cidrs=["192.0.2.7"], rate_deck_id=cls.sell["id"], routing_plan_id=cls.plan["id"])
+
+    # ---- what is given back
+
+    def test_a_new_carrier_has_its_defaults_and_a_place(self):
+        made = self.api.post("/v1/carriers", name="fresh", currency="USD", credit_limit="5")
+        self.assertEqual(self.api.last_headers["Location"], f"/v1/carriers/{made['id']}")
+        self.assertEqual(self.api.last_headers["ETag"], '"1"')
+        self.assertEqual({k: made[k] for k in ("status", "billing_mode", "credit_limit", "max_cps", "timezone", "balance", "available")},
+                         {"status": "active", "billing_mode": "postpaid", "credit_limit": "5.000000", "max_cps": None,
+                          "timezone": "UTC", "balance": "0.000000", "available": "5.000000"})
+        self.assertEqual(self.api.get(f"/v1/carriers/{made['id']}"), made)
+        self.assertIsNone(self.api.delete(f"/v1/carriers/{made['id']}"))
+        self.api.refused(404, "GET", f"/v1/carriers/{made['id']}")
+
+    def test_all_of_a_trunk_comes_back_as_it_was_given_but_its_password(self):
+        words = {"carrier_id": self.customer["id"], "name": "whole", "direction": "ingress", "enabled": False, "max_channels": 5,
+                 "max_cps": 2, "translations": [{"number": "called", "match": "^00(.*)$", "replace": "$1"}], "codecs": ["PCMA"],
+                 "media": "relay", "session_expires": 1800, "max_duration": 7200, "transport": "tcp",
+                 "source_cidrs": ["10.0.0.0/8", "2001:db8::/32"], "tech_prefix": "12#", "username": "whole", "password": "s3cret",
+                 "rate_deck_id": self.sell["id"], "routing_plan_id": self.plan["id"], "trust_pai": True,
+                 "min_margin": "0.001000", "min_margin_percent": "5.000000", "allow_loss": True, "hunt_after_media": False,
+                 "code_map": {"503": 480}, "mode": "b2bua", "listen": "tcp:127.0.0.1:5060"}
+        made = self.api.post("/v1/trunks", **words)
+        del words["password"]
+        self.assertEqual({k: made[k] for k in words}, words)
+        self.assertNotIn("password", made)
+        self.assertNotIn("host", made)
+        words = {"carrier_id": self.supplier["id"], "name": "whole", "direction": "egress", "host": "sip.example.net", "port": 5070,
+                 "transport": "tls", "tech_prefix": "99", "username": "us", "register": True, "probe_interval": 30,
+                 "no_response_timeout": 2, "progress_timeout": 10, "ring_timeout": 60, "stop_codes": [486, 404],
+                 "max_redirects": 1, "rate_deck_id": self.buy["id"]}
+        made = self.api.post("/v1/trunks", password="pw", **words)
+        self.assertEqual({k: made[k] for k in words}, words)
+
+    def test_a_patch_changes_what_it_names_and_null_resets(self):
+        made = self.api.post("/v1/carriers", name="patched", currency="EUR", max_cps=5, max_channels=7)
+        now = self.api.patch(f"/v1/carriers/{made['id']}", max_cps=None, status="suspended")
+        self.assertEqual((now["max_cps"], now["status"], now["max_channels"], now["version"]), (None, "suspended", 7, 2))
+        deck = self.api.post("/v1/rate-decks", name="patched", side="buy", currency="EUR", rounding={"mode": "up", "places": 4})
+        now = self.api.patch(f"/v1/rate-decks/{deck['id']}", rounding={"places": 2})
+        self.assertEqual(now["rounding"], {"mode": "up", "places": 2})
+
+    def test_members_are_replaced_as_a_whole(self):
+        plan = self.api.post("/v1/routing-plans", name="replaced", policy="weighted", min_margin="0.001",
+                             members=[{"trunk_id": self.out["id"], "weight": 3, "prefixes": ["49"]}])
+        self.assertEqual(plan["members"], [{"trunk_id": self.out["id"], "priority": 1, "weight": 3, "prefixes": ["49"]}])
+        now = self.api.patch(f"/v1/routing-plans/{plan['id']}", members=[{"trunk_id": self.out["id"], "priority": 2}])
+        self.assertEqual(now["members"], [{"trunk_id": self.out["id"], "priority": 2, "weight": 1, "prefixes": []}])
+        self.assertEqual(now["min_margin"], "0.001000")
+        self.assertEqual(self.api.patch(f"/v1/routing-plans/{plan['id']}", members=[])["members"], [])
+
+    # ---- what is refused
+
+    def test_each_wrong_field_is_named(self):
+        wrong = self.api.wrong_fields("POST", "/v1/carriers", {"name": "", "currency": "XQQ", "credit_limit": 5, "max_cps": "1",
+                                                              "status": "gone", "no_such": 1, "timezone": "a b"})
+        self.assertEqual(set(wrong), {"name", "currency", "credit_limit", "max_cps", "status", "no_such", "timezone"})
+        wrong = self.api.wrong_fields("POST", "/v1/carriers", {"name": "tz", "currency": "EUR", "timezone": "Mars/Base"})
+        self.assertEqual(wrong, {"timezone": "Mars/Base is not a time zone"})
+        wrong = self.api.wrong_fields("POST", "/v1/trunks", {})
+        self.assertEqual(set(wrong), {"carrier_id", "name", "direction"})
+
+    def test_references_must_lead_somewhere_and_fit(self):
+        base = {"carrier_id": self.supplier["id"], "name": "x", "direction": "egress", "host": "192.0.2.2"}
+        dollars = self.api.post("/v1/rate-decks", name="dollars", side="buy", currency="USD")
+        for words, field in (({"carrier_id": 999999}, "carrier_id"), ({"rate_deck_id": 999999}, "rate_deck_id"),
+                             ({"rate_deck_id": self.sell["id"]}, "rate_deck_id"), ({"rate_deck_id": dollars["id"]}, "rate_deck_id"),
+                             ({"host": None, "registered_as": self.inn["id"]}, "registered_as"),
+                             ({"source_cidrs": ["10.0.0.0/8"]}, "source_cidrs"), ({"password": "x"}, "password")):
+            self.assertEqual(list(self.api.wrong_fields("POST", "/v1/trunks", {**base, **words})), [field], words)
+        wrong = self.api.wrong_fields("POST", "/v1/routing-plans", {"name": "x", "policy": "lcr", "members": [{"trunk_id": self.inn["id"]}]})
+        self.assertEqual(list(wrong), ["members[0].trunk_id"])
+        wrong = self.api.wrong_fields("POST", "/v1/routing-plans", {"name": "x", "policy": "lcr", "members": [{"trunk_id": 999999}]})
+        self.assertEqual(list(wrong), ["members"])
+        wrong = self.api.wrong_fields("POST", "/v1/number-lists", {"name": "x", "kind": "block", "match": "called", "carrier_ids": [999999]})
+        self.assertEqual(list(wrong), ["carrier_ids[0]"])
+
+    def test_a_deck_in_use_keeps_its_side_and_currency(self):
+        self.assertEqual(list(self.api.wrong_fields("PATCH", f"/v1/rate-decks/{self.sell['id']}", {"currency": "USD"})), ["currency"])
+        self.assertEqual(list(self.api.wrong_fields("PATCH", f"/v1/rate-decks/{self.sell['id']}", {"side": "buy"})), ["side"])
+        self.assertEqual(list(self.api.wrong_fields("PATCH", f"/v1/carriers/{self.customer['id']}", {"currency": "USD"})), ["currency"])
+        self.assertEqual(list(self.api.wrong_fields("PATCH", f"/v1/trunks/{self.inn['id']}", {"direction": "egress"}))[0], "direction")
+
+    def test_a_proxy_takes_no_call_that_it_could_not_end(self):
+        prepaid = self.api.post("/v1/carriers", name="prepaid", currency="EUR", billing_mode="prepaid")
+        words = {"carrier_id": prepaid["id"], "name": "px", "direction": "ingress", "mode": "proxy"}
+        self.assertEqual(list(self.api.wrong_fields("POST", "/v1/trunks", words)), ["mode"])
+        made = self.api.post("/v1/trunks", **{**words, "carrier_id": self.customer["id"], "name": "px"}, routing_plan_id=self.plan["id"])
+        self.assertEqual(list(self.api.wrong_fields("PATCH", f"/v1/carriers/{self.customer['id']}", {"billing_mode": "prepaid"})),
+                         ["billing_mode"])
+        wrong = self.api.wrong_fields("PATCH", f"/v1/trunks/{self.out['id']}", {"username": "u", "password": "p"})
+        self.assertEqual(list(wrong), ["username"])
+        self.api.delete(f"/v1/trunks/{made['id']}")
+
+    def test_names_are_unique_where_the_contract_says_so(self):
+        for path, words in (("/v1/carriers", {"name": "customer", "currency": "EUR"}),
+                            ("/v1/rate-decks", {"name": "sell", "side": "sell", "currency": "EUR"}),
+                            ("/v1/routing-plans", {"name": "plan", "policy": "lcr"}),
+                            ("/v1/trunks", {"carrier_id": self.customer["id"], "name": "in", "direction": "ingress"})):
+            self.assertEqual(list(self.api.wrong_fields("POST", path, words, 409)), ["name"])
+        self.api.post("/v1/trunks", carrier_id=self.supplier["id"], name="in", direction="egress", host="192.0.2.9")
+
+    def test_what_is_still_needed_is_not_deleted(self):
+        for path, by in ((f"/v1/carriers/{self.customer['id']}", "trunk"), (f"/v1/trunks/{self.out['id']}", "routing plan"),
+                         (f"/v1/rate-decks/{self.buy['id']}", "trunk"), (f"/v1/routing-plans/{self.plan['id']}", "trunk")):
+            self.assertIn(by, self.api.refused(409, "DELETE", path)["detail"])
+
+    # ---- two at once
+
+    def test_a_stale_change_is_refused(self):
+        made = self.api.post("/v1/carriers", name="stale", currency="EUR")
+        path, first = f"/v1/carriers/{made['id']}", {"If-Match": '"1"'}
+        self.api.ask("PATCH", path, {"max_cps": 1}, headers=first)
+        self.assertEqual(self.api.last_headers["ETag"], '"2"')
+        self.api.refused(412, "PATCH", path, {"max_cps": 2}, headers=first)
+        self.api.refused(412, "DELETE", path, headers=first)
+        self.api.ask("PATCH", path, {"max_cps": 3}, headers={"If-Match": '"1", "2"'})
+        self.api.ask("DELETE", path, headers={"If-Match": "*"})
+
+    def test_the_same_post_with_the_same_key_is_done_once(self):
+        words, key = {"carrier_id": self.customer["id"], "amount": "7.5"}, {"Idempotency-Key": "pay-1"}
+        answers = []
+
+        def pay():
+            answers.append(self.api.with_key(self.api.key).call("POST", "/v1/payments", words, key))
+
+        threads = [threading.Thread(target=pay) for _ in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(len(set(answers)), 1, answers)
+        self.assertEqual(answers[0][0], 201)
+        self.assertEqual(len(self.api.items("/v1/payments", carrier_id=self.customer["id"])), 1)
+        self.assertEqual(self.api.get(f"/v1/carriers/{self.customer['id']}")["balance"], "7.500000")
+        self.api.refused(409, "POST", "/v1/payments", {**words, "amount": "8"}, headers=key)
+        self.api.refused(400, "POST", "/v1/payments", words, headers={"Idempotency-Key": "x" * 300})
+
+    def test_a_refused_post_leaves_its_key_free(self):
+        key = {"Idempotency-Key": "again"}
+        self.api.refused(422, "POST", "/v1/payments", {"carrier_id": 999999, "amount": "1"}, headers=key)
+        self.api.ask("POST", "/v1/payments", {"carrier_id": self.supplier["id"], "amount": "1"}, headers=key)
+
+    # ---- lists
+
+    def test_pages_follow_each_other_and_hold_everything_once(self):
+        deck = self.stack.deck("paged", "buy", {str(p): "0.01" for p in range(100, 125)}, "EUR")
+        path = f"/v1/rate-decks/{deck['id']}/rates"
+        found = self.api.items(path, limit=7)
+        self.assertEqual([r["prefix"] for r in found], [str(p) for p in range(100, 125)])
+        self.assertEqual([r["prefix"] for r in self.api.items(path, prefix_starts="11", limit=3)], [str(p) for p in range(110, 120)])
+        self.assertEqual([r["prefix"] for r in self.api.items(path, number="1171234")], ["117"])
+        names = [c["name"] for c in self.api.items("/v1/carriers", limit=1)]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertEqual([c["name"] for c in self.api.items("/v1/carriers", name="supplier")], ["supplier"])
+
+    def test_bad_filters_and_cursors_are_a_400(self):
+        for query in ("limit=0", "limit=1001", "limit=x", "cursor=x", "nothing=1", "direction=up", "carrier_id=a", "enabled=maybe",
+                      "name=a&name=b", "name=", "carrier_id=1%27%20or%201=1"):
+            self.api.refused(400, "GET", f"/v1/trunks?{query}")
+        page = self.api.get("/v1/carriers", limit=1)
+        self.api.refused(400, "GET", f"/v1/trunks?cursor={page['next_cursor']}")
+
+    # ---- what is kept of it
+
+    def test_every_change_stands_in_the_audit_log(self):
+        made = self.api.post("/v1/trunks", carrier_id=self.supplier["id"], name="watched", direction="egress", host="192.0.2.3",
+                             username="u", password="hush")
+        self.api.patch(f"/v1/trunks/{made['id']}", password="hush hush", port=5062)
+        self.api.delete(f"/v1/trunks/{made['id']}")
+        log = self.api.items("/v1/audit-log", resource="trunks", resource_id=made["id"])
+        self.assertEqual([(e["action"], e["actor"]) for e in log], [("delete", "story"), ("update", "story"), ("create", "story")])
+        self.assertEqual((log[1]["before"]["port"], log[1]["after"]["port"]), (None, 5062))
+        self.assertEqual({log[2]["after"]["password"], log[1]["before"]["password"], log[1]["after"]["password"]}, {"***"})
+        self.assertIsNone(log[2]["before"])
+        self.assertIsNone(log[0]["after"])
+        self.assertNotIn("hush", str(log))
+
+
+class Rates(ApiStory):
+    def deck(self, name):
+        made = self.api.post("/v1/rate-decks", name=name, side="sell", currency="EUR")
+        return made, f"/v1/rate-decks/{made['id']}/rates"
+
+    def test_a_later_rate_ends_the_earlier_one(self):
+        _, path = self.deck("ends")
+        first = self.api.post(path, prefix="49", price="0.02", effective_from="2020-01-01T00:00:00Z")
+        second = self.api.post(path, prefix="49", price="0.03", effective_from="2030-01-01T00:00:00Z")
+        self.assertEqual(self.api.get(f"{path}/{first['id']}")["effective_to"], "2030-01-01T00:00:00.000Z")
+        self.assertEqual([r["price"] for r in self.api.get(path, at="2025-01-01T00:00:00Z")["items"]], ["0.020000"])
+        self.api.refused(409, "POST", path, {"prefix": "49", "price": "0.04", "effective_from": "2030-01-01T00:00:00Z"})
+        self.api.delete(f"{path}/{second['id']}")
+        self.assertIsNone(self.api.get(f"{path}/{first['id']}")["effective_to"])
+
+    def test_a_rate_is_changed_in_place(self):
+        deck, path = self.deck("changed")
+        rate = self.api.post(path, prefix="4930", price="0.02", destination="Berlin", effective_from="2020-01-01T00:00:00Z")
+        before = self.api.get(f"/v1/rate-decks/{deck['id']}")["rates_version"]
+        now = self.api.patch(f"{path}/{rate['id']}", price="0.025000001", initial=30, increment=6)
+        self.assertEqual((now["price"], now["initial"], now["increment"], now["destination"]), ("0.025000001", 30, 6, "Berlin"))
+        self.assertGreater(self.api.get(f"/v1/rate-decks/{deck['id']}")["rates_version"], before)
+        self.assertEqual(list(self.api.wrong_fields("PATCH", f"{path}/{rate['id']}", {"prefix": "49"})), ["prefix"])
+        self.api.refused(412, "PATCH", f"{path}/{rate['id']}", {"price": "1"}, headers={"If-Match": '"1"'})
+
+    def test_a_rate_belongs_to_its_deck(self):
+        _, here = self.deck("here")
+        _, there = self.deck("there")
+        rate = self.api.post(here, prefix="49", price="0.02")
+        self.api.refused(404, "GET", f"{there}/{rate['id']}")
+        self.api.refused(404, "DELETE", f"{there}/{rate['id']}")
+        self.api.refused(404, "GET", "/v1/rate-decks/999999/rates")
+        self.api.refused(404, "POST", "/v1/rate-decks/999999/rates", {"prefix": "49", "price": "1"})
+
+    def test_schedules_and_origins_make_rates_of_their_own(self):
+        _, path = self.deck("keys")
+        schedule = [{"days": [6, 7], "from": "00:00", "to": "24:00", "timezone": "Europe/Berlin"}]
+        same = {"prefix": "49", "effective_from": "2030-01-01T00:00:00Z"}
+        self.api.post(path, price="0.03", **same)
+        weekend = self.api.post(path, price="0.01", schedule=schedule, **same)
+        self.assertEqual(weekend["schedule"], schedule)
+        self.api.post(path, price="0.02", origin_prefix="43", **same)
+        self.api.refused(409, "POST", path, {"price": "0.02", "schedule": schedule, **same})
+        nowhere = [{**schedule[0], "timezone": "Mars/Base"}]
+        self.assertEqual(list(self.api.wrong_fields("POST", path, {"price": "0.02", "schedule": nowhere, **same})), ["schedule"])
+        self.assertEqual(len(self.api.items(path)), 3)
+
+    def test_an_import_is_a_job_and_all_or_nothing(self):
+        deck, path = self.deck("imported")
+        job = self.api.import_rates(deck["id"], "prefix,price,destination\n49,0.01,Germany\n4930,0.012,Berlin\n")
+        self.assertEqual((job["status"], job["progress"], job["report"]["added"]), ("done", 1, 2))
+        job = self.api.import_rates(deck["id"], "prefix,price\n43,0.01\n4x,0.01\n44,free\n")
+        self.assertEqual((job["status"], job["report"]["rejected"]), ("failed", 2))
+        self.assertEqual([e["line"] for e in job["report"]["errors"]], [3, 4])
+        self.assertEqual([r["prefix"] for r in self.api.items(path)], ["49", "4930"])
+        job = self.api.import_rates(deck["id"], "prefix,price\n49,0.02\n", "?dry_run=true")
+        self.assertEqual((job["status"], job["dry_run"], job["report"]["changed"]), ("done", True, 1))
+        self.assertEqual(self.api.items(path, prefix="49")[0]["price"], "0.010000")
+        job = self.api.import_rates(deck["id"], "prefix,price\n49,0.02\n", "?replace=true")
+        self.assertEqual((job["report"]["changed"], job["report"]["ended"]), (1, 1))
+
+    def test_an_import_that_makes_no_sense_says_why(self):
+        deck, _ = self.deck("senseless")
+        path = f"/v1/rate-decks/{deck['id']}/imports"
+        job = self.api.import_rates(deck["id"], "what,is\nthis,file\n")
+        self.assertEqual(job["status"], "failed")
+        self.assertIsNone(job["report"]["errors"][0]["line"])
+        self.api.refused(422, "POST", path, raw=b"", kind="text/csv")
+        self.api.refused(415, "POST", path, raw=b"{}", kind="application/json")
+        self.api.refused(400, "POST", path + "?dry_run=perhaps", raw=b"prefix,price\n", kind="text/csv")
+        self.api.refused(404, "POST", "/v1/rate-decks/999999/imports", raw=b"prefix,price\n1,1\n", kind="text/csv")
+
+    def test_the_same_import_with_the_same_key_runs_once(self):
+        deck, _ = self.deck("once")
+        path, key = f"/v1/rate-decks/{deck['id']}/imports", {"Idempotency-Key": "sheet-1"}
+        raw = b"prefix,price\n49,0.01\n"
+        first = self.api.ask("POST", path, raw=raw, kind="text/csv", headers=key)
+        again = self.api.ask("POST", path, raw=raw, kind="text/csv", headers=key)
+        self.assertEqual(first, again)
+        self.api.refused(409, "POST", path, raw=raw + b"43,0.01\n", kind="text/csv", headers=key)
+        self.assertEqual(len(self.api.items("/v1/imports", rate_deck_id=deck["id"])), 1)
+
+    def test_exchange_rates_are_dated_and_not_edited(self):
+        made = self.api.post("/v1/exchange-rates", from_="USD", to="EUR", rate="0.921512345678", effective_from="2026-01-01T00:00:00Z")
+        self.assertEqual(made["rate"], "0.921512345678")
+        self.api.refused(409, "POST", "/v1/exchange-rates",
+                         {"from": "USD", "to": "EUR", "rate": "1", "effective_from": "2026-01-01T00:00:00Z"})
+        self.api.refused(405, "PATCH", f"/v1/exchange-rates/{made['id']}", {"rate": "1"})
+        self.assertEqual(self.api.get("/v1/exchange-rates", at="2026-06-01T00:00:00Z")["items"], [made])
+
+
+class LookUps(ApiStory):
+    @classmethod
+    def furnish(cls, stack):
+        cls.cheap = stack.vendor("cheap", {"49": "0.01", "4930": "0.03"}, host="192.0.2.1", port=5060)
+        cls.dear = stack.vendor("dear", {"49": "0.02"}, host="192.0.2.2", port=5060)
+        cls.lossy = stack.vendor("lossy", {"49": "0.06"}, host="192.0.2.3", port=5060)
+        customer = stack.carrier("customer")
+        deck = stack.deck("sell", "sell", {"49": {"price": "0.05", "destination": "Germany"}})
+        plan = cls.api.post("/v1/routing-plans", name="plan", policy="lcr",
+                            members=[{"trunk_id": t["id"]} for t in (cls.cheap, cls.dear, cls.lossy)])
+        cls.inn = cls.api.post("/v1/trunks", carrier_id=customer["id"], name="in", direction="ingress", rate_deck_id=deck["id"],
+                               routing_plan_id=plan["id"], translations=[{"number": "called", "match": "^00(.*)$", "replace": "$1"}])
+
+    def test_routes_come_in_order_and_the_rest_with_a_reason(self):
+        found = self.api.post("/v1/route-lookups", trunk_id=self.inn["id"], called="+49891234567")
+        self.assertEqual(found["sell"]["destination"], "Germany")
+        self.assertEqual([(r["trunk_id"], r["price"]) for r in found["routes"]],
+                         [(self.cheap["id"], "0.010000"), (self.dear["id"], "0.020000")])
+        self.assertEqual([(e["trunk_id"], e["reason"]) for e in found["excluded"]], [(self.lossy["id"], "margin")])
+
+    def test_translations_and_the_longest_prefix_count(self):
+        found = self.api.post("/v1/route-lookups", trunk_id=self.inn["id"], called="0049301234567")
+        self.assertEqual([(r["trunk_id"], r["prefix"]) for r in found["routes"]],
+                         [(self.dear["id"], "49"), (self.cheap["id"], "4930")])
+
+    def test_what_cannot_be_looked_up_is_named(self):
+        for words, field in (({"trunk_id": 999999, "called": "4930"}, "trunk_id"),
+                             ({"trunk_id": self.cheap["id"], "called": "4930"}, "trunk_id"),
+                             ({"trunk_id": self.inn["id"], "called": "12"}, "called"),
+                             ({"trunk_id": self.inn["id"]}, "called"),
+                             ({"trunk_id": self.inn["id"], "called": "4930", "at": "soon"}, "at")):
+            self.assertEqual(list(self.api.wrong_fields("POST", "/v1/route-lookups", words)), [field])
+
+    def test_a_number_without_a_rate_has_no_route(self):
+        found = self.api.post("/v1/route-lookups", trunk_id=self.inn["id"], called="12125551234")
+        self.assertEqual((found["outcome"], found["routes"]), ("no_sell_rate", []))

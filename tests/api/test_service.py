@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon itself: options, backends that come and go, TLS, stop, and jobs whose server died."""
+
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import time
+
+from story import Failure, wait_for
+from story.described import ApiStory
+from story.process import free_port, run
+from story.stack import Daemon, program
+
+
+class Options(ApiStory):
+    def apid(self, *words):
+        return run([program("tandem-apid"), *words], 10, self.stack.env, False)
+
+    def conf(self, text):
+        path = os.path.join(self.stack.folder, "bad.conf")
+        with open(path, "w") as f:
+            f.write(text)
+        return path
+
+    def test_help_and_version_and_usage(self):
+        self.assertIn("-c FILE", self.apid("--help").stdout)
+        self.assertTrue(self.apid("--version").stdout.startswith("tandem-apid "))
+        self.assertEqual(self.apid("--nonsense").returncode, 2)
+        self.assertEqual(self.apid("surplus").returncode, 2)
+
+    def test_a_bad_configuration_is_one_line_with_file_and_line(self):
+        path = self.conf("[api]\nlisten = 127.0.0.1:8080\nlisen = x\n")
+        done = self.apid("-t", "-c", path)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"{path}:3:", done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1)
+        self.assertEqual(self.apid("-t", "-c", self.stack.config).returncode, 0)
+        self.assertEqual(self.apid("-t", "-c", path + ".none").returncode, 1)
+
+    def test_an_address_that_is_taken_is_one_line(self):
+        done = self.apid("-c", self.stack.config)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("listen on", done.stderr)
+
+
+class Backends(ApiStory):
+    def ready(self):
+        return self.api.call("GET", "/readyz")[0] == 200
+
+    @contextlib.contextmanager
+    def locked(self, table):
+        """Nobody else writes to this table meanwhile."""
+        psql = subprocess.Popen([os.path.join(self.stack.postgres.bin, "psql"), "-X", "-q", "-A", "-t", "-d", self.stack.postgres.url()],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            psql.stdin.write(f"begin; lock table {table} in exclusive mode; select 'held';\n")
+            psql.stdin.flush()
+            self.assertEqual(psql.stdout.readline().strip(), "held")
+            yield
+        finally:
+            psql.communicate("rollback;\n", timeout=10)
+
+    def test_it_starts_without_them_and_is_ready_soon_after_they_come(self):
+        self.stack.apid.stop()
+        self.stack.redis.stop()
+        self.stack.postgres.stop()
+        self.stack.start_apid()
+        self.api.refused(503, "GET", "/readyz")
+        self.api.refused(503, "GET", "/v1/carriers")
+        self.api.refused(503, "POST", "/v1/carriers", {"name": "early", "currency": "EUR"})
+        self.assertEqual(self.api.call("GET", "/healthz")[0], 200)
+        self.stack.redis.start()
+        self.stack.postgres.start()
+        wait_for("readiness", self.ready, 5)
+        self.api.post("/v1/carriers", name="late", currency="EUR")
+        self.assertEqual(self.stack.apid.log().count("backend=database retry"), 1)
+
+    def test_a_database_that_goes_away_is_a_503_until_it_is_back(self):
+        self.stack.postgres.stop()
+        problem = self.api.refused(503, "GET", "/v1/carriers")
+        self.assertNotIn("connection", str(problem))
+        self.stack.postgres.start()
+        wait_for("readiness", self.ready, 5)
+        for _ in range(20):  # each worker has met the restart
+            self.assertEqual(self.api.call("GET", "/v1/carriers")[0], 200)
+
+    def test_a_restart_of_both_that_nobody_saw_is_not_seen(self):
+        for _ in range(20):
+            self.api.get("/v1/calls")
+        self.stack.postgres.stop()
+        self.stack.redis.stop()
+        self.stack.redis.start()
+        self.stack.postgres.start()
+        for n in range(20):
+            self.assertEqual(self.api.call("GET", "/v1/calls")[0], 200)
+            self.api.post("/v1/carriers", name=f"after {n}", currency="EUR")
+
+    def test_a_frozen_database_holds_up_neither_health_nor_others(self):
+        made = self.api.post("/v1/carriers", name="frozen", currency="EUR")
+        self.stack.postgres.process.freeze()
+        try:
+            began = time.monotonic()
+            self.assertEqual(self.api.call("GET", "/healthz")[0], 200)
+            self.assertLess(time.monotonic() - began, 1)
+            self.assertEqual(self.api.call("GET", f"/v1/carriers/{made['id']}", limit=25)[0], 503)
+        finally:
+            self.stack.postgres.process.thaw()
+        wait_for("readiness", self.ready, 10)
+        self.assertEqual(self.api.get(f"/v1/carriers/{made['id']}")["name"], "frozen")
+
+    def test_an_older_schema_is_said(self):
+        self.stack.postgres.psql("alter table imports rename to imports_away")
+        try:
+            self.assertIn("tandem migrate", self.api.refused(503, "GET", "/v1/imports")["detail"])
+        finally:
+            self.stack.postgres.psql("alter table imports_away rename to imports")
+
+    def test_sigterm_and_sigint_end_it_cleanly_with_streams_open(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            wait_for("readiness", self.ready, 5)
+            host, port = self.api.base.split("//")[1].split(":")
+            with socket.create_connection((host, int(port)), 5) as s:
+                s.sendall(f"GET /v1/calls/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.api.key}\r\n\r\n".encode())
+                self.assertIn(b"200", s.recv(4096))
+                began = time.monotonic()
+                self.stack.apid.stop(15, number)
+                self.assertEqual(self.stack.apid.status, 0, self.stack.apid.log_tail())
+                self.assertLess(time.monotonic() - began, 8)
+            self.stack.start_apid()
+
+    def test_a_job_whose_server_was_killed_is_given_up_with_a_reason(self):
+        deck = self.api.post("/v1/rate-decks", name="killed", side="buy", currency="EUR")
+        with self.locked("rates"):
+            job = self.api.ask("POST", f"/v1/rate-decks/{deck['id']}/imports", raw=b"prefix,price\n49,0.01\n", kind="text/csv")
+            wait_for("the job's start", lambda: self.api.get(f"/v1/imports/{job['id']}")["status"] == "running", 5)
+            self.stack.apid.kill()
+        self.stack.postgres.psql("update imports set heartbeat_at = heartbeat_at - interval '31 seconds'")
+        self.stack.start_apid()
+
+        def given_up():
+            job = self.api.get("/v1/imports", rate_deck_id=deck["id"])["items"][0]
+            return job if job["status"] == "failed" else None
+
+        job = wait_for("the job's end", given_up, 10)
+        self.assertIn("stopped", job["report"]["errors"][0]["reason"])
+        self.assertEqual(self.api.items(f"/v1/rate-decks/{deck['id']}/rates"), [])
+
+    def test_a_job_that_a_stop_interrupts_says_so(self):
+        deck = self.api.post("/v1/rate-decks", name="interrupted", side="buy", currency="EUR")
+        path = f"/v1/rate-decks/{deck['id']}/imports"
+        with self.locked("rates"):
+            jobs = [self.api.ask("POST", path, raw=f"prefix,price\n{49 + n},0.01\n".encode(), kind="text/csv") for n in range(2)]
+            wait_for("the first job's start", lambda: self.api.get(f"/v1/imports/{jobs[0]['id']}")["status"] == "running", 5)
+            self.stack.apid.stop(8)
+        self.stack.start_apid()
+        for job in (self.api.get(f"/v1/imports/{j['id']}") for j in jobs):
+            self.assertEqual((job["status"], job["report"]["errors"][0]["reason"]),
+                             ("failed", "the server was stopped; nothing was applied"))
+        self.assertEqual(self.api.items(f"/v1/rate-decks/{deck['id']}/rates"), [])
+
+
+class Tls(ApiStory):
+    def test_with_a_certificate_only_tls_is_spoken(self):
+        folder = self.stack.folder
+        key, certificate, config = (os.path.join(folder, n) for n in ("tls.key", "tls.pem", "tls.conf"))
+        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+             "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate])
+        port = free_port(udp=False)
+        with open(self.stack.config) as f:
+            text = f.read().replace(f"127.0.0.1:{self.stack.api_port}", f"127.0.0.1:{port}\ntls_certificate = {certificate}\ntls_key = {key}")
+        with open(config, "w") as f:
+            f.write(text)
+        daemon = Daemon("apid-tls", [program("tandem-apid"), "-c", config], os.path.join(folder, "apid-tls.log"), self.stack.env)
+        try:
+            daemon.wait_ready()
+            context = ssl.create_default_context(cafile=certificate)
+            with context.wrap_socket(socket.create_connection(("127.0.0.1", port), 5), server_hostname="127.0.0.1") as s:
+                s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                self.assertTrue(s.recv(4096).startswith(b"HTTP/1.1 200"))
+                self.assertIn(s.version(), ("TLSv1.2", "TLSv1.3"))
+        finally:
+            status = daemon.stop(15)
+        if status != 0:
+            raise Failure(daemon.log_tail())
