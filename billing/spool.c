@@ -54,8 +54,9 @@ struct spool {
 	size_t given_n, given_slots;
 	struct spool_batch *settled; /* back from the poster, not yet committed */
 	int64_t commit_us, second_us, post_us,
-		failing_us;   /* monotonic: of the last one; failing_us: since when, 0 not */
-	int64_t cursor;	      /* the last record handed to the poster */
+		failing_us; /* monotonic: of the last one; failing_us: since when, 0 not */
+	int64_t cursor;	    /* the last record handed to the poster */
+	bool told_low;
 	uint64_t with_poster; /* how many it has */
 };
 
@@ -243,6 +244,21 @@ static int commit(struct spool *s)
 	return 0;
 }
 
+/* Say once that space runs out, and once that there is some again. */
+static void report_space(struct spool *s)
+{
+	uint64_t free_bytes = atomic_load(&s->free_bytes);
+	bool low = free_bytes < s->disk_reserve + ((uint64_t)atomic_load(&s->reserved) + 1) * RECORD_BYTES;
+
+	if (low && !s->told_low)
+		log_event(LOG_LEVEL_WARN, "little disk is left for CDRs: new calls are refused",
+			  "free_bytes=%llu on_disk=%llu", (unsigned long long)free_bytes,
+			  (unsigned long long)atomic_load(&s->on_disk));
+	else if (!low && s->told_low)
+		log_event(LOG_LEVEL_INFO, "disk for CDRs again", "free_bytes=%llu", (unsigned long long)free_bytes);
+	s->told_low = low;
+}
+
 static void look_around(struct spool *s)
 {
 	int64_t now_us = clock_mono_us();
@@ -252,6 +268,7 @@ static void look_around(struct spool *s)
 	s->second_us = now_us;
 	atomic_store(&s->free_bytes, spool_db_free_bytes(s->db));
 	atomic_store(&s->oldest_us, spool_db_oldest_us(s->db));
+	report_space(s);
 }
 
 /* Give the poster its next batch, if it is idle and there is one worth a transaction. */

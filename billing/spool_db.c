@@ -2,13 +2,10 @@
 #include "billing/spool_db.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -81,28 +78,6 @@ struct spool_db {
 	char chain[UUID_TEXT_MAX];
 	struct buf cdr, attempts;
 };
-
-struct spool_batch *spool_batch_new(const char *chain, size_t slots)
-{
-	struct arena *arena = arena_new(sizeof(struct spool_batch) + slots * sizeof(struct spool_record));
-	struct spool_batch *b = arena_alloc(arena, sizeof(*b));
-
-	b->arena = arena;
-	b->slots = slots;
-	b->record = arena_alloc(arena, slots * sizeof(*b->record));
-	snprintf(b->chain, sizeof(b->chain), "%s", chain);
-	return b;
-}
-
-void spool_batch_free(struct spool_batch **b)
-{
-	if (*b == NULL)
-		return;
-	struct arena *arena = (*b)->arena;
-
-	arena_free(&arena);
-	*b = NULL;
-}
 
 static int failed(struct spool_db *db, struct status *st)
 {
@@ -486,43 +461,6 @@ static int recover(struct spool_db *db, const char *node, int64_t *recovered, st
 	return err;
 }
 
-static int make_dir(const char *dir, struct status *st)
-{
-	char *path = xstrdup(dir);
-	int err = 0;
-
-	for (char *p = path + 1; err == 0; p++) {
-		char was = *p;
-
-		if (was != '/' && was != '\0')
-			continue;
-		*p = '\0';
-		if (mkdir(path, 0750) != 0 && errno != EEXIST)
-			err = -errno;
-		*p = was;
-		if (was == '\0')
-			break;
-	}
-	free(path);
-	return err == 0 ? 0 : status_set(st, err, "spool %s: cannot make the directory: %s", dir, strerror(-err));
-}
-
-static int lock(struct spool_db *db, struct status *st)
-{
-	char path[4096];
-
-	if ((size_t)snprintf(path, sizeof(path), "%s/lock", db->dir) >= sizeof(path))
-		return status_set(st, -ENAMETOOLONG, "spool: the directory's name is too long");
-	db->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (db->lock_fd < 0)
-		return status_set(st, -errno, "spool %s: cannot write there: %s", db->dir, strerror(errno));
-	if (flock(db->lock_fd, LOCK_EX | LOCK_NB) != 0)
-		return status_set(st, -EBUSY,
-				  "spool %s: another process uses it; give each tandemd a [spool] dir of its own",
-				  db->dir);
-	return 0;
-}
-
 static int execute(struct spool_db *db, const char *script, struct status *st)
 {
 	return sqlite3_exec(db->sqlite, script, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(db, st);
@@ -608,9 +546,7 @@ int spool_db_open(struct spool_db **out, const char *dir, const char *node, stru
 
 	db->lock_fd = -1;
 	db->dir = xstrdup(dir);
-	err = make_dir(dir, st);
-	if (err == 0)
-		err = lock(db, st);
+	err = spool_dir_take(dir, &db->lock_fd, st);
 	if (err == 0)
 		err = open_file(db, st);
 	if (err == 0)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "lib/arena.h"
+#include "lib/status.h"
 #include "lib/uuid.h"
 
 enum spool_fate {
@@ -34,5 +35,9 @@ struct spool_batch {
 
 struct spool_batch *spool_batch_new(const char *chain, size_t slots);
 void spool_batch_free(struct spool_batch **b);
+
+/* spool_dir_take - make the directory (0750, parents too) if missing and lock it for this process; *lock_fd is the
+ * caller's to close, which unlocks. 0; -EBUSY another process has it; -errno; st says what is wrong */
+int spool_dir_take(const char *dir, int *lock_fd, struct status *st) must_check;
 
 #endif
