@@ -114,10 +114,10 @@ class Stack:
         self.settings = settings or {}
         self.workers = workers
         self.env = {}
-        supp = os.path.join(TOP, "tests", "story", "lsan.supp")
         if "sanitizers" in os.path.basename(BUILD):
-            self.env = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99", "UBSAN_OPTIONS": "print_stacktrace=1",
-                        "LSAN_OPTIONS": f"suppressions={supp}:print_suppressions=0"}
+            # whole stacks of allocations, so that lsan.supp can name functions instead of libraries
+            self.env = {"ASAN_OPTIONS": "detect_leaks=1:fast_unwind_on_malloc=0:exitcode=99", "UBSAN_OPTIONS": "print_stacktrace=1",
+                        "LSAN_OPTIONS": f"suppressions={os.path.join(TOP, 'tests', 'story', 'lsan.supp')}:print_suppressions=0"}
         self.postgres = Postgres(os.path.join(self.folder, "postgresql"), fast=not durable)
         self.redis = Redis(os.path.join(self.folder, "redis"))
         self.apid = None
