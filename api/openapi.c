@@ -131,6 +131,9 @@ static json_t *field_schema(const struct field *f, bool input)
 		json_object_set_new(schema, "readOnly", json_true());
 	if (f->flags & FIELD_WRITE_ONLY)
 		json_object_set_new(schema, "writeOnly", json_true());
+	if (f->flags & (FIELD_INGRESS | FIELD_EGRESS))
+		json_object_set_new(schema, "x-direction",
+				    json_string(f->flags & FIELD_INGRESS ? "ingress" : "egress"));
 	if (f->fallback != NULL)
 		json_object_set_new(schema, "default", json_loads(f->fallback, JSON_DECODE_ANY, NULL));
 	if (f->example != NULL)

@@ -11,7 +11,7 @@ import time
 
 from story import Failure, wait_for
 from story.described import ApiStory
-from story.process import free_port, run
+from story.process import TOP, free_port, run
 from story.stack import Daemon, program
 
 
@@ -30,6 +30,11 @@ class Options(ApiStory):
         self.assertTrue(self.apid("--version").stdout.startswith("tandem-apid "))
         self.assertEqual(self.apid("--nonsense").returncode, 2)
         self.assertEqual(self.apid("surplus").returncode, 2)
+
+    def test_the_manual_is_made_from_the_description(self):
+        made = run(["sh", "-c", '"$0" --openapi | "$1"', program("tandem-apid"), os.path.join(TOP, "api", "manual.py")]).stdout
+        with open(os.path.join(TOP, "docs", "api.md")) as f:
+            self.assertEqual(f.read(), made, "docs/api.md is not what api/manual.py makes")
 
     def test_a_bad_configuration_is_one_line_with_file_and_line(self):
         path = self.conf("[api]\nlisten = 127.0.0.1:8080\nlisen = x\n")
