@@ -9,7 +9,11 @@
 #include "switch/node.h"
 #include "switch/peer.h"
 
-enum { DENIED_NOTED_A_SECOND = 10 };
+enum {
+	DENIED_NOTED_A_SECOND = 10,
+	HOPS_MAX = 70,
+	BODY_MAX = 32 * 1024, /* our answer must fit into a datagram, too */
+};
 
 static void refuse(nta_incoming_t *irq, int status)
 {
@@ -43,6 +47,8 @@ static int check_message(const struct call *c, const sip_t *sip)
 {
 	if (!c->a.dialog)
 		return 400;
+	if (sip->sip_payload && sip->sip_payload->pl_len > BODY_MAX)
+		return 413;
 	if (sip->sip_max_forwards && sip->sip_max_forwards->mf_count == 0)
 		return 483;
 	return 0;
@@ -64,11 +70,20 @@ static bool capacity_taken(struct call *c)
 	const struct trunk *t = c->ingress;
 	int64_t now = c->begun_mono_us;
 
-	if (!gauge_pass(node->calls, atomic_load_explicit(&node->max_cps, memory_order_relaxed), now) ||
-	    !gauge_pass(t->carrier->gauge, t->carrier->max_cps, now) || !gauge_pass(t->gauge, t->max_cps, now)) {
-		record_spare(c, t->max_cps); /* a flood must not become a flood of records */
-		return false;
-	}
+	const struct {
+		struct gauge *gauge;
+		int32_t max_cps;
+	} rate[] = {
+		{node->calls, atomic_load_explicit(&node->max_cps, memory_order_relaxed)},
+		{t->carrier->gauge, t->carrier->max_cps},
+		{t->gauge, t->max_cps},
+	};
+
+	for (size_t i = 0; i < sizeof rate / sizeof rate[0]; i++)
+		if (!gauge_pass(rate[i].gauge, rate[i].max_cps, now)) {
+			record_spare(c, rate[i].max_cps); /* a flood must not become a flood of records */
+			return false;
+		}
 	if (!gauge_take(t->gauge, t->max_channels))
 		return false;
 	c->trunk_gauge = t->gauge;
@@ -188,7 +203,9 @@ static struct call *call_of_invite(struct worker *w, nta_incoming_t *irq, const 
 	c->reserved = true;
 	c->invite = nta_incoming_getrequest(irq);
 	c->invite_has_body = sip->sip_payload != NULL;
-	c->max_forwards = sip->sip_max_forwards ? (int)sip->sip_max_forwards->mf_count - 1 : 69;
+	c->max_forwards = sip->sip_max_forwards && sip->sip_max_forwards->mf_count <= HOPS_MAX
+				  ? (int)sip->sip_max_forwards->mf_count - 1
+				  : HOPS_MAX - 1;
 	c->display = sip->sip_from->a_display && sip->sip_from->a_display[0]
 			     ? arena_strdup(c->arena, sip->sip_from->a_display)
 			     : NULL;

@@ -73,6 +73,13 @@ static void on_answer(struct call *c, const struct leg_event *ev, struct call_at
 	if (c->media_owner && c->media_owner != t && leg_refork(&c->a))
 		log_event(LOG_LEVEL_WARN, "no memory for a new dialog, the answer keeps the earlier one", NULL);
 	leg_answer(&c->a, ev->status, ev->sip);
+	if (!c->a.confirmed) { /* the caller could not be told */
+		leg_ack(&t->leg, NULL);
+		hunt_attempt_close(t, ev->status, "caller_unreachable");
+		leg_hang_up(&t->leg, cause_q850_of_reason(CDR_NO_ACK));
+		call_finish(c, (struct cause){500, CDR_NO_ACK}, CDR_SWITCH);
+		return;
+	}
 	c->answered_mono_us = clock_mono_us();
 	cdr->answered_us = call_wall_us(c);
 	if (cdr->pdd_ms < 0)
@@ -81,6 +88,7 @@ static void on_answer(struct call *c, const struct leg_event *ev, struct call_at
 	cdr->attempt[t->n].sip_code = ev->status;
 	cdr->attempt[t->n].reason = "answered";
 	cdr->sip_code = 200;
+	cdr->q850_cause = 0; /* of an earlier vendor */
 	c->state = CALL_ANSWERED;
 	atomic_fetch_add_explicit(&c->worker->count.answered, 1, memory_order_relaxed);
 	/* With the offer in our INVITE its answer is complete: no need to wait for the caller's ACK. Else that carries
@@ -147,6 +155,7 @@ static void give_up(struct call *c, const char *reason, bool rang)
 	struct call_attempt *t = c->b;
 
 	hunt_attempt_close(t, 408, reason);
+	c->cdr->q850_cause = 0;
 	c->last_code = 408;
 	c->last_was_silence = true;
 	c->last_rang = rang;

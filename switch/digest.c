@@ -234,6 +234,24 @@ void digest_username(const sip_t *sip, char *out, size_t size)
 		parameter(au, "username", out, size);
 }
 
+/* The credentials' uri must name whom the request is for: user and host, whatever parameters stand behind. */
+static bool uri_names(const char *uri, const url_t *url)
+{
+	const char *user = url->url_user ? url->url_user : "", *host = url->url_host ? url->url_host : "";
+	const char *p = strchr(uri, ':');
+	size_t n = strlen(user), m = strlen(host);
+
+	if (!p)
+		return false;
+	p++;
+	if (n && (strncmp(p, user, n) != 0 || (p[n] != '@' && !(url->url_type == url_tel && p[n] == '\0'))))
+		return false;
+	if (url->url_type == url_tel)
+		return true;
+	p += n ? n + 1 : 0;
+	return strncasecmp(p, host, m) == 0 && (!p[m] || strchr(":;?", p[m]));
+}
+
 enum digest_verdict digest_check(struct digest_guard *g, const sip_t *sip, const char *source, const char *password,
 				 int64_t wall_us)
 {
@@ -251,7 +269,7 @@ enum digest_verdict digest_check(struct digest_guard *g, const sip_t *sip, const
 	parameter(au, "nc", c.nc, sizeof c.nc);
 	parameter(au, "qop", c.qop, sizeof c.qop);
 	parameter(au, "response", claimed, sizeof claimed);
-	if (c.qop[0] && strcasecmp(c.qop, "auth") != 0)
+	if ((c.qop[0] && strcasecmp(c.qop, "auth") != 0) || !uri_names(c.uri, sip->sip_request->rq_url))
 		return DIGEST_NONE;
 	if (!nonce_fresh(g, c.nonce, source, wall_us))
 		return DIGEST_STALE;
@@ -260,7 +278,8 @@ enum digest_verdict digest_check(struct digest_guard *g, const sip_t *sip, const
 	bool same = strlen(claimed) == n && CRYPTO_memcmp(claimed, expected, n) == 0;
 	if (!same || !password)
 		return DIGEST_BAD;
-	return first_use(g, c.nonce, c.nc, wall_us) ? DIGEST_GOOD : DIGEST_STALE;
+	/* Without qop the count is not under the hash: then the nonce is good once. */
+	return first_use(g, c.nonce, c.qop[0] ? c.nc : "", wall_us) ? DIGEST_GOOD : DIGEST_STALE;
 }
 
 /* ---- what we answer ---- */

@@ -17,12 +17,6 @@ static const char allow_text[] = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INF
 
 /* ---- answers that nobody waits for any more ---- */
 
-static bool is_ours(const struct worker *w, const sip_t *sip)
-{
-	const sip_via_t *v = sip->sip_via;
-	return v && !v->v_next && v->v_branch && strncmp(v->v_branch, "z9hG4bK~~~~~~~", 14) == 0;
-}
-
 static const struct worker_port *port_of_via(const struct worker *w, const sip_via_t *v)
 {
 	for (int i = 0; i < w->ports; i++)
@@ -31,26 +25,30 @@ static const struct worker_port *port_of_via(const struct worker *w, const sip_v
 	return w->ports ? &w->port[0] : NULL;
 }
 
+static char *route_back(su_home_t *home, msg_t *msg)
+{
+	static const char *const transport[] = {"", ";transport=tcp", ";transport=tls"};
+	struct peer from;
+
+	peer_of_message(&from, msg);
+	return su_sprintf(home, "sip:%s:%d%s", from.host, from.port, transport[from.transport]);
+}
+
 /* An ACK or a CANCEL for an INVITE that we no longer know, made from its answer: same branch, From, Call-ID and CSeq
  * number, and the To URI, which our INVITEs have as Request-URI (RFC 3261 sections 9.1 and 17.1.1.3). */
 static void stray_request(struct worker *w, msg_t *answer, const sip_t *sip, sip_method_t method, const char *name)
 {
-	msg_t *msg = nta_msg_create(w->agent, 0);
-	su_home_t *home = msg_home(msg);
 	const struct worker_port *port = port_of_via(w, sip->sip_via);
-	struct peer from;
-	if (!msg || !port)
+	msg_t *msg = port ? nta_msg_create(w->agent, 0) : NULL;
+	if (!msg)
 		return;
-	peer_of_message(&from, answer);
+	su_home_t *home = msg_home(msg);
 	sip_to_t *to = sip_to_dup(home, sip->sip_to);
 	if (to && method == sip_method_cancel)
 		msg_header_remove_param(to->a_common, "tag");
 	char *via = su_sprintf(home, "%s %s:%d;branch=%s", sip->sip_via->v_protocol, port->host, port->port,
 			       sip->sip_via->v_branch);
-	char *route = su_sprintf(home, "sip:%s:%d%s", from.host, from.port,
-				 from.transport == TRUNK_TCP   ? ";transport=tcp"
-				 : from.transport == TRUNK_TLS ? ";transport=tls"
-							       : "");
+	char *route = route_back(home, answer);
 	int r = sip_add_tl(
 		msg, sip_object(msg),
 		SIPTAG_REQUEST(sip_request_create(home, method, name, (url_string_t *)sip->sip_to->a_url, NULL)),
@@ -69,22 +67,50 @@ static void stray_request(struct worker *w, msg_t *answer, const sip_t *sip, sip
 		nta_outgoing_destroy(orq);
 }
 
+/* A 2xx: acknowledged at each repeat, and hung up by a BYE that is repeated until it is answered. The dialog lives for
+ * this alone. */
+static void stray_answer(struct worker *w, msg_t *answer, const sip_t *sip)
+{
+	const struct worker_port *port = port_of_via(w, sip->sip_via);
+	nta_leg_t *dialog = nta_leg_tcreate(w->agent, NULL, NULL, SIPTAG_CALL_ID(sip->sip_call_id),
+					    SIPTAG_FROM(sip->sip_from), SIPTAG_TO(sip->sip_to), TAG_END());
+	su_home_t *home = msg_home(answer);
+	char branch[WORKER_BRANCH_MAX], *route = route_back(home, answer);
+
+	if (!dialog || !port)
+		return;
+	nta_leg_client_route(dialog, sip->sip_record_route, sip->sip_contact);
+	nta_outgoing_t *ack = nta_outgoing_tcreate(
+		dialog, NULL, NULL, (url_string_t *)route, SIP_METHOD_ACK, NULL,
+		SIPTAG_CSEQ(sip_cseq_create(home, sip->sip_cseq->cs_seq, SIP_METHOD_ACK)), TPTAG_IDENT(port->ident),
+		NTATAG_ACK_BRANCH(sip->sip_via->v_branch), NTATAG_BRANCH_KEY(worker_branch(w, branch)), TAG_END());
+	nta_outgoing_t *bye =
+		nta_outgoing_tcreate(dialog, NULL, NULL, (url_string_t *)route, SIP_METHOD_BYE, NULL,
+				     SIPTAG_CSEQ(sip_cseq_create(home, sip->sip_cseq->cs_seq + 1, SIP_METHOD_BYE)),
+				     TPTAG_IDENT(port->ident), NTATAG_BRANCH_KEY(worker_branch(w, branch)), TAG_END());
+	if (ack)
+		nta_outgoing_destroy(ack);
+	if (bye)
+		nta_outgoing_destroy(bye);
+	nta_leg_destroy(dialog);
+}
+
 /* A vendor that was given up without a word comes to life: its ringing is cancelled, its refusal acknowledged, its
- * answer acknowledged and hung up, so that nobody pays for it. */
+ * answer acknowledged and hung up, so that nobody pays for it. The branch proves that the INVITE was ours. */
 static void stray_response(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 {
 	int status = sip->sip_status->st_status;
+	const sip_via_t *via = sip->sip_via;
 
 	atomic_fetch_add_explicit(&w->count.strays, 1, memory_order_relaxed);
-	if (sip->sip_cseq && sip->sip_cseq->cs_method == sip_method_invite && is_ours(w, sip)) {
-		if (status < 200) {
+	if (sip->sip_cseq && sip->sip_cseq->cs_method == sip_method_invite && via && !via->v_next &&
+	    worker_branch_is_ours(w, via->v_branch)) {
+		if (status < 200)
 			stray_request(w, msg, sip, SIP_METHOD_CANCEL);
-		} else if (status < 300) {
-			if (nta_msg_ackbye(agent, msg) == 0)
-				return;
-		} else {
+		else if (status < 300)
+			stray_answer(w, msg, sip);
+		else
 			stray_request(w, msg, sip, SIP_METHOD_ACK);
-		}
 	}
 	nta_msg_discard(agent, msg);
 }
@@ -171,16 +197,30 @@ static void invite(struct worker *w, msg_t *msg, sip_t *sip, const struct peer *
 		call_begin(w, irq, sip, peer, trunk, denied);
 }
 
+/* An address that some trunk has, as a customer's source or a vendor's host. */
+static bool source_known(struct worker *w, const sip_t *sip, const struct peer *peer)
+{
+	const struct trunk *trunk;
+	char called[NUMBER_MAX];
+
+	peer_called(sip, called);
+	if (ingress_match(w->snap, (const struct sockaddr *)&peer->address, peer->transport, called, &trunk) !=
+	    INGRESS_UNKNOWN)
+		return true;
+	for (size_t i = 0; i < snapshot_trunks(w->snap); i++) {
+		trunk = snapshot_trunk_at(w->snap, i);
+		if (trunk->direction == TRUNK_EGRESS && strcmp(trunk->host, peer->text) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void request_out_of_dialog(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 {
 	sip_method_t method = sip->sip_request->rq_method;
 	const struct trunk *trunk = NULL;
 	struct peer peer;
 
-	if (!w->snap || !snapshot_has_routes(w->snap)) {
-		reply(agent, msg, 503);
-		return;
-	}
 	if (method == sip_method_invite && worker_overloaded(w)) {
 		atomic_fetch_add_explicit(&w->count.shed, 1, memory_order_relaxed);
 		reply(agent, msg, 503);
@@ -188,12 +228,8 @@ static void request_out_of_dialog(struct worker *w, nta_agent_t *agent, msg_t *m
 	}
 	peer_of_message(&peer, msg);
 	enum caller caller = identify(w, sip, &peer, &trunk);
-	bool silent = atomic_load_explicit(&w->node->unknown_source, memory_order_relaxed) == UNKNOWN_DROP;
 
-	/* Who is not known gets one kind of answer to whatever it sends, or none. */
-	if (caller == CALLER_UNKNOWN && silent)
-		nta_msg_discard(agent, msg);
-	else if (caller == CALLER_UNKNOWN)
+	if (caller == CALLER_UNKNOWN)
 		reply(agent, msg, 403);
 	else if (reply_unsupported(w, msg, sip))
 		return;
@@ -213,8 +249,15 @@ static void request(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip
 {
 	sip_method_t method = sip->sip_request->rq_method;
 	enum url_type_e scheme = (enum url_type_e)sip->sip_request->rq_url->url_type;
+	bool ready = w->snap && snapshot_has_routes(w->snap);
+	struct peer peer;
 
-	if (method == sip_method_ack)
+	peer_of_message(&peer, msg);
+	/* Who is not known may be met with silence, whatever it sends. */
+	if (ready && atomic_load_explicit(&w->node->unknown_source, memory_order_relaxed) == UNKNOWN_DROP &&
+	    !source_known(w, sip, &peer))
+		nta_msg_discard(agent, msg);
+	else if (method == sip_method_ack)
 		nta_msg_discard(agent, msg);
 	else if (parser_bad_uri(sip->sip_request) ||
 		 sip->sip_request->rq_url->url_headers) /* RFC 3261 section 19.1.1: none there */
@@ -223,6 +266,8 @@ static void request(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip
 		reply(agent, msg, 481);
 	else if (scheme != url_sip && scheme != url_sips && scheme != url_tel)
 		reply(agent, msg, 416);
+	else if (!ready)
+		reply(agent, msg, 503);
 	else
 		request_out_of_dialog(w, agent, msg, sip);
 }

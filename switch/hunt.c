@@ -27,6 +27,7 @@ void hunt_attempt_close(struct call_attempt *t, int code, const char *reason)
 {
 	t->open = false;
 	limits_give_back(t);
+	call_set_timer(t->call, CALL_TIMER_NONE, 0); /* its limits end with it */
 	if (t->call->cdr->attempts <= t->n)
 		return; /* it was still waiting for its place: nobody was called */
 	struct cdr_attempt *r = record_of(t);
@@ -103,6 +104,8 @@ static int attempt_send(struct call_attempt *t, const struct trunk *trunk, const
 		.host = host,
 		.port = trunk->port,
 		.max_forwards = c->max_forwards,
+		.username = trunk->username,
+		.password = trunk->password,
 		.body = sip_object(c->invite),
 	};
 	return leg_call(&t->leg, c, c->worker, port, c->arena, &to);

@@ -9,10 +9,14 @@
 
 #include "lib/buf.h"
 #include "lib/random.h"
+#include "switch/body.h"
 #include "switch/cause.h"
 #include "switch/digest.h"
+#include "switch/peer.h"
 #include "switch/relay.h"
 #include "switch/worker.h"
+
+#include <sofia-sip/hostdomain.h>
 
 enum { TAG_CHARS = 12, CALL_ID_CHARS = 24 };
 
@@ -43,33 +47,54 @@ static bool quiet(const struct leg *leg)
 
 /* ---- requests inside the dialog ---- */
 
-static void on_bye(struct leg *leg, nta_incoming_t *irq, const sip_t *sip)
+static void acknowledged(struct leg *leg, const sip_t *sip);
+
+static int on_bye(struct leg *leg, nta_incoming_t *irq, const sip_t *sip)
 {
+	if (!leg->inbound && !leg->confirmed)
+		return 481; /* a callee may not end an early dialog so (RFC 3261 section 15) */
 	nta_incoming_treply(irq, SIP_200_OK, TAG_END());
 	nta_incoming_destroy(irq);
 	bool first = !leg->over;
 	leg->over = true;
 	relay_end(leg);
-	if (leg->invite_in) { /* BYE before the ACK of our 2xx: the library goes on to absorb that one */
+	if (leg->confirmed && leg->invite_in) { /* before the ACK of our 2xx: the library goes on to absorb that one */
 		nta_incoming_destroy(leg->invite_in);
 		leg->invite_in = NULL;
 	}
+	if (leg->confirmed && leg->invite_out) /* before our ACK, which waits for the other side's */
+		leg_ack(leg, NULL);
 	if (first)
 		tell(leg, LEG_BYE, 0, false, sip, NULL);
 	if (quiet(leg))
 		gone(leg);
+	return 0;
+}
+
+/* The library knows the INVITE's transaction by the first To tag only: with another one its ACK comes here. */
+static void on_stray_ack(struct leg *leg, nta_incoming_t *irq, const sip_t *sip)
+{
+	nta_incoming_destroy(irq); /* else it is never freed */
+	if (leg->invite_in && leg->confirmed)
+		acknowledged(leg, sip);
 }
 
 static int on_dialog_request(struct leg *leg, nta_leg_t *dialog, nta_incoming_t *irq, sip_t const *sip)
 {
 	switch (sip->sip_request->rq_method) {
 	case sip_method_ack:
+		on_stray_ack(leg, irq, sip);
 		return 0;
 	case sip_method_bye:
-		on_bye(leg, irq, sip);
-		return 0;
+		return on_bye(leg, irq, sip);
+	case sip_method_cancel:
+		return 481;
 	case sip_method_options:
 		return leg->over ? 481 : 200;
+	case sip_method_invite:
+		if (!sip->sip_to->a_tag)
+			return 482; /* a new call with the Call-ID and From tag of one that goes on */
+				    /* fall through */
 	default:
 		if (leg->over)
 			return 481;
@@ -89,27 +114,67 @@ void leg_refuse(struct leg *leg, nta_incoming_t *request, int status)
 
 static void bye_send(struct leg *leg, int cause);
 
+/* The INVITE's transaction is done with. A hang-up may have had to wait for that (RFC 3261 section 15: no BYE from the
+ * callee before the ACK). */
+static void invite_in_done(struct leg *leg)
+{
+	nta_incoming_destroy(leg->invite_in);
+	leg->invite_in = NULL;
+	if (leg->bye_cause >= 0 && !leg->bye_out)
+		bye_send(leg, leg->bye_cause);
+}
+
+static void acknowledged(struct leg *leg, const sip_t *sip)
+{
+	bool over = leg->over;
+
+	invite_in_done(leg);
+	if (!over)
+		tell(leg, LEG_ACKED, 0, false, sip, NULL);
+}
+
 static int on_ack_cancel(void *magic, nta_incoming_t *irq, sip_t const *sip)
 {
 	struct leg *leg = magic;
 
 	if (!sip) {
-		nta_incoming_destroy(irq);
-		leg->invite_in = NULL;
-		tell(leg, LEG_UNACKED, 0, true, NULL, NULL);
+		bool over = leg->over;
+		invite_in_done(leg);
+		if (!over)
+			tell(leg, LEG_UNACKED, 0, true, NULL, NULL);
 	} else if (sip->sip_request->rq_method == sip_method_ack) {
-		nta_incoming_destroy(irq);
-		leg->invite_in = NULL;
-		if (!leg->over)
-			tell(leg, LEG_ACKED, 0, false, sip, NULL);
+		acknowledged(leg, sip);
 	} else if (sip->sip_request->rq_method == sip_method_cancel) {
 		tell(leg, LEG_CANCELLED, 0, false, sip, NULL);
-		return 0;
 	}
-	/* A hang-up that had to wait for the ACK (RFC 3261 section 15: no BYE from the callee before it) */
-	if (leg->bye_cause >= 0 && !leg->bye_out && !leg->invite_in)
-		bye_send(leg, leg->bye_cause);
 	return 0;
+}
+
+/* A Contact that requests can be sent to. */
+static bool contact_usable(const sip_contact_t *m)
+{
+	return m && m->m_url->url_host && m->m_url->url_host[0] &&
+	       (m->m_url->url_type == url_sip || m->m_url->url_type == url_sips);
+}
+
+/* In-dialog requests go where the dialog says; but where that is a name they go to where its message came from, because
+ * the library must never resolve one. */
+void leg_route_learned(struct leg *leg, msg_t *msg)
+{
+	static const char *const transport[] = {"", ";transport=tcp", ";transport=tls"};
+	const sip_route_t *route = NULL;
+	const sip_contact_t *target = NULL;
+	struct peer from;
+
+	leg->next_hop[0] = '\0';
+	if (nta_leg_get_route(leg->dialog, &route, &target) < 0)
+		return;
+	const url_t *url = route ? route->r_url : target ? target->m_url : NULL;
+	if (url && url->url_host && host_is_ip_address(url->url_host))
+		return;
+	peer_of_message(&from, msg);
+	snprintf(leg->next_hop, sizeof leg->next_hop, "sip:%s:%d%s", from.host, from.port,
+		 transport[leg->port->transport]);
 }
 
 int leg_accept(struct leg *leg, struct call *call, struct worker *w, const struct worker_port *port,
@@ -117,9 +182,14 @@ int leg_accept(struct leg *leg, struct call *call, struct worker *w, const struc
 {
 	char tag[TAG_CHARS + 1];
 
-	*leg = (struct leg){
-		.worker = w, .call = call, .port = port, .inbound = true, .bye_cause = -1, .invite_in = irq};
-	if (!sip->sip_contact)
+	*leg = (struct leg){.worker = w,
+			    .call = call,
+			    .port = port,
+			    .inbound = true,
+			    .bye_cause = -1,
+			    .invite_in = irq,
+			    .sdp_id = (uint32_t)random_u64()};
+	if (!contact_usable(sip->sip_contact))
 		return -EINVAL;
 	leg->dialog = nta_leg_tcreate(w->agent, on_dialog_request, leg, SIPTAG_CALL_ID(sip->sip_call_id),
 				      SIPTAG_FROM(sip->sip_to), SIPTAG_TO(sip->sip_from), TAG_END());
@@ -127,8 +197,14 @@ int leg_accept(struct leg *leg, struct call *call, struct worker *w, const struc
 		return -EINVAL;
 	random_token(tag, TAG_CHARS);
 	if (!nta_leg_tag(leg->dialog, tag) || !nta_incoming_tag(irq, tag) ||
-	    nta_leg_server_route(leg->dialog, sip->sip_record_route, sip->sip_contact) < 0)
+	    nta_leg_server_route(leg->dialog, sip->sip_record_route, sip->sip_contact) < 0) {
+		nta_leg_destroy(leg->dialog);
+		leg->dialog = NULL;
 		return -EINVAL;
+	}
+	msg_t *msg = nta_incoming_getrequest(irq);
+	leg_route_learned(leg, msg);
+	msg_destroy(msg);
 	nta_incoming_bind(irq, on_ack_cancel, leg);
 	return 0;
 }
@@ -162,6 +238,10 @@ static void leg_answer_done(struct leg *leg)
 	nta_incoming_destroy(leg->invite_in);
 	leg->invite_in = NULL;
 	leg->over = true;
+	if (leg->dialog) /* else the caller's next try, with the same Call-ID, would be taken for a request of this
+			    dialog */
+		nta_leg_destroy(leg->dialog);
+	leg->dialog = NULL;
 	if (quiet(leg))
 		leg->gone = true;
 }
@@ -171,12 +251,13 @@ void leg_answer(struct leg *leg, int status, const sip_t *body)
 	nta_incoming_t *irq = leg->invite_in;
 	if (!irq)
 		return;
-	bool dialog = status > 100 && status < 300, has_body = body && body->sip_payload;
+	bool dialog = status > 100 && status < 300;
 	su_home_t home[1] = {SU_HOME_INIT(home)};
 	sip_to_t *to = NULL;
 
+	su_home_init(home);
+	struct body b = body_for(home, leg, body);
 	if (leg->reforked && status > 100) {
-		su_home_init(home);
 		to = sip_to_dup(home, leg->to_base);
 		sip_to_tag(home, to, nta_leg_get_tag(leg->dialog));
 	}
@@ -184,16 +265,15 @@ void leg_answer(struct leg *leg, int status, const sip_t *body)
 		leg->confirmed = true;
 	nta_incoming_treply(irq, status, cause_phrase(status), TAG_IF(to, SIPTAG_TO(to)),
 			    TAG_IF(dialog, SIPTAG_CONTACT(leg->port->contact)),
-			    TAG_IF(status >= 200 && status < 300, SIPTAG_ALLOW_STR(allow_text)),
-			    TAG_IF(has_body && body->sip_content_type,
-				   SIPTAG_CONTENT_TYPE(has_body ? body->sip_content_type : NULL)),
-			    TAG_IF(has_body && body->sip_content_disposition,
-				   SIPTAG_CONTENT_DISPOSITION(has_body ? body->sip_content_disposition : NULL)),
-			    TAG_IF(has_body, SIPTAG_PAYLOAD(has_body ? body->sip_payload : NULL)), TAG_END());
-	if (to)
-		su_home_deinit(home);
-	if (status >= 300)
+			    TAG_IF(status >= 200 && status < 300, SIPTAG_ALLOW_STR(allow_text)), BODY_TAGS(b),
+			    TAG_END());
+	su_home_deinit(home);
+	if (status >= 200 && nta_incoming_status(irq) < 200) { /* it could not be sent: nobody was answered */
+		leg->confirmed = false;
 		leg_answer_done(leg);
+	} else if (status >= 300) {
+		leg_answer_done(leg);
+	}
 }
 
 void leg_answer_unsupported(struct leg *leg, const sip_unsupported_t *unsupported)
@@ -225,7 +305,7 @@ static bool invite_again(struct leg *leg, const sip_t *sip, int status)
 			leg->dialog, on_invite_response, leg, (url_string_t *)nta_outgoing_route_uri(leg->invite_out),
 			SIP_METHOD_INVITE, (url_string_t *)uri, SIPTAG_CONTACT(leg->port->contact),
 			SIPTAG_MAX_FORWARDS(first->sip_max_forwards), SIPTAG_ALLOW(first->sip_allow),
-			TPTAG_IDENT(leg->port->ident), NTATAG_BRANCH_KEY(worker_branch(leg->worker, branch)),
+			TPTAG_IDENT(leg->port->ident), NTATAG_BRANCH_KEY(worker_invite_branch(leg->worker, branch)),
 			NTATAG_PASS_100(1), TAG_IF(status == 401, SIPTAG_AUTHORIZATION_STR(answer)),
 			TAG_IF(status == 407, SIPTAG_PROXY_AUTHORIZATION_STR(answer)),
 			TAG_IF(first->sip_content_type, SIPTAG_CONTENT_TYPE(first->sip_content_type)),
@@ -248,6 +328,8 @@ static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip
 	int status = nta_outgoing_status(orq);
 	bool internal = !sip || nta_sip_is_internal(sip);
 
+	if (status > 699)
+		status = 500; /* RFC 3261 section 8.1.3.2: as x00 of its class, and there is no such class */
 	if (!internal)
 		leg->responded = true;
 	if (status < 200) {
@@ -257,7 +339,11 @@ static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip
 		if (leg->confirmed)
 			return 0; /* a repeat; forks with another tag are acknowledged and hung up by the library */
 		nta_leg_rtag(leg->dialog, sip->sip_to->a_tag);
-		nta_leg_client_route(leg->dialog, sip->sip_record_route, sip->sip_contact);
+		nta_leg_client_route(leg->dialog, sip->sip_record_route,
+				     contact_usable(sip->sip_contact) ? sip->sip_contact : NULL);
+		msg_t *msg = nta_outgoing_getresponse(orq);
+		leg_route_learned(leg, msg);
+		msg_destroy(msg);
 		leg->confirmed = true;
 		tell(leg, LEG_ANSWER, status, internal, sip, NULL);
 	} else if (!internal && (status == 401 || status == 407) && !leg->cancel_sent &&
@@ -307,15 +393,12 @@ static int invite_send(struct leg *leg, su_home_t *home, const struct leg_target
 		return -EIO;
 	leg->call_id = arena_strdup(leg->arena, call_id);
 	snprintf(forwards, sizeof forwards, "%d", to->max_forwards);
-	const sip_t *body = to->body && to->body->sip_payload ? to->body : NULL;
+	struct body b = body_for(home, leg, to->body);
 	leg->invite_out = nta_outgoing_tcreate(
 		leg->dialog, on_invite_response, leg, (url_string_t *)uri, SIP_METHOD_INVITE, (url_string_t *)uri,
 		SIPTAG_CONTACT(port->contact), SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(allow_text),
-		TPTAG_IDENT(port->ident), NTATAG_BRANCH_KEY(worker_branch(leg->worker, branch)), NTATAG_PASS_100(1),
-		TAG_IF(body && body->sip_content_type, SIPTAG_CONTENT_TYPE(body ? body->sip_content_type : NULL)),
-		TAG_IF(body && body->sip_content_disposition,
-		       SIPTAG_CONTENT_DISPOSITION(body ? body->sip_content_disposition : NULL)),
-		TAG_IF(body, SIPTAG_PAYLOAD(body ? body->sip_payload : NULL)), TAG_END());
+		TPTAG_IDENT(port->ident), NTATAG_BRANCH_KEY(worker_invite_branch(leg->worker, branch)),
+		NTATAG_PASS_100(1), BODY_TAGS(b), TAG_END());
 	if (!leg->invite_out)
 		return -EIO;
 	leg->invite_cseq = nta_outgoing_cseq(leg->invite_out);
@@ -331,6 +414,7 @@ int leg_call(struct leg *leg, struct call *call, struct worker *w, const struct 
 		.port = port,
 		.arena = arena,
 		.bye_cause = -1,
+		.sdp_id = (uint32_t)random_u64(),
 		.username = arena_strdup(arena, to->username),
 		.password = arena_strdup(arena, to->password),
 	};
@@ -378,14 +462,11 @@ void leg_ack_send(struct leg *leg, uint32_t cseq, const sip_t *body, const char 
 {
 	su_home_t home[1] = {SU_HOME_INIT(home)};
 	su_home_init(home);
-	bool has_body = body && body->sip_payload;
+	struct body b = body_for(home, leg, body);
 	nta_outgoing_t *ack =
-		nta_outgoing_tcreate(leg->dialog, NULL, NULL, NULL, SIP_METHOD_ACK, NULL,
+		nta_outgoing_tcreate(leg->dialog, NULL, NULL, leg_next_hop(leg), SIP_METHOD_ACK, NULL,
 				     SIPTAG_CSEQ(sip_cseq_create(home, cseq, SIP_METHOD_ACK)),
-				     TPTAG_IDENT(leg->port->ident), NTATAG_BRANCH_KEY(branch),
-				     TAG_IF(has_body && body->sip_content_type,
-					    SIPTAG_CONTENT_TYPE(has_body ? body->sip_content_type : NULL)),
-				     TAG_IF(has_body, SIPTAG_PAYLOAD(has_body ? body->sip_payload : NULL)), TAG_END());
+				     TPTAG_IDENT(leg->port->ident), NTATAG_BRANCH_KEY(branch), BODY_TAGS(b), TAG_END());
 	if (ack)
 		nta_outgoing_destroy(ack); /* else it is never freed; it still answers repeated 2xx */
 	su_home_deinit(home);
@@ -411,7 +492,7 @@ static void bye_send(struct leg *leg, int cause)
 	char branch[WORKER_BRANCH_MAX], reason[40] = "";
 	if (cause > 0)
 		snprintf(reason, sizeof reason, "Q.850;cause=%d", cause);
-	leg->bye_out = nta_outgoing_tcreate(leg->dialog, on_bye_response, leg, NULL, SIP_METHOD_BYE, NULL,
+	leg->bye_out = nta_outgoing_tcreate(leg->dialog, on_bye_response, leg, leg_next_hop(leg), SIP_METHOD_BYE, NULL,
 					    TPTAG_IDENT(leg->port->ident),
 					    NTATAG_BRANCH_KEY(worker_branch(leg->worker, branch)),
 					    TAG_IF(cause > 0, SIPTAG_REASON_STR(reason)), TAG_END());

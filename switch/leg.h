@@ -29,6 +29,7 @@ enum leg_event_kind {
 	/* inside the dialog */
 	LEG_BYE,     /* answered 200 already */
 	LEG_REQUEST, /* any other; `request` waits for relay_pass or leg_refuse */
+	LEG_TORN,    /* the two sides no longer see the same session */
 	LEG_GONE,
 };
 
@@ -48,6 +49,7 @@ struct leg {
 	nta_incoming_t *invite_in;
 	nta_outgoing_t *invite_out, *bye_out;
 	struct relay *relays; /* requests that came on this leg and wait for the other one's answer */
+	uint32_t sdp_id;      /* our id in the o= lines that this side sees */
 	uint32_t invite_cseq; /* of the INVITE that we sent last: its ACK's */
 	bool inbound;	      /* they called us */
 	bool responded;	      /* our INVITE had any answer */
@@ -56,8 +58,9 @@ struct leg {
 	bool confirmed; /* 2xx sent or received: ends with BYE */
 	bool over;	/* BYE sent or received, or refused: only waits for transactions */
 	bool gone;
-	bool reforked;			 /* answers name the dialog's own tag, not the transaction's */
-	int bye_cause;			 /* >= 0: hang up with it as soon as the ACK is here */
+	bool reforked;	   /* answers name the dialog's own tag, not the transaction's */
+	int bye_cause;	   /* >= 0: hang up with it as soon as the ACK is here */
+	char next_hop[96]; /* where requests inside the dialog are sent instead of to a name; "": as the dialog says */
 	const char *username, *password; /* ours at this vendor, until its challenge was answered */
 	const sip_to_t *to_base;	 /* the To of their INVITE without our tag, for leg_refork; set by the call */
 	struct arena *arena;
@@ -101,6 +104,14 @@ void leg_refuse(struct leg *leg, nta_incoming_t *request, int status);
 
 /* leg_ack_send - ACK a 2xx of the INVITE with that CSeq (relay.c: of re-INVITEs) */
 void leg_ack_send(struct leg *leg, uint32_t cseq, const sip_t *body, const char *branch);
+
+/* leg_route_learned - msg has (re)set the dialog's routes */
+void leg_route_learned(struct leg *leg, msg_t *msg);
+
+static inline url_string_t *leg_next_hop(const struct leg *leg)
+{
+	return leg->next_hop[0] ? (url_string_t *)leg->next_hop : NULL;
+}
 
 /* leg_close - let go of everything at once, telling nobody (the call is being freed) */
 void leg_close(struct leg *leg);

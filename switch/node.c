@@ -11,6 +11,7 @@
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/random.h"
 #include "switch/call.h"
 #include "switch/digest.h"
 #include "switch/parser.h"
@@ -223,6 +224,7 @@ int node_start(struct node **out, const struct settings *settings, struct status
 	n->gauges = gauge_table_new();
 	n->calls = gauge_get(n->gauges, 'n', 0);
 	n->guard = digest_guard_new();
+	random_bytes(n->secret, sizeof n->secret);
 	node_reload(n, settings);
 	int r = spool_begin(n, st);
 	if (r == 0)
@@ -250,14 +252,10 @@ void node_drain(struct node *n)
 
 static void hang_up_all(struct worker *w, void *arg)
 {
-	/* call_end may take calls out of the list: begin anew after each */
-	for (struct call *c = w->calls; c;) {
-		if (c->state == CALL_OVER) {
-			c = c->next;
-			continue;
-		}
-		call_end(c, CDR_SWITCH_RESTART, 503);
-		c = w->calls;
+	for (struct call *c = w->calls, *next; c; c = next) {
+		next = c->next; /* ending a call takes no other one out of the list */
+		if (c->state != CALL_OVER)
+			call_end(c, CDR_SWITCH_RESTART, 503);
 	}
 }
 

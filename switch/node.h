@@ -24,7 +24,8 @@ struct node {
 	struct spool *spool;
 	struct presence *presence;
 	struct digest_guard *guard;
-	char *tls_dir; /* NULL: no TLS listener */
+	unsigned char secret[32]; /* seals branches; made anew at each start */
+	char *tls_dir;		  /* NULL: no TLS listener */
 	struct loader *loader;
 	struct worker **worker;
 	int workers;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "lib/buf.h"
+#include "switch/body.h"
 #include "switch/cause.h"
 #include "switch/worker.h"
 
@@ -12,8 +13,10 @@ struct relay {
 	struct leg *from, *to;
 	nta_incoming_t *in;
 	nta_outgoing_t *out;
-	uint32_t cseq;	       /* of out */
-	bool invite, answered; /* a re-INVITE whose 2xx was passed back and waits for the ACK */
+	uint32_t cseq; /* of out */
+	bool invite;
+	bool answered;	/* its 2xx was passed back and waits for the ACK */
+	bool cancelled; /* the library has answered it 487; the other side may still answer 2xx */
 };
 
 static void relay_free(struct relay *r)
@@ -41,44 +44,82 @@ static bool invite_pending(const struct leg *leg)
 }
 
 /* The 2xx of a re-INVITE may move the target of either dialog (RFC 3261 section 12.2). */
-static void target_refresh(struct leg *leg, const sip_t *sip)
+static void target_refresh(struct leg *leg, msg_t *msg, const sip_t *sip)
 {
-	if (sip->sip_contact)
+	if (sip->sip_contact) {
 		nta_leg_client_reroute(leg->dialog, NULL, sip->sip_contact, 0);
+		leg_route_learned(leg, msg);
+	}
+	msg_destroy(msg);
+}
+
+static void ack_pass(struct relay *r, const sip_t *sip)
+{
+	char branch[WORKER_BRANCH_MAX];
+	if (r->out && !r->to->over)
+		leg_ack_send(r->to, r->cseq, sip, worker_branch(r->to->worker, branch));
 }
 
 static int on_relay_ack_cancel(void *magic, nta_incoming_t *irq, sip_t const *sip)
 {
 	struct relay *r = magic;
+
 	if (sip && sip->sip_request->rq_method == sip_method_cancel) {
-		if (r->out && !r->answered)
+		if (r->out && !r->answered) {
 			nta_outgoing_tcancel(r->out, NULL, NULL, TAG_END());
+			r->cancelled = true;
+		}
 		return 0;
 	}
-	/* ACK, or none in time: the other side's 2xx needs one in any case */
-	char branch[WORKER_BRANCH_MAX];
-	if (r->answered && r->out && !r->to->over)
-		leg_ack_send(r->to, r->cseq, sip, worker_branch(r->to->worker, branch));
+	if (r->cancelled) { /* ACK of the 487: what the other side answers is still to come */
+		nta_incoming_destroy(r->in);
+		r->in = NULL;
+		return 0;
+	}
+	if (r->answered)
+		ack_pass(r, sip); /* without one in time, too: the other side's 2xx needs it in any case */
 	relay_free(r);
 	return 0;
+}
+
+/* Cancelled, but the other side had agreed already: it is acknowledged, and as the two sides now see different sessions
+ * the call ends as one that lost its state. */
+static void cancelled_answer(struct relay *r, int status)
+{
+	struct leg *leg = r->from;
+
+	if (status < 200)
+		return;
+	bool agreed = status < 300;
+	if (agreed)
+		ack_pass(r, NULL);
+	relay_free(r);
+	if (agreed)
+		call_on_leg(leg->call, leg, &(struct leg_event){.kind = LEG_TORN});
 }
 
 static int on_relay_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 {
 	struct relay *r = magic;
 	int status = nta_outgoing_status(orq);
-	bool internal = !sip || nta_sip_is_internal(sip), has_body = !internal && sip->sip_payload;
+	bool internal = !sip || nta_sip_is_internal(sip);
 	bool good = status >= 200 && status < 300;
 
 	if (status == 100 || r->answered)
 		return 0;
+	if (r->cancelled) {
+		cancelled_answer(r, internal && status < 300 ? 500 : status);
+		return 0;
+	}
 	if (good && !internal)
-		target_refresh(r->to, sip);
-	nta_incoming_treply(
-		r->in, status, cause_phrase(status),
-		TAG_IF(good || status < 200, SIPTAG_CONTACT(r->from->port->contact)),
-		TAG_IF(has_body && sip->sip_content_type, SIPTAG_CONTENT_TYPE(has_body ? sip->sip_content_type : NULL)),
-		TAG_IF(has_body, SIPTAG_PAYLOAD(has_body ? sip->sip_payload : NULL)), TAG_END());
+		target_refresh(r->to, nta_outgoing_getresponse(orq), sip);
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+	su_home_init(home);
+	struct body b = body_for(home, r->from, internal ? NULL : sip);
+	nta_incoming_treply(r->in, status, cause_phrase(status),
+			    TAG_IF(good || status < 200, SIPTAG_CONTACT(r->from->port->contact)), BODY_TAGS(b),
+			    TAG_END());
+	su_home_deinit(home);
 	if (status < 200)
 		return 0;
 	if (r->invite && good)
@@ -104,8 +145,12 @@ void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const
 		leg_refuse(from, request, method == sip_method_unknown ? 501 : 405);
 		return;
 	}
-	if (to->over || !to->dialog || !to->confirmed) {
+	if (to->over || !to->dialog) {
 		leg_refuse(from, request, 481);
+		return;
+	}
+	if (!to->confirmed) { /* before the answer: later, perhaps; 481 would end the sender's dialog */
+		leg_refuse(from, request, method == sip_method_update ? 491 : 500);
 		return;
 	}
 	if (method == sip_method_invite && (invite_pending(from) || invite_pending(to))) {
@@ -117,13 +162,15 @@ void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const
 	char branch[WORKER_BRANCH_MAX];
 	bool target = method == sip_method_invite || method == sip_method_update;
 	if (target)
-		target_refresh(from, sip);
-	r->out = nta_outgoing_tcreate(
-		to->dialog, on_relay_response, r, NULL, method, sip->sip_request->rq_method_name, NULL,
-		TAG_IF(target, SIPTAG_CONTACT(to->port->contact)), TPTAG_IDENT(to->port->ident),
-		NTATAG_BRANCH_KEY(worker_branch(to->worker, branch)),
-		TAG_IF(sip->sip_payload && sip->sip_content_type, SIPTAG_CONTENT_TYPE(sip->sip_content_type)),
-		TAG_IF(sip->sip_payload, SIPTAG_PAYLOAD(sip->sip_payload)), TAG_END());
+		target_refresh(from, nta_incoming_getrequest(request), sip);
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+	su_home_init(home);
+	struct body b = body_for(home, to, sip);
+	r->out = nta_outgoing_tcreate(to->dialog, on_relay_response, r, leg_next_hop(to), method,
+				      sip->sip_request->rq_method_name, NULL,
+				      TAG_IF(target, SIPTAG_CONTACT(to->port->contact)), TPTAG_IDENT(to->port->ident),
+				      NTATAG_BRANCH_KEY(worker_branch(to->worker, branch)), BODY_TAGS(b), TAG_END());
+	su_home_deinit(home);
 	if (!r->out) {
 		free(r);
 		leg_refuse(from, request, 500);
@@ -144,7 +191,7 @@ void relay_end(struct leg *leg)
 {
 	while (leg->relays) {
 		struct relay *r = leg->relays;
-		if (!r->answered)
+		if (r->in && !r->answered && !r->cancelled)
 			nta_incoming_treply(r->in, r->invite ? 487 : 481, cause_phrase(r->invite ? 487 : 481),
 					    TAG_END());
 		relay_free(r);

@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/sock_diag.h>
+#include <openssl/crypto.h>
+#include <openssl/hmac.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -22,7 +24,9 @@
 
 enum {
 	TICK_MS = 100,
+	BRANCH_HEAD = 7 + 8, /* "z9hG4bK" and the worker's mark */
 	BRANCH_RANDOM = 16,
+	BRANCH_SEAL = 16,
 	CROWDED_BYTES = 10 << 20, /* as the kernel counts them: some 5,000 messages, a third of a second's work */
 	ASK_EVERY = 16,		  /* new calls between two looks at the buffers */
 	TLS_DEPTH = 5,		  /* certificates in a vendor's chain */
@@ -139,7 +143,7 @@ static int port_open(struct worker *w, int i, int workers, struct status *st)
 	const struct settings_listener *l = &s->listen.item[i];
 	struct worker_port *p = &w->port[i];
 	bool share = workers > 1, own_port = s->worker_ports.first != 0;
-	char public_ident[8];
+	char public_ident[16];
 
 	if (s->advertise[0])
 		snprintf(p->host, sizeof p->host, strchr(s->advertise, ':') && s->advertise[0] != '[' ? "[%s]" : "%s",
@@ -211,6 +215,38 @@ char *worker_branch(const struct worker *w, char out[static WORKER_BRANCH_MAX])
 	char random[BRANCH_RANDOM + 1];
 	snprintf(out, WORKER_BRANCH_MAX, "z9hG4bK%s%s", w->mark, random_token(random, BRANCH_RANDOM));
 	return out;
+}
+
+/* Half of the token is random, the other half proves that this node made it. */
+static void branch_seal(const struct worker *w, const char *random, char out[static BRANCH_SEAL + 1])
+{
+	unsigned char md[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+
+	HMAC(EVP_sha256(), w->node->secret, sizeof w->node->secret, (const unsigned char *)random, BRANCH_RANDOM, md,
+	     &len);
+	for (int i = 0; i < BRANCH_SEAL / 2; i++)
+		snprintf(out + 2 * i, 3, "%02x", md[i]);
+}
+
+char *worker_invite_branch(const struct worker *w, char out[static WORKER_BRANCH_MAX])
+{
+	char seal[BRANCH_SEAL + 1];
+
+	worker_branch(w, out);
+	branch_seal(w, out + BRANCH_HEAD, seal);
+	strcat(out, seal);
+	return out;
+}
+
+bool worker_branch_is_ours(const struct worker *w, const char *branch)
+{
+	char seal[BRANCH_SEAL + 1];
+
+	if (!branch || strlen(branch) != BRANCH_HEAD + BRANCH_RANDOM + BRANCH_SEAL)
+		return false;
+	branch_seal(w, branch + BRANCH_HEAD, seal);
+	return CRYPTO_memcmp(seal, branch + BRANCH_HEAD + BRANCH_RANDOM, BRANCH_SEAL) == 0;
 }
 
 /* How much of its receive buffer a port has filled: a long queue means answers that come too late, repeats, and

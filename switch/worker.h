@@ -21,7 +21,7 @@ struct call;
 #define WORKER_PORTS_MAX 16 /* listeners */
 
 struct worker_port {	      /* how this worker is reached by one listener */
-	char ident[8];	      /* the transport's name for the library */
+	char ident[16];	      /* the transport's name for the library */
 	const char *listener; /* as the settings write it */
 	enum trunk_transport transport;
 	int family;
@@ -79,7 +79,11 @@ const struct worker_port *worker_port_of(const struct worker *w, nta_incoming_t 
 bool worker_overloaded(struct worker *w);
 
 /* worker_branch - a fresh Via branch that leads answers back to this worker */
-#define WORKER_BRANCH_MAX 40
+#define WORKER_BRANCH_MAX 56
 char *worker_branch(const struct worker *w, char out[static WORKER_BRANCH_MAX]);
+/* worker_invite_branch - one that worker_branch_is_ours knows again, so that nobody can make us answer what we never
+ * sent */
+char *worker_invite_branch(const struct worker *w, char out[static WORKER_BRANCH_MAX]);
+bool worker_branch_is_ours(const struct worker *w, const char *branch);
 
 #endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* body.h - a message's body on its way to the other side: as it is, but an SDP no longer tells who made it.
+ * RFC 4566: o= gets our name, an id of this leg and our address (its version stays: it counts changes); s= becomes "-";
+ * i=, u=, e= and p= of the session go. Media lines and their addresses are not touched.
+ */
+#ifndef SWITCH_BODY_H
+#define SWITCH_BODY_H
+
+#include "switch/stack.h"
+
+struct leg;
+
+struct body {
+	const sip_content_type_t *type; /* borrowed from the message; NULL: none */
+	const sip_content_disposition_t *disposition;
+	sip_payload_t *payload; /* of home; NULL: no body */
+};
+
+/* body_for - the body of sip (may be NULL) as it is sent on `to` */
+struct body body_for(su_home_t *home, const struct leg *to, const sip_t *sip);
+
+#define BODY_TAGS(b)                                                                                                   \
+	TAG_IF((b).payload && (b).type, SIPTAG_CONTENT_TYPE((b).type)),                                                \
+		TAG_IF((b).payload && (b).disposition, SIPTAG_CONTENT_DISPOSITION((b).disposition)),                   \
+		TAG_IF((b).payload, SIPTAG_PAYLOAD((b).payload))
+
+#endif
