@@ -248,7 +248,7 @@ void cdrs_get(struct request *r)
 	/* Past the year 9999 it is no id of ours, and no time for PostgreSQL. */
 	snprintf(ms, sizeof(ms), "%" PRId64, wall_ms < 253402300800000 ? wall_ms : 0);
 	const char *values[] = {r->id, bound ? r->caller.carrier_text : NULL, ms};
-	if (store_query(r, &store_cdr_get, values, &result) != 0)
+	if (store_query(r, bound ? &store_cdr_get_bound : &store_cdr_get, values, &result) != 0)
 		return;
 	if (PQntuples(result) == 0) {
 		request_problem(r, 404, "There is no such CDR.");

@@ -48,7 +48,7 @@ extern const struct pg_statement store_audit_list;
 extern const struct pg_statement store_import_list, store_import_get, store_import_insert;
 extern const struct pg_statement store_import_start, store_import_progress, store_import_finish, store_import_beat,
 	store_import_cancel, store_import_orphans;
-extern const struct pg_statement store_cdr_list, store_cdr_list_bound, store_cdr_get;
+extern const struct pg_statement store_cdr_list, store_cdr_list_bound, store_cdr_get, store_cdr_get_bound;
 extern const struct pg_statement store_idempotency_claim, store_idempotency_find, store_idempotency_keep,
 	store_idempotency_expire;
 

@@ -98,7 +98,7 @@ STATEMENT(import_orphans, 1,
 	"and ($12::boolean is null or (c.answered_at is not null) = $12) "
 #define CDR_ORDER "order by c.started_at desc, c.id desc limit $2::integer"
 STATEMENT(cdr_list, 12,
-	  "select " CDR_KEY ", api_cdr(c, $3) from cdrs c where $3::bigint is null and " CDR_PAGE
+	  "select " CDR_KEY ", api_cdr(c) from cdrs c where $3::bigint is null and " CDR_PAGE
 	  "and ($6::bigint is null or c.ingress_carrier_id = $6 or c.egress_carrier_id = $6) "
 	  "and ($7::bigint is null or c.ingress_trunk_id = $7 or c.egress_trunk_id = $7) "
 	  "and ($8::text is null or c.called_in = $8) and ($9::text is null or c.calling_in = $9) "
@@ -108,7 +108,7 @@ STATEMENT(cdr_list, 12,
 #define CDR_OWN(customers, vendors) "(case when c.ingress_carrier_id = $3 then c." customers " else c." vendors " end)"
 STATEMENT(cdr_list_bound, 12,
 	  "select " CDR_KEY
-	  ", api_cdr(c, $3) from cdrs c where (c.ingress_carrier_id = $3::bigint or c.egress_carrier_id = $3) "
+	  ", api_cdr_own(c, $3) from cdrs c where (c.ingress_carrier_id = $3::bigint or c.egress_carrier_id = $3) "
 	  "and " CDR_PAGE "and ($6::bigint is null or $6 = $3) "
 	  "and ($7::bigint is null or " CDR_OWN(
 		  "ingress_trunk_id",
@@ -126,13 +126,21 @@ STATEMENT(cdr_list_bound, 12,
 													"$10 || "
 													"'%')"
 													" " CDR_ORDER);
-/* id, carrier bound to, the milliseconds that the id carries: one partition is looked at. */
+/* id, carrier bound to, the milliseconds that the id carries: with both known, one partition of each table is looked
+ * at. */
+#define CDR_ONE                                                                                                        \
+	"from cdrs c where c.id = $1 and c.started_at >= timestamptz 'epoch' + $3::bigint * interval '1 millisecond' " \
+	"and c.started_at < timestamptz 'epoch' + ($3::bigint + 1) * interval '1 millisecond' "
 STATEMENT(cdr_get, 3,
-	  "select api_cdr(c, $2), case when $2::bigint is null then api_attempts(c.id) end, "
-	  "case when $2::bigint is null then (select t.trace from cdr_traces t where t.cdr_id = c.id) end from cdrs c "
-	  "where c.id = $1 and c.started_at >= timestamptz 'epoch' + $3::bigint * interval '1 millisecond' "
-	  "and c.started_at < timestamptz 'epoch' + ($3::bigint + 1) * interval '1 millisecond' "
-	  "and ($2::bigint is null or c.ingress_carrier_id = $2 or c.egress_carrier_id = $2)");
+	  "select api_cdr(c), (select coalesce(json_agg(json_build_object('n', a.n, 'trunk_id', a.trunk_id, "
+	  "'carrier_id', a.carrier_id, 'started_at', api_time(a.started_at), 'progress_at', api_time(a.progress_at), "
+	  "'answered_at', api_time(a.answered_at), 'ended_at', api_time(a.ended_at), 'sip_code', a.sip_code, "
+	  "'reason', a.reason, 'buy_prefix', a.buy_prefix, 'buy_price', api_money(a.buy_price), 'b_call_id', "
+	  "a.b_call_id) "
+	  "order by a.n), '[]') from cdr_attempts a where a.cdr_id = $1), "
+	  "(select t.trace from cdr_traces t where t.cdr_id = $1) " CDR_ONE "and $2::bigint is null");
+STATEMENT(cdr_get_bound, 3,
+	  "select api_cdr_own(c, $2) " CDR_ONE "and (c.ingress_carrier_id = $2::bigint or c.egress_carrier_id = $2)");
 
 /* Idempotency keys: claim gives a row if the key is new; a second claimer waits for the first one's transaction. */
 STATEMENT(idempotency_claim, 3,

@@ -120,19 +120,33 @@ create function api_import(i imports) returns json language sql stable as $$
 	) x
 $$;
 
--- A CDR. `own` is the carrier that reads it (null: the operator): it sees its call as a customer, or else as a vendor.
-create function api_cdr(c cdrs, own bigint) returns json language sql stable as $$
+-- A CDR as the operator sees it. One expression over one row, so that it is inlined where it is used.
+create type api_cdr_words as (
+	id uuid, node text, started_at text, progress_at text, answered_at text, ended_at text,
+	ingress_carrier_id bigint, ingress_trunk_id bigint, egress_carrier_id bigint, egress_trunk_id bigint,
+	calling_in text, called_in text, calling_out text, called_out text, destination text, pdd_ms bigint,
+	duration_ms bigint, sip_code bigint, q850_cause bigint, disconnect_reason text, hangup_party text,
+	attempts bigint, sell_prefix text, sell_price text, sell_billed_s bigint, sell_amount text,
+	sell_currency text, buy_prefix text, buy_price text, buy_billed_s bigint, buy_amount text, buy_currency text,
+	source_ip text, a_call_id text, b_call_id text, recovered boolean, lrn text, buy_to_sell_rate text,
+	chain_id uuid, chain_seq bigint
+);
+create function api_cdr(c cdrs) returns json language sql stable as $$
+	select row_to_json(row(
+		c.id, c.node, api_time(c.started_at), api_time(c.progress_at), api_time(c.answered_at),
+		api_time(c.ended_at), c.ingress_carrier_id, c.ingress_trunk_id, c.egress_carrier_id,
+		c.egress_trunk_id, c.calling_in, c.called_in, c.calling_out, c.called_out, c.destination, c.pdd_ms,
+		c.duration_ms, c.sip_code, c.q850_cause, c.disconnect_reason, c.hangup_party, c.attempts,
+		c.sell_prefix, api_money(c.sell_price), c.sell_billed_s, api_money(c.sell_amount), c.sell_currency,
+		c.buy_prefix, api_money(c.buy_price), c.buy_billed_s, api_money(c.buy_amount), c.buy_currency,
+		host(c.source_ip), c.a_call_id, c.b_call_id, c.recovered, c.lrn,
+		trim_scale(c.buy_to_sell_rate)::text, c.chain_id, c.chain_seq
+	)::api_cdr_words)
+$$;
+
+-- The same for the carrier `own`: its call as a customer, or else as a vendor.
+create function api_cdr_own(c cdrs, own bigint) returns json language sql stable as $$
 	select case
-	when own is null then (select row_to_json(x) from (
-		select c.id, c.node, api_time(c.started_at) as started_at, api_time(c.progress_at) as progress_at,
-			api_time(c.answered_at) as answered_at, api_time(c.ended_at) as ended_at, c.ingress_carrier_id,
-			c.ingress_trunk_id, c.egress_carrier_id, c.egress_trunk_id, c.calling_in, c.called_in, c.calling_out,
-			c.called_out, c.destination, c.pdd_ms, c.duration_ms, c.sip_code, c.q850_cause, c.disconnect_reason,
-			c.hangup_party, c.attempts, c.sell_prefix, api_money(c.sell_price) as sell_price, c.sell_billed_s,
-			api_money(c.sell_amount) as sell_amount, c.sell_currency, c.buy_prefix,
-			api_money(c.buy_price) as buy_price, c.buy_billed_s, api_money(c.buy_amount) as buy_amount,
-			c.buy_currency, host(c.source_ip) as source_ip, c.a_call_id, c.b_call_id, c.recovered, c.lrn,
-			trim_scale(c.buy_to_sell_rate)::text as buy_to_sell_rate, c.chain_id, c.chain_seq) x)
 	when c.ingress_carrier_id = own then (select row_to_json(x) from (
 		select c.id, c.node, api_time(c.started_at) as started_at, api_time(c.progress_at) as progress_at,
 			api_time(c.answered_at) as answered_at, api_time(c.ended_at) as ended_at, c.ingress_carrier_id,
@@ -148,15 +162,6 @@ create function api_cdr(c cdrs, own bigint) returns json language sql stable as 
 			api_money(c.buy_price) as buy_price, c.buy_billed_s, api_money(c.buy_amount) as buy_amount,
 			c.buy_currency, c.b_call_id, c.recovered) x)
 	end
-$$;
-
-create function api_attempts(cdr uuid) returns json language sql stable as $$
-	select coalesce(json_agg(json_build_object('n', a.n, 'trunk_id', a.trunk_id, 'carrier_id', a.carrier_id,
-		'started_at', api_time(a.started_at), 'progress_at', api_time(a.progress_at),
-		'answered_at', api_time(a.answered_at), 'ended_at', api_time(a.ended_at), 'sip_code', a.sip_code,
-		'reason', a.reason, 'buy_prefix', a.buy_prefix, 'buy_price', api_money(a.buy_price),
-		'b_call_id', a.b_call_id) order by a.n), '[]')
-	from cdr_attempts a where a.cdr_id = cdr
 $$;
 
 -- What does not fit together after a write: one row a fault, empty when all is well. Called in the writing transaction,
