@@ -163,6 +163,9 @@ void call_on_leg(struct call *c, struct leg *leg, const struct leg_event *ev)
 	case LEG_REQUEST:
 		call_pass(c, leg, t, ev);
 		break;
+	case LEG_EXPIRED:
+		call_end(c, CDR_SESSION_EXPIRED, 408);
+		break;
 	case LEG_TORN:
 		call_end(c, CDR_NORMAL, 500);
 		break;

@@ -168,6 +168,10 @@ static void admit(struct call *c, const char *called, const char *calling, const
 		leg_answer_unsupported(&c->a, unsupported);
 		refused = 420;
 	}
+	if (!refused && !session_offered(&c->a, sip, c->ingress->session_expires_s)) {
+		leg_answer_too_small(&c->a);
+		refused = 422;
+	}
 	if (refused) {
 		reject(c, refused, CDR_REJECTED);
 		return;
@@ -212,6 +216,7 @@ static struct call *call_of_invite(struct worker *w, nta_incoming_t *irq, const 
 	if (leg_accept(&c->a, c, w, worker_port_of(w, irq, c->invite), irq,
 		       sip)) /* without a dialog: check_message refuses it */
 		log_event(LOG_LEVEL_DEBUG, "INVITE without a usable Contact", "source=%s", peer->text);
+	c->a.arena = c->arena;
 	c->a.to_base = sip_object(c->invite)->sip_to;
 	return c;
 }

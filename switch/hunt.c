@@ -104,6 +104,7 @@ static int attempt_send(struct call_attempt *t, const struct trunk *trunk, const
 		.host = host,
 		.port = trunk->port,
 		.max_forwards = c->max_forwards,
+		.session_s = trunk->session_expires_s,
 		.username = trunk->username,
 		.password = trunk->password,
 		.body = sip_object(c->invite),

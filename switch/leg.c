@@ -57,6 +57,7 @@ static int on_bye(struct leg *leg, nta_incoming_t *irq, const sip_t *sip)
 	nta_incoming_destroy(irq);
 	bool first = !leg->over;
 	leg->over = true;
+	session_stop(leg);
 	relay_end(leg);
 	if (leg->confirmed && leg->invite_in) { /* before the ACK of our 2xx: the library goes on to absorb that one */
 		nta_incoming_destroy(leg->invite_in);
@@ -246,6 +247,13 @@ static void leg_answer_done(struct leg *leg)
 		leg->gone = true;
 }
 
+/* For a refresh by re-INVITE, which must offer what the session has. */
+static void sdp_keep(struct leg *leg, const struct body *b)
+{
+	if (leg->session.expires_s && leg->arena && b->payload)
+		leg->sdp_sent = arena_strndup(leg->arena, b->payload->pl_data, b->payload->pl_len);
+}
+
 void leg_answer(struct leg *leg, int status, const sip_t *body)
 {
 	nta_incoming_t *irq = leg->invite_in;
@@ -261,11 +269,16 @@ void leg_answer(struct leg *leg, int status, const sip_t *body)
 		to = sip_to_dup(home, leg->to_base);
 		sip_to_tag(home, to, nta_leg_get_tag(leg->dialog));
 	}
-	if (status >= 200 && status < 300)
+	bool good = status >= 200 && status < 300;
+	sip_session_expires_t *x = good ? session_header(home, leg) : NULL;
+	if (good) {
 		leg->confirmed = true;
+		sdp_keep(leg, &b);
+	}
 	nta_incoming_treply(irq, status, cause_phrase(status), TAG_IF(to, SIPTAG_TO(to)),
 			    TAG_IF(dialog, SIPTAG_CONTACT(leg->port->contact)),
-			    TAG_IF(status >= 200 && status < 300, SIPTAG_ALLOW_STR(allow_text)), BODY_TAGS(b),
+			    TAG_IF(good, SIPTAG_ALLOW_STR(allow_text)), TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
+			    TAG_IF(x && !leg->session.we_refresh, SIPTAG_REQUIRE_STR("timer")), BODY_TAGS(b),
 			    TAG_END());
 	su_home_deinit(home);
 	if (status >= 200 && nta_incoming_status(irq) < 200) { /* it could not be sent: nobody was answered */
@@ -273,6 +286,8 @@ void leg_answer(struct leg *leg, int status, const sip_t *body)
 		leg_answer_done(leg);
 	} else if (status >= 300) {
 		leg_answer_done(leg);
+	} else if (good) {
+		session_start(leg);
 	}
 }
 
@@ -282,39 +297,68 @@ void leg_answer_unsupported(struct leg *leg, const sip_unsupported_t *unsupporte
 	leg_answer_done(leg);
 }
 
+void leg_answer_too_small(struct leg *leg)
+{
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+
+	su_home_init(home);
+	nta_incoming_treply(leg->invite_in, SIP_422_SESSION_TIMER_TOO_SMALL,
+			    SIPTAG_MIN_SE(sip_min_se_format(home, "%d", SESSION_MIN_S)), TAG_END());
+	su_home_deinit(home);
+	leg_answer_done(leg);
+}
+
 /* ---- the side that we call ---- */
 
 static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip);
 
-/* The vendor wants credentials: the same INVITE once more with them (RFC 3261 section 22.2). False: we have none, or
- * they were refused. */
+/* The same INVITE once more, as the answer asks (RFC 3261 section 22.2, RFC 4028 section 7.4). */
+static nta_outgoing_t *invite_repeat(struct leg *leg, su_home_t *home, const sip_t *first, const char *uri,
+				     const char *www, const char *proxy)
+{
+	char branch[WORKER_BRANCH_MAX];
+	sip_session_expires_t *x = session_wish(home, leg->session_wish_s);
+
+	return nta_outgoing_tcreate(
+		leg->dialog, on_invite_response, leg, (url_string_t *)nta_outgoing_route_uri(leg->invite_out),
+		SIP_METHOD_INVITE, (url_string_t *)uri, SIPTAG_CONTACT(leg->port->contact),
+		SIPTAG_MAX_FORWARDS(first->sip_max_forwards), SIPTAG_ALLOW(first->sip_allow),
+		TPTAG_IDENT(leg->port->ident), NTATAG_BRANCH_KEY(worker_invite_branch(leg->worker, branch)),
+		NTATAG_PASS_100(1), TAG_IF(www, SIPTAG_AUTHORIZATION_STR(www)),
+		TAG_IF(proxy, SIPTAG_PROXY_AUTHORIZATION_STR(proxy)), TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
+		TAG_IF(x, SIPTAG_SUPPORTED_STR("timer")),
+		TAG_IF(first->sip_content_type, SIPTAG_CONTENT_TYPE(first->sip_content_type)),
+		TAG_IF(first->sip_payload, SIPTAG_PAYLOAD(first->sip_payload)), TAG_END());
+}
+
+/* The vendor wants credentials, or a longer session. False: we have none, or it was asked before. */
 static bool invite_again(struct leg *leg, const sip_t *sip, int status)
 {
-	if (!leg->password || !leg->password[0])
-		return false;
+	char *www = NULL, *proxy = NULL;
 	msg_t *msg = nta_outgoing_getrequest(leg->invite_out);
 	const sip_t *first = sip_object(msg);
 	su_home_t home[1] = {SU_HOME_INIT(home)};
-	su_home_init(home);
-	char branch[WORKER_BRANCH_MAX], *uri = url_as_string(home, first->sip_request->rq_url);
-	char *answer = digest_answer(home, status == 401 ? sip->sip_www_authenticate : sip->sip_proxy_authenticate,
-				     leg->username, leg->password, "INVITE", uri);
 	nta_outgoing_t *orq = NULL;
-	if (answer)
-		orq = nta_outgoing_tcreate(
-			leg->dialog, on_invite_response, leg, (url_string_t *)nta_outgoing_route_uri(leg->invite_out),
-			SIP_METHOD_INVITE, (url_string_t *)uri, SIPTAG_CONTACT(leg->port->contact),
-			SIPTAG_MAX_FORWARDS(first->sip_max_forwards), SIPTAG_ALLOW(first->sip_allow),
-			TPTAG_IDENT(leg->port->ident), NTATAG_BRANCH_KEY(worker_invite_branch(leg->worker, branch)),
-			NTATAG_PASS_100(1), TAG_IF(status == 401, SIPTAG_AUTHORIZATION_STR(answer)),
-			TAG_IF(status == 407, SIPTAG_PROXY_AUTHORIZATION_STR(answer)),
-			TAG_IF(first->sip_content_type, SIPTAG_CONTENT_TYPE(first->sip_content_type)),
-			TAG_IF(first->sip_payload, SIPTAG_PAYLOAD(first->sip_payload)), TAG_END());
+
+	su_home_init(home);
+	char *uri = url_as_string(home, first->sip_request->rq_url);
+	if (status == 422 && leg->session_wish_s && sip->sip_min_se &&
+	    sip->sip_min_se->min_delta > (unsigned)leg->session_wish_s && sip->sip_min_se->min_delta < INT32_MAX) {
+		leg->session_wish_s = (int32_t)sip->sip_min_se->min_delta;
+		orq = invite_repeat(leg, home, first, uri, NULL, NULL);
+	} else if (leg->password && leg->password[0] && status == 401) {
+		www = digest_answer(home, sip->sip_www_authenticate, leg->username, leg->password, "INVITE", uri);
+	} else if (leg->password && leg->password[0] && status == 407) {
+		proxy = digest_answer(home, sip->sip_proxy_authenticate, leg->username, leg->password, "INVITE", uri);
+	}
+	if (www || proxy) {
+		leg->password = NULL;
+		orq = invite_repeat(leg, home, first, uri, www, proxy);
+	}
 	su_home_deinit(home);
 	msg_destroy(msg);
 	if (!orq)
 		return false;
-	leg->password = NULL;
 	nta_outgoing_destroy(leg->invite_out);
 	leg->invite_out = orq;
 	leg->invite_cseq = nta_outgoing_cseq(orq);
@@ -345,8 +389,10 @@ static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip
 		leg_route_learned(leg, msg);
 		msg_destroy(msg);
 		leg->confirmed = true;
+		session_answered(leg, sip, leg->session_wish_s);
+		session_start(leg);
 		tell(leg, LEG_ANSWER, status, internal, sip, NULL);
-	} else if (!internal && (status == 401 || status == 407) && !leg->cancel_sent &&
+	} else if (!internal && (status == 401 || status == 407 || status == 422) && !leg->cancel_sent &&
 		   invite_again(leg, sip, status)) {
 		return 0;
 	} else {
@@ -394,11 +440,16 @@ static int invite_send(struct leg *leg, su_home_t *home, const struct leg_target
 	leg->call_id = arena_strdup(leg->arena, call_id);
 	snprintf(forwards, sizeof forwards, "%d", to->max_forwards);
 	struct body b = body_for(home, leg, to->body);
+	sip_session_expires_t *x = session_wish(home, to->session_s);
+
+	leg->session_wish_s = leg->session.expires_s = to->session_s;
+	sdp_keep(leg, &b);
 	leg->invite_out = nta_outgoing_tcreate(
 		leg->dialog, on_invite_response, leg, (url_string_t *)uri, SIP_METHOD_INVITE, (url_string_t *)uri,
 		SIPTAG_CONTACT(port->contact), SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(allow_text),
 		TPTAG_IDENT(port->ident), NTATAG_BRANCH_KEY(worker_invite_branch(leg->worker, branch)),
-		NTATAG_PASS_100(1), BODY_TAGS(b), TAG_END());
+		NTATAG_PASS_100(1), TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)), TAG_IF(x, SIPTAG_SUPPORTED_STR("timer")),
+		BODY_TAGS(b), TAG_END());
 	if (!leg->invite_out)
 		return -EIO;
 	leg->invite_cseq = nta_outgoing_cseq(leg->invite_out);
@@ -506,6 +557,7 @@ void leg_hang_up(struct leg *leg, int cause)
 	if (leg->over || !leg->confirmed)
 		return;
 	leg->over = true;
+	session_stop(leg);
 	relay_end(leg);
 	if (leg->invite_out)
 		leg_ack(leg, NULL); /* a 2xx must be acknowledged even if it is only to be hung up */
@@ -517,6 +569,7 @@ void leg_hang_up(struct leg *leg, int cause)
 
 void leg_close(struct leg *leg)
 {
+	session_stop(leg);
 	relay_end(leg);
 	if (leg->invite_in)
 		nta_incoming_destroy(leg->invite_in);

@@ -12,6 +12,7 @@
 
 #include "lib/arena.h"
 #include "lib/status.h"
+#include "switch/session.h"
 #include "switch/stack.h"
 
 struct worker_port;
@@ -29,6 +30,7 @@ enum leg_event_kind {
 	/* inside the dialog */
 	LEG_BYE,     /* answered 200 already */
 	LEG_REQUEST, /* any other; `request` waits for relay_pass or leg_refuse */
+	LEG_EXPIRED, /* its session timer ran out (RFC 4028), or nobody is there any more */
 	LEG_TORN,    /* the two sides no longer see the same session */
 	LEG_GONE,
 };
@@ -49,11 +51,14 @@ struct leg {
 	nta_incoming_t *invite_in;
 	nta_outgoing_t *invite_out, *bye_out;
 	struct relay *relays; /* requests that came on this leg and wait for the other one's answer */
-	uint32_t sdp_id;      /* our id in the o= lines that this side sees */
-	uint32_t invite_cseq; /* of the INVITE that we sent last: its ACK's */
-	bool inbound;	      /* they called us */
-	bool responded;	      /* our INVITE had any answer */
-	bool provisional;     /* ... and may be cancelled */
+	struct session session;
+	int32_t session_wish_s; /* what our INVITE asks for; 0: no timer */
+	const char *sdp_sent;	/* the SDP that this side has of us, kept where a refresh may need it */
+	uint32_t sdp_id;	/* our id in the o= lines that this side sees */
+	uint32_t invite_cseq;	/* of the INVITE that we sent last: its ACK's */
+	bool inbound;		/* they called us */
+	bool responded;		/* our INVITE had any answer */
+	bool provisional;	/* ... and may be cancelled */
 	bool cancel_sent;
 	bool confirmed; /* 2xx sent or received: ends with BYE */
 	bool over;	/* BYE sent or received, or refused: only waits for transactions */
@@ -77,6 +82,8 @@ int leg_accept(struct leg *leg, struct call *call, struct worker *w, const struc
 void leg_answer(struct leg *leg, int status, const sip_t *body);
 /* leg_answer_unsupported - 420 that names what is asked for and not done */
 void leg_answer_unsupported(struct leg *leg, const sip_unsupported_t *unsupported);
+/* leg_answer_too_small - 422 with the Min-SE that we want */
+void leg_answer_too_small(struct leg *leg);
 /* leg_refork - later answers open a new early dialog with a To tag of its own (the caller has media of another) */
 int leg_refork(struct leg *leg) must_check;
 
@@ -86,6 +93,7 @@ struct leg_target {		      /* whom to call, all text borrowed */
 	const char *host;	      /* numeric, IPv6 in brackets */
 	int port;		      /* 0: the transport's default */
 	int max_forwards;
+	int32_t session_s;		 /* Session-Expires to ask for; 0: no session timer */
 	const char *username, *password; /* for a digest challenge; "" if none */
 	const sip_t *body;		 /* its body goes along; NULL: none */
 };

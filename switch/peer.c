@@ -102,6 +102,8 @@ sip_unsupported_t *peer_unsupported(su_home_t *home, const sip_t *sip)
 
 	for (size_t i = 0; i < 2; i++)
 		for (const msg_param_t *tag = list[i]; tag && *tag; tag++) {
+			if (i == 0 && (strcasecmp(*tag, "timer") == 0 || strcasecmp(*tag, "100rel") == 0))
+				continue;
 			if (!u)
 				u = (sip_unsupported_t *)msg_header_alloc(home, sip_unsupported_class, 0);
 			if (!u || msg_header_add_param(home, (msg_common_t *)u, su_strdup(home, *tag)) < 0)

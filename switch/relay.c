@@ -33,9 +33,9 @@ static void relay_free(struct relay *r)
 	free(r);
 }
 
-static bool invite_pending(const struct leg *leg)
+bool relay_busy(const struct leg *leg)
 {
-	if (leg->invite_in || leg->invite_out)
+	if (leg->invite_in || leg->invite_out || leg->session.refresh)
 		return true;
 	for (const struct relay *r = leg->relays; r; r = r->next)
 		if (r->invite)
@@ -116,12 +116,19 @@ static int on_relay_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 	su_home_t home[1] = {SU_HOME_INIT(home)};
 	su_home_init(home);
 	struct body b = body_for(home, r->from, internal ? NULL : sip);
+	sip_session_expires_t *x = good ? session_header(home, r->from) : NULL;
 	nta_incoming_treply(r->in, status, cause_phrase(status),
-			    TAG_IF(good || status < 200, SIPTAG_CONTACT(r->from->port->contact)), BODY_TAGS(b),
+			    TAG_IF(good || status < 200, SIPTAG_CONTACT(r->from->port->contact)),
+			    TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
+			    TAG_IF(x && !r->from->session.we_refresh, SIPTAG_REQUIRE_STR("timer")), BODY_TAGS(b),
 			    TAG_END());
 	su_home_deinit(home);
 	if (status < 200)
 		return 0;
+	if (good) { /* both sides have shown that they live */
+		session_start(r->from);
+		session_start(r->to);
+	}
 	if (r->invite && good)
 		r->answered = true; /* until the ACK */
 	else
@@ -132,6 +139,10 @@ static int on_relay_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const sip_t *sip)
 {
 	sip_method_t method = sip->sip_request->rq_method;
+	if (method == sip_method_update && !sip->sip_payload) {
+		session_update(from, request, sip);
+		return;
+	}
 	switch (method) {
 	case sip_method_invite:
 	case sip_method_update:
@@ -153,7 +164,7 @@ void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const
 		leg_refuse(from, request, method == sip_method_update ? 491 : 500);
 		return;
 	}
-	if (method == sip_method_invite && (invite_pending(from) || invite_pending(to))) {
+	if (method == sip_method_invite && (relay_busy(from) || relay_busy(to))) {
 		leg_refuse(from, request, 491);
 		return;
 	}

@@ -12,6 +12,9 @@
  *   405 / 603 for what is not passed */
 void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const sip_t *sip);
 
+/* relay_busy - an INVITE is under way on this leg, whoever sent it */
+bool relay_busy(const struct leg *leg);
+
 /* relay_end - the dialog of this leg ends: answer what waits on it with 487 or 481, let go of what it waits for */
 void relay_end(struct leg *leg);
 

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "switch/session.h"
+
+#include <strings.h>
+
+#include "switch/leg.h"
+#include "switch/relay.h"
+#include "switch/worker.h"
+
+#include <sofia-sip/msg_header.h>
+
+enum { RETRY_S = 5 };
+
+static const char uac[] = "uac", uas[] = "uas";
+
+static bool allows_update(const sip_t *sip)
+{
+	return sip->sip_allow && sip_is_allowed(sip->sip_allow, SIP_METHOD_UPDATE);
+}
+
+static bool knows_timer(const sip_t *sip)
+{
+	return sip_has_feature(sip->sip_supported, "timer") ||
+	       sip_has_feature((sip_supported_t *)sip->sip_require, "timer");
+}
+
+bool session_offered(struct leg *leg, const sip_t *sip, int32_t wish_s)
+{
+	struct session *s = &leg->session;
+	const sip_session_expires_t *x = sip->sip_session_expires;
+
+	s->peer_knows = knows_timer(sip);
+	s->update_allowed = allows_update(sip);
+	if (x && x->x_delta < SESSION_MIN_S)
+		return false;
+	s->expires_s = x ? (int32_t)(x->x_delta < INT32_MAX ? x->x_delta : INT32_MAX) : wish_s;
+	if (x && wish_s && wish_s < s->expires_s &&
+	    (!sip->sip_min_se || sip->sip_min_se->min_delta <= (unsigned)wish_s))
+		s->expires_s = wish_s;
+	if (x && x->x_refresher)
+		s->we_refresh = strcasecmp(x->x_refresher, uas) == 0;
+	else
+		s->we_refresh = !s->peer_knows;
+	return true;
+}
+
+void session_answered(struct leg *leg, const sip_t *sip, int32_t wish_s)
+{
+	struct session *s = &leg->session;
+	const sip_session_expires_t *x = sip->sip_session_expires;
+
+	s->update_allowed = allows_update(sip);
+	s->peer_knows = x != NULL;
+	s->expires_s = x && x->x_delta >= SESSION_MIN_S ? (int32_t)x->x_delta : wish_s;
+	s->we_refresh = !x || !x->x_refresher || strcasecmp(x->x_refresher, uas) != 0;
+}
+
+sip_session_expires_t *session_header(su_home_t *home, const struct leg *leg)
+{
+	const struct session *s = &leg->session;
+
+	if (!s->expires_s || (!s->peer_knows && s->we_refresh))
+		return NULL; /* a peer that knows nothing of it is not bothered with it */
+	return sip_session_expires_format(home, "%d;refresher=%s", s->expires_s, s->we_refresh ? uas : uac);
+}
+
+sip_session_expires_t *session_wish(su_home_t *home, int32_t wish_s)
+{
+	return wish_s ? sip_session_expires_format(home, "%d", wish_s) : NULL;
+}
+
+/* ---- refreshing ---- */
+
+static void timer_set(struct leg *leg, int64_t seconds);
+
+static int on_refreshed(void *magic, nta_outgoing_t *orq, sip_t const *sip)
+{
+	struct leg *leg = magic;
+	struct session *s = &leg->session;
+	int status = nta_outgoing_status(orq);
+	char branch[WORKER_BRANCH_MAX];
+
+	if (status < 200)
+		return 0;
+	if (status < 300 && nta_outgoing_method(orq) == sip_method_invite)
+		leg_ack_send(leg, nta_outgoing_cseq(orq), NULL, worker_branch(leg->worker, branch));
+	nta_outgoing_destroy(orq);
+	s->refresh = NULL;
+	if (leg->over)
+		return 0;
+	if (status == 408 || status == 481)
+		call_on_leg(leg->call, leg, &(struct leg_event){.kind = LEG_EXPIRED});
+	else if (status < 300 || !s->peer_knows) /* any answer at all shows that it is there */
+		session_start(leg);
+	else
+		timer_set(leg, RETRY_S); /* 491 and the like: once more, soon */
+	return 0;
+}
+
+static void refresh_send(struct leg *leg)
+{
+	struct session *s = &leg->session;
+	char branch[WORKER_BRANCH_MAX];
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+	const char *key = worker_branch(leg->worker, branch);
+
+	su_home_init(home);
+	sip_session_expires_t *x = sip_session_expires_format(home, "%d;refresher=uac", s->expires_s);
+	if (s->peer_knows && s->update_allowed)
+		s->refresh = nta_outgoing_tcreate(leg->dialog, on_refreshed, leg, leg_next_hop(leg), SIP_METHOD_UPDATE,
+						  NULL, SIPTAG_CONTACT(leg->port->contact), SIPTAG_SESSION_EXPIRES(x),
+						  SIPTAG_SUPPORTED_STR("timer"), TPTAG_IDENT(leg->port->ident),
+						  NTATAG_BRANCH_KEY(key), TAG_END());
+	else if (s->peer_knows && leg->sdp_sent)
+		s->refresh = nta_outgoing_tcreate(
+			leg->dialog, on_refreshed, leg, leg_next_hop(leg), SIP_METHOD_INVITE, NULL,
+			SIPTAG_CONTACT(leg->port->contact), SIPTAG_SESSION_EXPIRES(x), SIPTAG_SUPPORTED_STR("timer"),
+			SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(leg->sdp_sent),
+			TPTAG_IDENT(leg->port->ident), NTATAG_BRANCH_KEY(key), TAG_END());
+	else
+		s->refresh = nta_outgoing_tcreate(leg->dialog, on_refreshed, leg, leg_next_hop(leg), SIP_METHOD_OPTIONS,
+						  NULL, SIPTAG_CONTACT(leg->port->contact),
+						  TPTAG_IDENT(leg->port->ident), NTATAG_BRANCH_KEY(key), TAG_END());
+	su_home_deinit(home);
+}
+
+static void on_timer(struct worker *w, su_timer_t *timer, void *arg)
+{
+	struct leg *leg = arg;
+	struct session *s = &leg->session;
+
+	if (leg->over)
+		return;
+	if (!s->we_refresh) {
+		call_on_leg(leg->call, leg, &(struct leg_event){.kind = LEG_EXPIRED});
+		return;
+	}
+	if (!s->refresh && !relay_busy(leg))
+		refresh_send(leg);
+	if (!s->refresh)
+		timer_set(leg, RETRY_S);
+}
+
+static void timer_set(struct leg *leg, int64_t seconds)
+{
+	struct session *s = &leg->session;
+
+	if (!s->timer)
+		s->timer = su_timer_create(su_root_task(leg->worker->root), 0);
+	if (s->timer)
+		su_timer_set_interval(s->timer, on_timer, leg,
+				      (su_duration_t)(seconds < 2000000 ? seconds * 1000 : 2000000000));
+}
+
+/* RFC 4028 section 10: refresh at half the interval; give up a third, but at most 32 s, before its end. */
+void session_start(struct leg *leg)
+{
+	const struct session *s = &leg->session;
+	int32_t margin = s->expires_s / 3 < 32 ? s->expires_s / 3 : 32;
+
+	if (s->expires_s && leg->dialog)
+		timer_set(leg, s->we_refresh ? s->expires_s / 2 : s->expires_s - margin);
+}
+
+void session_stop(struct leg *leg)
+{
+	struct session *s = &leg->session;
+
+	if (s->timer)
+		su_timer_destroy(s->timer);
+	s->timer = NULL;
+	if (s->refresh)
+		nta_outgoing_destroy(s->refresh);
+	s->refresh = NULL;
+}
+
+void session_update(struct leg *leg, nta_incoming_t *request, const sip_t *sip)
+{
+	const sip_session_expires_t *x = sip->sip_session_expires;
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+
+	su_home_init(home);
+	if (x && x->x_delta < SESSION_MIN_S) {
+		nta_incoming_treply(request, SIP_422_SESSION_TIMER_TOO_SMALL,
+				    SIPTAG_MIN_SE(sip_min_se_format(home, "%d", SESSION_MIN_S)), TAG_END());
+	} else {
+		if (x) {
+			leg->session.expires_s = (int32_t)(x->x_delta < INT32_MAX ? x->x_delta : INT32_MAX);
+			leg->session.peer_knows = true;
+			leg->session.we_refresh = x->x_refresher && strcasecmp(x->x_refresher, uas) == 0;
+		}
+		sip_session_expires_t *answer = session_header(home, leg);
+		nta_incoming_treply(request, SIP_200_OK, SIPTAG_CONTACT(leg->port->contact),
+				    TAG_IF(answer, SIPTAG_SESSION_EXPIRES(answer)),
+				    TAG_IF(answer && !leg->session.we_refresh, SIPTAG_REQUIRE_STR("timer")), TAG_END());
+		session_start(leg);
+	}
+	nta_incoming_destroy(request);
+	su_home_deinit(home);
+}
