@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manual pages, the completion and the sample file say what the programs do; links between the pages lead somewhere."""
+
+import glob
+import os
+import re
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from commands import TOP  # noqa: E402
+from story.process import BUILD, Failure, run  # noqa: E402
+from story.stack import program  # noqa: E402
+
+
+class Manual(unittest.TestCase):
+    failureException = Failure
+
+    def printed(self, page):
+        return run([program("tandem"), "--manual", page]).stdout
+
+    def test_every_command_has_its_place(self):
+        commands = re.findall(r"^  ([a-z][a-z -]*?)  +\S", run([program("tandem"), "--help"]).stdout, re.M)
+        self.assertIn("rates import", commands)
+        page, completion = self.printed("tandem.1"), self.printed("tandem.bash")
+        for command in commands:
+            self.assertIn('.SS "' + command.replace("-", "\\-") + '"', page)
+            self.assertIn(f'"{command} "*)', completion)
+
+    def test_every_setting_has_its_place(self):
+        sample = self.printed("tandem.conf")
+        keys = re.findall(r"^;(\w+) =", sample, re.M)
+        self.assertIn("drain_timeout", keys)
+        page = self.printed("tandem.conf.5")
+        for key in keys:
+            self.assertIn(f"\n.B {key}\n", page)
+        for section in re.findall(r"^\[(\w+)\]", sample, re.M):
+            self.assertIn(f".SS [{section}]", page)
+
+    def test_the_sample_file_passes_with_every_line_in_force(self):
+        text = re.sub(r"^;(\w+ =)", r"\1", self.printed("tandem.conf"), flags=re.M)
+        text = re.sub(r"^id =.*", "id = sw1", text, flags=re.M)
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as f:
+            f.write(text)
+            f.flush()
+            run([program("tandemd"), "-c", f.name, "-t"])
+
+    def test_the_file_of_the_packages_passes(self):
+        run([program("tandemd"), "-c", os.path.join(TOP, "packaging", "tandem.conf"), "-t"])
+
+    def test_every_option_of_the_daemons_is_in_their_pages(self):
+        for name in ("tandemd", "tandem-apid"):
+            with open(os.path.join(TOP, "packaging", "man", name + ".8.in")) as f:
+                page = f.read().replace("\\-", "-")
+            for option in re.findall(r"^  (--?\w[\w-]*)", run([program(name), "--help"]).stdout, re.M):
+                self.assertIn(option, page, name)
+
+    def test_roff_has_nothing_to_complain_about(self):
+        pages = [os.path.join(BUILD, "packaging", p) for p in ("tandem.1", "tandem.conf.5", "tandemd.8", "tandem-apid.8")]
+        for page in pages:
+            done = run(["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page], env={"MANWIDTH": "80", "LC_ALL": "C.UTF-8"})
+            self.assertEqual(done.stderr, "", page)
+
+    def test_completion_is_good_bash_and_completes(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".bash") as f:
+            f.write("_init_completion() { cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=(\"${COMP_WORDS[@]}\") "
+                    "cword=$COMP_CWORD; }\n_filedir() { COMPREPLY=(a-file); }\n" + self.printed("tandem.bash") +
+                    't() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tandem; echo "${COMPREPLY[*]}"; }\n'
+                    "t tandem rout\nt tandem rates ''\nt tandem -c x apikey create --role a\nt tandem rates import --file ''\n"
+                    "t tandem rates import --re\n")
+            f.flush()
+            said = run(["bash", f.name]).stdout.splitlines()
+        self.assertEqual(said, ["route", "import export", "admin", "a-file", "--replace"])
+
+    def test_links_between_pages_lead_somewhere(self):
+        pages = glob.glob(os.path.join(TOP, "docs", "*.md")) + [os.path.join(TOP, n) for n in ("README.md", "CONTRIBUTING.md")]
+        for page in pages:
+            with open(page, encoding="utf-8") as f:
+                text = f.read()
+            for target, anchor in re.findall(r"\]\((?!\w+:)([^)#\s]*)(#[^)\s]*)?\)", text):
+                path = os.path.normpath(os.path.join(os.path.dirname(page), target)) if target else page
+                self.assertTrue(os.path.exists(path), f"{os.path.relpath(page, TOP)} links to {target}")
+                if anchor:
+                    with open(path, encoding="utf-8") as f:
+                        heads = {re.sub(r"[^\w\- ]", "", h).strip().lower().replace(" ", "-")
+                                 for h in re.findall(r"^#+ (.*)$", f.read(), re.M)}
+                    self.assertIn(anchor[1:], heads, f"{os.path.relpath(page, TOP)} links to {target}{anchor}")
