@@ -22,6 +22,7 @@
 #define WAITING_MAX 16
 #define PROGRESS_US 500000
 #define BEAT_MS 5000
+#define ANALYZE_ROWS 1000
 #define STOP_US (10 * 1000000LL)
 #define EXPIRE_BEATS 120 /* idempotency keys are swept every ten minutes */
 
@@ -158,6 +159,15 @@ static void finish(struct importer *i, struct job *j, bool done, json_t *report)
 
 /* Running a job */
 
+/* Until autovacuum comes by, the planner would take a large new deck for a small one. */
+static void plan_anew(struct importer *i, struct job *j, const struct ratesheet_report *report)
+{
+	struct status st = {0};
+
+	if (report->added + report->changed >= ANALYZE_ROWS && pg_simple(i->work, "analyze rates", &st) != 0)
+		log_failure("rates not analyzed", j->id, &st);
+}
+
 static int run_sheet(struct importer *i, struct job *j, const PGresult *row)
 {
 	struct ratesheet_report report = {0};
@@ -185,6 +195,8 @@ static int run_sheet(struct importer *i, struct job *j, const PGresult *row)
 	if (err != 0 && err != -EINVAL && err != -ECANCELED)
 		log_failure("import failed", j->id, &st);
 	json_t *json = report_json(&report, err, &st);
+	if (err == 0 && !o.dry_run)
+		plan_anew(i, j, &report);
 	finish(i, j, err == 0, json);
 	json_decref(json);
 	ratesheet_report_free(&report);

@@ -106,17 +106,23 @@ STATEMENT(deck_delete, 1, "delete from rate_decks where id = $1");
 STATEMENT(deck_faults, 1, "select field, message from api_rate_deck_faults($1)");
 STATEMENT(deck_users, 1, "select api_rate_deck_users($1)");
 
-/* Rates, in order of prefix: the cursor is "prefix:id". Filters prefix, prefix_starts, number, at, blocked,
- * destination. */
+/* Rates, in the order of the index that keeps them one at a time: the cursor is "prefix:origin:schedule:microseconds".
+ * Filters prefix, prefix_starts, number, at, blocked, destination. */
+#define RATE_TIMES "md5(coalesce(r.schedule::text, ''))"
 STATEMENT(rate_list, 10,
-	  "select r.prefix || ':' || r.id, api_rate(r) from rates r where r.deck_id = $4 "
-	  "and ($1::text is null or (r.prefix, r.id) > (split_part($1, ':', 1), split_part($1, ':', 2)::bigint)) "
+	  "select concat_ws(':', r.prefix, r.origin_prefix, " RATE_TIMES
+	  ", (extract(epoch from r.effective_from) * 1000000)::bigint), "
+	  "api_rate(r) from rates r where r.deck_id = $4 "
+	  "and ($1::text is null or (r.prefix, r.origin_prefix, " RATE_TIMES
+	  ", r.effective_from) > (split_part($1, ':', 1), "
+	  "split_part($1, ':', 2), split_part($1, ':', 3), "
+	  "timestamptz 'epoch' + split_part($1, ':', 4)::bigint * interval '1 microsecond')) "
 	  "and ($3::bigint is null or exists (select from trunks t where t.rate_deck_id = $4 and t.carrier_id = $3)) "
 	  "and ($5::text is null or r.prefix = $5) and ($6::text is null or starts_with(r.prefix, $6)) "
 	  "and ($7::text is null or r.prefix = any (array(select left($7, n) from generate_series(1, length($7)) n))) "
 	  "and ($8::timestamptz is null or (r.effective_from <= $8 and coalesce(r.effective_to > $8, true))) "
 	  "and ($9::boolean is null or r.blocked = $9) and ($10::text is null or r.destination = $10) "
-	  "order by r.prefix, r.id limit $2::integer");
+	  "order by r.prefix, r.origin_prefix, " RATE_TIMES ", r.effective_from limit $2::integer");
 STATEMENT(rate_get, 3,
 	  "select api_rate(r) from rates r where r.id = $1 and r.deck_id = $3 "
 	  "and ($2::bigint is null or exists (select from trunks t where t.rate_deck_id = $3 and t.carrier_id = $2))");

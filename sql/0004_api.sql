@@ -53,13 +53,16 @@ create function api_rate_deck(d rate_decks) returns json language sql stable as 
 	) x
 $$;
 
+-- One expression over one row, so that it is inlined where it is used: lists of rates are long.
+create type api_rate_words as (
+	id bigint, deck_id bigint, prefix text, destination text, price text, initial_price text, connect_fee text,
+	initial integer, increment integer, grace integer, effective_from text, effective_to text, blocked boolean,
+	origin_prefix text, schedule jsonb, version bigint
+);
 create function api_rate(r rates) returns json language sql stable as $$
-	select row_to_json(x) from (
-		select r.id, r.deck_id, r.prefix, r.destination, api_money(r.price) as price,
-			api_money(r.initial_price) as initial_price, api_money(r.connect_fee) as connect_fee, r.initial,
-			r.increment, r.grace, api_time(r.effective_from) as effective_from,
-			api_time(r.effective_to) as effective_to, r.blocked, r.origin_prefix, r.schedule, r.version
-	) x
+	select row_to_json(row(r.id, r.deck_id, r.prefix, r.destination, api_money(r.price), api_money(r.initial_price),
+		api_money(r.connect_fee), r.initial, r.increment, r.grace, api_time(r.effective_from),
+		api_time(r.effective_to), r.blocked, r.origin_prefix, r.schedule, r.version)::api_rate_words)
 $$;
 
 create function api_routing_plan(p routing_plans) returns json language sql stable as $$
