@@ -133,7 +133,8 @@ static void program_requests(struct program *p, int workers)
 	}
 	stmt(p, BPF_LD | BPF_W | BPF_ABS, 0);
 	stmt(p, BPF_LDX | BPF_IMM, 11); /* "INVITE sip:", "CANCEL sip:" */
-	jump(p, BPF_JMP | BPF_JEQ | BPF_K, word_of("ACK "), 0, 1);
+	jump(p, BPF_JMP | BPF_JEQ | BPF_K, word_of("ACK "), 1, 0);
+	jump(p, BPF_JMP | BPF_JEQ | BPF_K, word_of("BYE "), 0, 1); /* of a peer that keeps the INVITE's URI */
 	stmt(p, BPF_LDX | BPF_IMM, 8);
 	/* Hash eight words: h = (h ^ word) * prime. The accumulator rests in memory while a word is loaded. */
 	stmt(p, BPF_LD | BPF_IMM, 2166136261u);

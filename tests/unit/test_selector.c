@@ -119,22 +119,24 @@ static void a_request_inside_a_dialog_goes_to_the_worker_of_its_contact(void **s
 		}
 }
 
-static void an_invite_its_cancel_and_its_ack_meet(void **state)
+static void an_invite_its_cancel_its_ack_and_a_bye_to_its_uri_meet(void **state)
 {
 	int count[WORKERS] = {0};
 	unsigned number = 1;
 
 	for (int i = 0; i < 400; i++) {
-		char invite[256], cancel[256], ack[256];
+		char invite[256], cancel[256], ack[256], bye[256];
 		number = number * 1664525u + 1013904223u;
 		const char *form =
 			"%s sip:44%010u@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 1.2.3.4;branch=z9hG4bK%d\r\n\r\n";
 		snprintf(invite, sizeof invite, form, "INVITE", number, i);
 		snprintf(cancel, sizeof cancel, form, "CANCEL", number, i + 1000);
 		snprintf(ack, sizeof ack, form, "ACK", number, i + 2000);
+		snprintf(bye, sizeof bye, form, "BYE", number, i + 3000);
 		int at = arrives_at(*state, invite);
 		assert_int_equal(arrives_at(*state, cancel), at);
 		assert_int_equal(arrives_at(*state, ack), at);
+		assert_int_equal(arrives_at(*state, bye), at);
 		count[at]++;
 	}
 	for (int w = 0; w < WORKERS; w++) /* 100 each on average */
@@ -167,7 +169,7 @@ int main(void)
 		cmocka_unit_test(an_answer_goes_to_the_worker_whose_branch_it_has),
 		cmocka_unit_test(the_mark_is_found_wherever_it_stands),
 		cmocka_unit_test(a_request_inside_a_dialog_goes_to_the_worker_of_its_contact),
-		cmocka_unit_test(an_invite_its_cancel_and_its_ack_meet),
+		cmocka_unit_test(an_invite_its_cancel_its_ack_and_a_bye_to_its_uri_meet),
 		cmocka_unit_test(a_tech_prefix_does_not_put_all_calls_on_one_worker),
 		cmocka_unit_test(what_cannot_be_placed_goes_to_the_first_worker),
 	};
