@@ -180,7 +180,7 @@ class AMachinesLife(OnAMachine):
         return self.inside(f"curl -sSf -X {method} -H 'Authorization: Bearer {self.key}' {data} 'http://127.0.0.1:8080{path}'")
 
     def call(self, called, talk_ms):
-        self.inside(f"timeout 30 sipp -sn uas -i 192.0.2.22 -p 5060 -m 1 -nostdin >sink.log 2>&1 & sleep 0.3; "
+        self.inside("sipp -sn uas -i 192.0.2.22 -p 5060 -nostdin >sink.log 2>&1 & sink=$!; trap 'kill $sink' EXIT; sleep 0.3; "
                     f"sipp -sn uac -i 192.0.2.11 -p 5062 -s {called} -m 1 -d {talk_ms} -nostdin -timeout 20 192.0.2.10:5060")
 
     def upgrade_log(self):
