@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Debian 12 of its own, booted by systemd-nspawn, with no network but its loopback and a local repository of packages."""
 
+import functools
 import glob
 import os
 import shutil
@@ -16,6 +17,7 @@ ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
                "TERM": "dumb", "DEBIAN_FRONTEND": "noninteractive"}
 
 
+@functools.cache
 def packages(version=None):
     """The folder with the packages of the last commit; a build is kept until there is another commit."""
     commit = run(["git", "-C", TOP, "rev-parse", "HEAD"]).stdout.strip()
