@@ -16,5 +16,6 @@ from .sip import Peer, sdp_offer
 from .stack import Stack
 from . import sipp
 from .base import Story
+from .talk import Talk
 
-__all__ = ["Api", "ApiError", "Failure", "Peer", "Stack", "Story", "free_port", "sdp_offer", "sipp", "wait_for"]
+__all__ = ["Api", "ApiError", "Failure", "Peer", "Stack", "Story", "Talk", "free_port", "sdp_offer", "sipp", "wait_for"]

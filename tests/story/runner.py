@@ -66,6 +66,11 @@ class Lines(unittest.TestResult):
     def addError(self, test, err):
         self._broken(test, err)
 
+    def addSubTest(self, test, subtest, err):
+        if err is not None:
+            subtest.stack = getattr(test, "stack", None)
+            self._broken(subtest, err)
+
     def addSkip(self, test, reason):
         self._broken(test, (AssertionError, AssertionError(f"skipped: {reason}"), None))
 

@@ -31,9 +31,10 @@ REASONS = {100: "Trying", 180: "Ringing", 181: "Forwarded", 183: "Session Progre
            500: "Server Internal Error", 503: "Service Unavailable", 600: "Busy Everywhere", 603: "Decline"}
 
 
-def sdp_offer(host, port=40000, session=1, codecs="8 0 101"):
-    return (f"v=0\r\no=- {session} 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP {codecs}\r\n"
-            "a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n")
+def sdp_offer(host, port=40000, session=1, codecs="8 0 101", way="sendrecv"):
+    net = f"IN {'IP6' if ':' in host else 'IP4'} {host}"
+    return (f"v=0\r\no=- {session} 1 {net}\r\ns=-\r\nc={net}\r\nt=0 0\r\nm=audio {port} RTP/AVP {codecs}\r\n"
+            f"a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na={way}\r\n")
 
 
 class Message:
@@ -61,6 +62,12 @@ class Message:
         head = [self.start] + [f"{n}: {v}" for n, v in self.headers if n.lower() != "content-length"]
         head.append(f"Content-Length: {len(body)}")
         return "\r\n".join(head).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body
+
+    def set(self, name, *values):
+        """Put the values where the header stood first (or last of all); without values it is gone."""
+        at = next((i for i, (n, _) in enumerate(self.headers) if n.lower() == name.lower()), len(self.headers))
+        rest = [(n, v) for n, v in self.headers if n.lower() != name.lower()]
+        self.headers = rest[:at] + [(name, v) for v in values] + rest[at:]
 
     def all(self, name):
         return [v for n, v in self.headers if n.lower() == name.lower()]
@@ -124,6 +131,7 @@ class Call:
         self.waiting = collections.deque()
         self.seen, self.answers, self.sent = set(), {}, {}
         self.last_request = self.last_reply = None
+        self.last_invite = None  # the one that was taken last, re-INVITEs included
         self.news = peer.news
         self.sdp_sent = None
 
@@ -161,6 +169,8 @@ class Call:
         m = self.take(wanted, limit)
         if m.is_request:
             self.last_request = m
+            if m.method == "INVITE":
+                self.last_invite = m
         else:
             self.last_reply = m
             self._learn(m)
@@ -180,16 +190,23 @@ class Call:
                 return m
 
     def expect_silence(self, seconds):
-        """Nothing new may come in that time."""
+        """Nothing new may come in that time, but 100."""
         end = time.monotonic() + seconds
         with self.news:
             while True:
+                while self.waiting and self.waiting[0].code == 100:
+                    self.waiting.popleft()
                 if self.waiting:
                     raise Failure(f"{self.peer.name} expected silence, got '{self.waiting[0].start}'{self.peer.story()}")
                 left = end - time.monotonic()
                 if left <= 0:
                     return
                 self.news.wait(left)
+
+    def repeated(self, what, n, limit=5.0):
+        """Has that code or method been repeated to us n times, within the limit?"""
+        with self.news:
+            return self.news.wait_for(lambda: self.repeats[what] >= n, limit)
 
     def _learn(self, m):
         if m.method == "INVITE" and m.code and 100 < m.code < 300:
@@ -210,7 +227,7 @@ class Call:
         if code > 100 and ";tag=" not in to_value:
             to_value += f";tag={self.local_tag}"
         m.headers += [("To", to_value), ("Call-ID", request.get("Call-ID")), ("CSeq", request.get("CSeq"))]
-        if request.method in ("INVITE", "UPDATE") and 100 < code < 400:
+        if request.method in ("INVITE", "UPDATE") and 100 < code < 400 and not any(n == "Contact" for n, _ in headers):
             m.headers.append(("Contact", f"<{self.peer.contact}>"))
         m.headers += list(headers)
         if sdp is True:
@@ -219,7 +236,9 @@ class Call:
             m.headers.append(("Content-Type", "application/sdp"))
             m.body = self.sdp_sent = sdp
         self.answers[self._key(request)] = m
-        self.peer.send(m, self.remote if self.peer.transport == "tcp" else request.source)
+        if self.peer.persistent and request.method == "INVITE" and code >= 200:
+            self.peer.again(self, m, request.cseq, "ACK", request.source)
+        self.peer.send(m, request.source if self.peer.reaches(request.source) else self.remote)
         return m
 
     def repeat(self, m):
@@ -234,18 +253,19 @@ class Call:
 
     def _hop(self):
         """Where an in-dialog request goes: the first Route's address, or the target's; both numeric here."""
-        m = re.match(r"(?:<?sips?:)(?:[^@>]*@)?([0-9.]+)(?::(\d+))?", self.route[0] if self.route else self.target)
-        if not self.remote_tag or m is None or self.peer.transport == "tcp":
+        m = re.match(r"(?:<?sips?:)(?:[^@>]*@)?([0-9.]+|\[[0-9a-f:]+\])(?::(\d+))?", self.route[0] if self.route else self.target)
+        if not self.remote_tag or m is None or self.peer.transport == "tcp" or self.peer.relayed:
             return self.remote
-        return (m.group(1), int(m.group(2) or 5060))
+        return (m.group(1).strip("[]"), int(m.group(2) or 5060))
 
-    def request(self, method, sdp=None, headers=(), uri=None, cseq=None, branch=None):
-        """Send a request inside the dialog (or CANCEL, or a fresh INVITE); it is repeated until answered."""
+    def request(self, method, sdp=None, headers=(), uri=None, cseq=None, branch=None, change=None):
+        """Send a request inside the dialog (or CANCEL, or a fresh INVITE); it is repeated until answered. change(message)
+        may do to it what it likes before it goes out."""
         m = Message(f"{method} {uri or self.target} SIP/2.0")
         number = cseq or next(self.cseq)
         branch = branch or "z9hG4bK" + secrets.token_hex(8)
         remote_tag = f";tag={self.remote_tag}" if self.remote_tag else ""
-        m.headers = [("Via", f"SIP/2.0/{self.peer.transport.upper()} {self.peer.host}:{self.peer.port};branch={branch};rport"),
+        m.headers = [("Via", f"SIP/2.0/{self.peer.transport.upper()} {self.peer.at};branch={branch};rport"),
                      ("Max-Forwards", "70"), ("From", f"<{self.local_uri}>;tag={self.local_tag}"),
                      ("To", f"<{self.remote_uri}>{remote_tag}"), ("Call-ID", self.call_id), ("CSeq", f"{number} {method}")]
         m.headers += [("Route", r) for r in self.route]
@@ -255,12 +275,20 @@ class Call:
         if sdp:
             m.headers.append(("Content-Type", "application/sdp"))
             m.body = self.sdp_sent = sdp
+        if change:
+            change(m)
         self.sent[(number, method)] = m
         self.remote = self._hop()
         if method != "ACK":
             self.peer.again(self, m, number, method)
         self.peer.send(m, self.remote)
         return m
+
+    def invite_again(self, sdp=True, headers=()):
+        """After a refusal: the same call once more, the same Call-ID and From tag, a higher CSeq (RFC 3261 8.1.3.5)."""
+        self.remote_tag, self.route, self.target = "", [], self.invite.uri
+        self.invite = self.request("INVITE", self.peer.sdp() if sdp is True else sdp, headers)
+        return self.invite
 
     def ack(self, sdp=None, headers=()):
         """For the 2xx last taken."""
@@ -279,8 +307,9 @@ class Call:
         m.headers += [("Route", v) for v in invite.all("Route")]
         self.peer.send(m, self.remote)
 
-    def cancel(self):
-        invite = self.invite
+    def cancel(self, invite=None):
+        """Of the call's INVITE, or of a later one."""
+        invite = invite or self.invite
         m = Message(f"CANCEL {invite.uri} SIP/2.0")
         m.headers = [(n, invite.get(n)) for n in ("Via", "Max-Forwards", "From", "To", "Call-ID")]
         m.headers.append(("CSeq", f"{invite.cseq} CANCEL"))
@@ -299,10 +328,13 @@ class Call:
 
     def arrived(self, m):
         self.got.append(m)
+        if m.is_request and m.method == "ACK":
+            self.peer.repeating.pop((self.call_id, m.cseq, "ACK"), None)
         if m.is_request:
             key = self._key(m) + (m.method,)
             if key in self.seen:
                 self.repeats[m.method] += 1
+                self.news.notify_all()
                 answer = self.answers.get(self._key(m))
                 if answer is not None and m.method != "ACK" and not self.peer.mute:
                     self.peer.send(answer, m.source)
@@ -314,6 +346,7 @@ class Call:
             key = (m.code, m.cseq, m.method, m.tag("To"), m.get("RSeq") if m.code < 200 else None, m.body if m.code < 200 else None)
             if key in self.seen:
                 self.repeats[m.code] += 1
+                self.news.notify_all()
                 ack = self.answers.get(("2xx", m.cseq))
                 if m.method == "INVITE" and 200 <= m.code < 300 and ack is not None and not self.peer.mute:
                     self.peer.send(ack, self.remote)
@@ -330,9 +363,15 @@ class Peer:
 
     def __init__(self, name, host, port=None, transport="udp", switch=None):
         self.name, self.host, self.transport, self.switch = name, host, transport, switch
-        self.port = port or free_port(host)
+        self.family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.port = port or free_port("127.0.0.1" if ":" in host else host)
+        self.at = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"  # as Via and Contact name us
         self.mute = False         # take everything, say nothing
         self.send_once = False    # no repeats of our requests
+        self.persistent = False   # final answers to INVITE are repeated until their ACK
+        self.edit = None          # edit(message) may change each message of ours before it goes out
+        self.relayed = False      # all we send goes to the switch's near side, whatever a dialog says
+        self.t1 = T1
         self.calls, self.fresh, self.stray = {}, collections.deque(), []
         self.news = threading.Condition(threading.RLock())
         self.timeline = collections.deque(maxlen=400)
@@ -348,7 +387,7 @@ class Peer:
 
     def listen(self):
         kind = socket.SOCK_DGRAM if self.transport == "udp" else socket.SOCK_STREAM
-        self.socket = socket.socket(socket.AF_INET, kind)
+        self.socket = socket.socket(self.family, kind)
         if kind == socket.SOCK_STREAM:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         else:
@@ -360,10 +399,14 @@ class Peer:
     @property
     def contact(self):
         more = "" if self.transport == "udp" else f";transport={self.transport}"
-        return f"sip:{self.name}@{self.host}:{self.port}{more}"
+        return f"sip:{self.name}@{self.at}{more}"
 
-    def sdp(self, port=40000, codecs="8 0 101"):
-        return sdp_offer(self.host, port, next(self.count), codecs)
+    def sdp(self, port=40000, codecs="8 0 101", way="sendrecv"):
+        return sdp_offer(self.host, port, next(self.count), codecs, way)
+
+    def through(self, relay):
+        """All we send goes through the relay, and by Via and Contact all we get comes through it."""
+        self.at, self.switch, self.relayed = "%s:%d" % relay.far, relay.near, True
 
     def close(self):
         with self.news:
@@ -381,18 +424,19 @@ class Peer:
     def call_new(self, calling, called, remote=None, call_id=None):
         remote = remote or self.switch
         c = Call(self, call_id or f"{secrets.token_hex(8)}@{self.host}", remote)
-        c.local_uri, c.remote_uri = f"sip:{calling}@{self.host}", f"sip:{called}@{remote[0]}"
-        c.target = f"sip:{called}@{remote[0]}:{remote[1]}" + ("" if self.transport == "udp" else f";transport={self.transport}")
+        mine, host = (f"[{h}]" if ":" in h else h for h in (self.host, remote[0]))
+        c.local_uri, c.remote_uri = f"sip:{calling}@{mine}", f"sip:{called}@{host}"
+        c.target = f"sip:{called}@{host}:{remote[1]}" + ("" if self.transport == "udp" else f";transport={self.transport}")
         with self.news:
             self.calls[c.call_id] = c
         return c
 
-    def invite(self, called, calling="4930123456", sdp=True, headers=(), remote=None, uri=None):
-        """Place a call; what comes is for the Call returned."""
+    def invite(self, called, calling="4930123456", sdp=True, headers=(), remote=None, uri=None, change=None):
+        """Place a call; what comes is for the Call returned. change: as for Call.request."""
         c = self.call_new(calling, called, remote)
         if uri:
             c.target = c.remote_uri = uri
-        c.invite = c.request("INVITE", self.sdp() if sdp is True else sdp, headers)
+        c.invite = c.request("INVITE", self.sdp() if sdp is True else sdp, headers, change=change)
         return c
 
     # ---- calls in
@@ -433,6 +477,8 @@ class Peer:
     # ---- wire
 
     def send(self, message, remote):
+        if self.edit and isinstance(message, Message):
+            self.edit(message)
         data = message if isinstance(message, bytes) else message.bytes()
         self._note(">", remote, data)
         try:
@@ -443,11 +489,15 @@ class Peer:
         except OSError as e:
             self._note("!", remote, str(e).encode())
 
+    def reaches(self, remote):
+        """Can an answer go where the request came from? Over TCP only while that connection stands."""
+        return self.transport == "udp" or remote in self.connections
+
     def _connection(self, remote):
         with self.news:
             c = self.connections.get(remote)
             if c is None:
-                c = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+                c = socket.socket(self.family, socket.SOCK_STREAM)
                 c.bind((self.host, 0))
                 c.connect(remote)
                 c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -455,12 +505,13 @@ class Peer:
                 self.wake_w.send(b"x")
         return c
 
-    def again(self, call, message, number, method):
-        """To be told before the first send: the answer may be quicker than we are."""
+    def again(self, call, message, number, method, remote=None):
+        """Repeat it until `method` of that number is answered (or, for ACK, comes). To be told before the first send: the
+        answer may be quicker than we are."""
         if self.send_once or self.transport != "udp":
             return
         with self.news:
-            self.repeating[(call.call_id, number, method)] = [call, message, time.monotonic() + T1, T1, 0]
+            self.repeating[(call.call_id, number, method)] = [call, message, remote, time.monotonic() + self.t1, self.t1, 0]
         self.wake_w.send(b"x")
 
     def answered(self, call, m):
@@ -494,15 +545,15 @@ class Peer:
     def _repeat(self):
         now, wait = time.monotonic(), 1.0
         for key, entry in list(self.repeating.items()):
-            call, message, due, gap, n = entry
+            call, message, remote, due, gap, n = entry
             if due <= now:
                 if n >= 6:
                     del self.repeating[key]
                     continue
-                self.send(message, call.remote)
+                self.send(message, remote or call.remote)
                 gap *= 2
-                entry[2:] = [now + gap, gap, n + 1]
-            wait = min(wait, max(0.0, entry[2] - now))
+                entry[3:] = [now + gap, gap, n + 1]
+            wait = min(wait, max(0.0, entry[3] - now))
         return wait
 
     def _datagrams(self, s):

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stories of calls: what most of them do the same way, and that none of their calls stays behind."""
+
+from .base import Story
+from .process import wait_for
+
+
+class Talk(Story):
+    """`customer` and `vendor`, made by provision, are whom calls go between unless a story says otherwise. Each number of a
+    story must be gone from the live calls at its end."""
+
+    customer = vendor = None
+
+    def run(self, result=None):
+        self.result = result
+        return super().run(result)
+
+    def setUp(self):
+        super().setUp()
+        for peer in self.stack.peers:
+            peer.edit = None
+        self.numbers = set()
+        self.failed_before = self.result.failed
+
+    def tearDown(self):
+        if self.result.failed == self.failed_before:  # a story that broke leaves its calls where they are
+            self.none_live()
+
+    def number(self, prefix="12125", digits=11):
+        n = super().number(prefix, digits)
+        self.numbers.add(n)
+        return n
+
+    def none_live(self, limit=5.0):
+        """No call of this story's numbers is in /v1/calls."""
+        if self.numbers:
+            wait_for("the end of the story's calls in /v1/calls",
+                     lambda: not [c for c in self.stack.api.items("/v1/calls") if c["called"] in self.numbers], limit)
+
+    def nothing_left(self, limit=5.0):
+        """No call is live on any node, as each node counts them itself."""
+        def quiet():
+            nodes = self.stack.api.get("/v1/nodes")["items"]
+            return len(nodes) >= len(self.stack.nodes) and not any(n["calls"] for n in nodes)
+
+        self.none_live(limit)
+        wait_for("nodes without calls in /v1/nodes", quiet, limit)
+
+    # ---- what calls do
+
+    def ringing(self, called, **invite):
+        """A call that rings: (call, leg)."""
+        call = self.customer["peer"].invite(called, **invite)
+        leg = self.vendor["peer"].expect_call()
+        leg.reply(180)
+        call.expect(180)
+        return call, leg
+
+    def up(self, called=None):
+        """A call that is answered and acknowledged: (call, leg)."""
+        return self.answered(self.customer, self.vendor, called or self.number())
+
+    def answer(self, call, leg):
+        leg.reply(200, sdp=True, to=leg.invite)
+        call.expect(200, method="INVITE")
+        call.ack()
+        leg.expect("ACK")
+
+    def ends(self, one, other):
+        """One side hangs up; the other is told."""
+        one.request("BYE")
+        other.expect("BYE")
+        other.reply(200)
+        one.expect(200, method="BYE")
+
+    def is_told_bye(self, *ends):
+        for end in ends:
+            end.expect("BYE")
+            end.reply(200)
+
+    def cancelled(self, call, leg, invite=None):
+        """The caller's CANCEL, which meets no answer: 200, 487, and the vendor's 487 is acknowledged."""
+        call.cancel(invite)
+        call.expect(200, method="CANCEL")
+        call.expect(487, method="INVITE")
+        leg.expect("CANCEL")
+        leg.reply(200)
+        leg.reply(487, to=leg.last_invite)
+        leg.expect("ACK")
+
+    # ---- what CDRs say
+
+    def cdrs(self, called, n):
+        """The n CDRs of a number, oldest first, and no more."""
+        rows = wait_for(f"{n} CDRs of {called}", lambda: (lambda found: len(found) >= n and found)(
+            self.stack.api.items("/v1/cdrs", called=called)))
+        self.assertEqual(len(rows), n, f"CDRs of {called}")
+        return sorted(rows, key=lambda r: r["id"])
+
+    def attempts_read(self, cdr, *expected):
+        """Each attempt as (trunk, sip_code, reason)."""
+        self.assertEqual([(a["trunk_id"], a["sip_code"], a["reason"]) for a in cdr["attempts"]],
+                         [(t["id"], code, reason) for t, code, reason in expected], f"attempts of the CDR {cdr}")
+
+    def pause_switch(self):
+        """While it pauses, what both sides send meets on the wire; `with` this, the switch stands still."""
+        return Pause(self.stack.node.process)
+
+
+class Pause:
+    def __init__(self, process):
+        self.process = process
+
+    def __enter__(self):
+        self.process.freeze()
+
+    def __exit__(self, *_):
+        self.process.thaw()
