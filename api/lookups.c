@@ -14,6 +14,7 @@
 #include "routing/loader.h"
 #include "routing/number.h"
 #include "routing/route.h"
+#include "routing/standing_live.h"
 
 static const struct field fields[] = {
 	{.name = "trunk_id",
@@ -104,7 +105,8 @@ static struct snapshot *load(struct request *r, const struct lookup *q, const ch
 	return NULL;
 }
 
-static json_t *decide(const struct snapshot *snap, const struct lookup *q, const struct number_pair *numbers)
+static json_t *decide(struct request *r, const struct snapshot *snap, const struct lookup *q,
+		      const struct number_pair *numbers)
 {
 	const struct trunk *trunk = snapshot_trunk(snap, q->trunk_id);
 	struct route *route = route_new(16);
@@ -117,9 +119,10 @@ static json_t *decide(const struct snapshot *snap, const struct lookup *q, const
 				    .at_us = q->at_us,
 				    .mono_us = clock_mono_us(),
 				    .now = q->now,
-				    .seed = random_u64()};
+				    .seed = random_u64(),
+				    .settled = true};
 	if (route_permit(route, &query) == ROUTE_OK)
-		(void)route_decide(route, &query); /* the outcome stands in route */
+		(void)standing_decide(route, &query, r->redis, r->pg); /* the outcome stands in route */
 	json_t *out = route_json(route);
 	route_free(&route);
 	return out;
@@ -145,7 +148,7 @@ static json_t *look_up(struct request *r, const struct lookup *q)
 		snapshot_unref(&snap);
 		snap = load(r, q, numbers.called);
 		if (snap != NULL && snapshot_trunk(snap, q->trunk_id) != NULL)
-			out = decide(snap, q, &numbers);
+			out = decide(r, snap, q, &numbers);
 		else if (snap != NULL)
 			answer_field(r, "trunk_id", "there is no such trunk");
 	}

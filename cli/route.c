@@ -10,8 +10,12 @@
 #include "cli/table.h"
 #include "lib/clock.h"
 #include "lib/random.h"
+#include "lib/redis.h"
 #include "routing/loader.h"
 #include "routing/number.h"
+#include "routing/standing_live.h"
+
+#define REDIS_TIMEOUT_MS 2000
 
 struct query {
 	int64_t trunk_id;
@@ -125,7 +129,7 @@ static int translate(struct pg *pg, const struct query *q, struct number_pair *n
 	return err;
 }
 
-static int look_up(struct pg *pg, const struct query *q, json_t **found, struct status *st)
+static int look_up(struct pg *pg, struct redis *redis, const struct query *q, json_t **found, struct status *st)
 {
 	struct number_pair numbers;
 	struct snapshot *s = NULL;
@@ -150,11 +154,12 @@ static int look_up(struct pg *pg, const struct query *q, json_t **found, struct 
 		.mono_us = clock_mono_us(),
 		.now = q->at_us == 0,
 		.seed = random_u64(),
+		.settled = true,
 	};
 	struct route *route = route_new(1);
 	route_fit(route, s);
 	if (route_permit(route, &query) == ROUTE_OK)
-		(void)route_decide(route, &query);
+		(void)standing_decide(route, &query, redis, pg);
 	*found = route_json(route);
 	route_free(&route);
 	snapshot_unref(&s);
@@ -189,7 +194,9 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 	struct pg *pg = cli_database(cli);
 	if (pg == NULL)
 		return CLI_FAILED;
-	int err = look_up(pg, &q, &found, &st);
+	struct redis *redis = redis_new(cli->settings->redis_url, REDIS_TIMEOUT_MS);
+	int err = look_up(pg, redis, &q, &found, &st);
+	redis_free(&redis);
 	pg_free(&pg);
 	if (err != 0)
 		return cli_fail("%s", st.text);

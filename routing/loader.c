@@ -257,6 +257,17 @@ out:
 	return err;
 }
 
+static int look_owed(struct loader *l, struct status *st)
+{
+	struct store_owed *list = NULL;
+	size_t n;
+	int err = store_owed(l->pg, &list, &n, st);
+	if (err == 0)
+		l->options.owed(l->options.arg, list, n);
+	free(list);
+	return err;
+}
+
 static int look(struct loader *l, struct status *st)
 {
 	struct store_version *v = NULL;
@@ -275,7 +286,7 @@ static int look(struct loader *l, struct status *st)
 	else if (err == 0 && clock_mono_us() >= l->remember_us)
 		remember(l, l->deck, l->n_decks);
 	free(v);
-	return err;
+	return err == 0 && l->options.owed != NULL ? look_owed(l, st) : err;
 }
 
 /* ---- without PostgreSQL ---- */

@@ -14,6 +14,7 @@
 #include "routing/snapshot.h"
 
 struct loader;
+struct store_owed; /* store.h */
 
 struct loader_options {
 	const char *database_url, *redis_url;
@@ -21,6 +22,9 @@ struct loader_options {
 	struct gauge_table *gauges; /* where trunks' ('t') and carriers' ('c') gauges come from */
 	/* publish - called on the loader's thread with a new snapshot; the callee takes the reference */
 	void (*publish)(void *arg, struct snapshot *s);
+	/* owed - called on the loader's thread about once a second while PostgreSQL answers, with what each carrier
+	 * that has a vendor_limit is owed; borrowed. NULL: not asked for */
+	void (*owed)(void *arg, const struct store_owed *list, size_t n);
 	void *arg;
 };
 
@@ -34,9 +38,10 @@ struct loader_stats {
 };
 void loader_stats(struct loader *l, struct loader_stats *out);
 
-/* loader_one_number - a snapshot for one look-up, straight from PostgreSQL: the whole configuration, but of the decks only the
- *   prefixes of `called` (all times, past ones too). For the API and the CLI. `called` is the number after translation;
- *   to translate first, load the trunk with called = NULL (no rates), number_in, then load again with the digits. */
+/* loader_one_number - a snapshot for one look-up, straight from PostgreSQL: the whole configuration, but of the decks
+ * only the prefixes of `called` (all times, past ones too). For the API and the CLI. `called` is the number after
+ * translation; to translate first, load the trunk with called = NULL (no rates), number_in, then load again with the
+ * digits. */
 int loader_one_number(struct pg *pg, int64_t ingress_trunk_id, const char *called, struct snapshot **out,
 		      struct status *st) must_check;
 

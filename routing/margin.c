@@ -2,6 +2,7 @@
 #include "routing/margin.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "routing/snapshot_priv.h"
@@ -18,7 +19,8 @@ static int64_t durations_sum(const struct route_durations *d)
 
 void margin_start(struct margin *m, const struct route_durations *durations)
 {
-	m->talk_ms = durations_sum(durations);
+	m->talk_ms =
+		durations != NULL && durations->cache != NULL ? durations->cache->talk_ms : durations_sum(durations);
 	if (m->talk_ms > 0) {
 		m->talk = *durations;
 	} else {
@@ -47,23 +49,78 @@ static int64_t shape_ask(const struct margin *m, struct rate_terms t, int64_t pr
 	return (int64_t)sum;
 }
 
+static bool shape_fits(const struct margin_shape *s, const struct rate_terms *t)
+{
+	return s->initial_s == t->initial_s && s->increment_s == t->increment_s && s->grace_s == t->grace_s &&
+	       s->duration_rounding == t->duration_rounding;
+}
+
+static struct margin_shape shape_make(const struct margin *m, const struct rate_terms *t)
+{
+	return (struct margin_shape){.initial_s = t->initial_s,
+				     .increment_s = t->increment_s,
+				     .grace_s = t->grace_s,
+				     .duration_rounding = t->duration_rounding,
+				     .known = true,
+				     .per_price = shape_ask(m, *t, 1, 0, 0),
+				     .per_initial_price = shape_ask(m, *t, 0, 1, 0),
+				     .per_fee = shape_ask(m, *t, 0, 0, 1)};
+}
+
+/* ---- what other calls have worked out ---- */
+
+static const struct margin_shape *cache_find(const struct margin_cache *c, const struct rate_terms *t)
+{
+	for (int i = 0; c != NULL && i < MARGIN_SHAPES; i++)
+		if (atomic_load_explicit(&c->slot[i].state, memory_order_acquire) == 2 &&
+		    shape_fits(&c->slot[i].shape, t))
+			return &c->slot[i].shape;
+	return NULL;
+}
+
+static void cache_keep(struct margin_cache *c, const struct margin_shape *s)
+{
+	for (int i = 0; c != NULL && i < MARGIN_SHAPES; i++) {
+		int is_free = 0;
+		if (!atomic_compare_exchange_strong(&c->slot[i].state, &is_free, 1))
+			continue;
+		c->slot[i].shape = *s;
+		atomic_store_explicit(&c->slot[i].state, 2, memory_order_release);
+		return;
+	}
+}
+
+void margin_cache_fill(const struct route_durations *d, const struct margin_cache *old)
+{
+	struct margin m;
+
+	d->cache->talk_ms = durations_sum(d);
+	if (d->cache->talk_ms == 0)
+		return;
+	margin_start(&m, d);
+	for (int i = 0; old != NULL && i < MARGIN_SHAPES; i++) {
+		const struct margin_shape *was = &old->slot[i].shape;
+		if (atomic_load_explicit(&old->slot[i].state, memory_order_acquire) != 2)
+			continue;
+		const struct rate_terms t = {.initial_s = was->initial_s,
+					     .increment_s = was->increment_s,
+					     .grace_s = was->grace_s,
+					     .duration_rounding = was->duration_rounding};
+		const struct margin_shape s = shape_make(&m, &t);
+		cache_keep(d->cache, &s);
+	}
+}
+
 static const struct margin_shape *shape_get(struct margin *m, const struct rate_terms *t)
 {
-	for (int i = 0; i < MARGIN_SHAPES && m->shape[i].known; i++) {
-		const struct margin_shape *s = &m->shape[i];
-		if (s->initial_s == t->initial_s && s->increment_s == t->increment_s && s->grace_s == t->grace_s &&
-		    s->duration_rounding == t->duration_rounding)
-			return s;
-	}
+	for (int i = 0; i < MARGIN_SHAPES && m->shape[i].known; i++)
+		if (shape_fits(&m->shape[i], t))
+			return &m->shape[i];
 	struct margin_shape *s = &m->shape[m->next++ % MARGIN_SHAPES];
-	*s = (struct margin_shape){.initial_s = t->initial_s,
-				   .increment_s = t->increment_s,
-				   .grace_s = t->grace_s,
-				   .duration_rounding = t->duration_rounding,
-				   .known = true,
-				   .per_price = shape_ask(m, *t, 1, 0, 0),
-				   .per_initial_price = shape_ask(m, *t, 0, 1, 0),
-				   .per_fee = shape_ask(m, *t, 0, 0, 1)};
+	const struct margin_shape *kept = cache_find(m->talk.cache, t);
+	*s = kept != NULL ? *kept : shape_make(m, t);
+	if (kept == NULL)
+		cache_keep(m->talk.cache, s);
 	return s;
 }
 

@@ -26,6 +26,18 @@ struct margin_shape { /* intervals, and what they charge over all durations: of 
 	int64_t per_price, per_initial_price, per_fee;
 };
 
+/* struct margin_cache - shapes worked out over the same durations, shared by threads: each slot is written once. */
+struct margin_cache {
+	int64_t talk_ms; /* the sum of the durations */
+	struct {
+		_Atomic int state; /* 0 free, 1 being written, 2 to be read */
+		struct margin_shape shape;
+	} slot[MARGIN_SHAPES];
+};
+
+/* margin_cache_fill - d->cache (zeroed) over d, with the shapes that were asked for before (old may be NULL) */
+void margin_cache_fill(const struct route_durations *d, const struct margin_cache *old);
+
 struct margin {
 	struct route_durations talk;
 	int64_t talk_ms; /* their sum */
@@ -47,7 +59,8 @@ struct margin_limits {
 
 enum margin_verdict { MARGIN_ENOUGH, MARGIN_UNDER_MIN, MARGIN_UNDER_PERCENT, MARGIN_LOSS };
 
-/* margin_of - earn less cost x rate/10^12, as a numerator over RATE_DENOMINATOR x 10^12. false: past what can be held */
+/* margin_of - earn less cost x rate/10^12, as a numerator over RATE_DENOMINATOR x 10^12. false: past what can be held
+ */
 bool margin_of(__int128 earn, __int128 cost, int64_t rate, __int128 *margin) must_check;
 /* margin_judge - equal is enough */
 enum margin_verdict margin_judge(const struct margin *m, const struct margin_limits *l, __int128 earn, __int128 margin);

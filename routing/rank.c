@@ -29,6 +29,8 @@ static int by_priority(const struct candidate *a, const struct candidate *b)
 
 static int by_quality(const struct candidate *a, const struct candidate *b)
 {
+	if (a->demoted != b->demoted)
+		return a->demoted ? 1 : -1;
 	if (a->score_ppm != b->score_ppm)
 		return a->score_ppm > b->score_ppm ? -1 : 1;
 	return by_price(a, b);
@@ -37,7 +39,7 @@ static int by_quality(const struct candidate *a, const struct candidate *b)
 /* price over score, compared crosswise; a score of 0 comes last */
 static int by_balance(const struct candidate *a, const struct candidate *b)
 {
-	if (a->score_ppm == 0 || b->score_ppm == 0)
+	if (a->demoted != b->demoted || a->score_ppm == 0 || b->score_ppm == 0)
 		return by_quality(a, b);
 	int order = wide_compare(a->price, b->score_ppm, b->price, a->score_ppm);
 	return order != 0 ? order : by_price(a, b);
@@ -96,6 +98,19 @@ static void draw(struct candidate *c, int n, int wanted, uint64_t seed)
 	}
 }
 
+/* A vendor that is only tried again must not take the place of the one that would have had the call. */
+static void spare_one(struct candidate *c, int n, int wanted)
+{
+	for (int i = 0; i < wanted; i++)
+		if (!c[i].trial)
+			return;
+	for (int i = wanted; i < n; i++)
+		if (!c[i].trial) {
+			swap(&c[wanted - 1], &c[i]);
+			return;
+		}
+}
+
 int rank_best(struct candidate *c, int n, int wanted, enum plan_policy policy, uint64_t seed)
 {
 	static int (*const before[])(const struct candidate *a, const struct candidate *b) = {
@@ -108,9 +123,15 @@ int rank_best(struct candidate *c, int n, int wanted, enum plan_policy policy, u
 		wanted = n;
 	if (wanted <= 0)
 		return 0;
+	bool trials = false;
+	for (int i = 0; i < n; i++)
+		trials |= c[i].trial;
+	int ordered = trials ? n : wanted; /* then the one to be spared is the best of the rest */
 	if (policy == PLAN_WEIGHTED)
-		draw(c, n, wanted, seed);
+		draw(c, n, ordered, seed);
 	else
-		select_best(c, n, wanted, before[policy]);
+		select_best(c, n, ordered, before[policy]);
+	if (trials)
+		spare_one(c, n, wanted);
 	return wanted;
 }

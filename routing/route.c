@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "lib/buf.h"
+#include "lib/random.h"
+#include "routing/health.h"
 #include "routing/margin.h"
 #include "routing/rank.h"
 #include "routing/snapshot_priv.h"
+#include "routing/standing.h"
 
 struct scratch {			   /* a look-up's working memory, one item a member */
 	const struct plan_member **member; /* those whose rate is looked up */
@@ -18,6 +21,8 @@ struct scratch {			   /* a look-up's working memory, one item a member */
 	bool *has;
 	struct candidate *candidate;
 	struct margin margin;
+	const struct standing_destination *measured; /* of this call's destination; NULL: nothing is known */
+	bool retry;				     /* this call takes demoted vendors as if they were not */
 };
 
 static const char *const outcome_names[ROUTE_OUTCOMES] = {
@@ -238,8 +243,46 @@ static bool cps_full(const struct gauge *g, int32_t limit, int64_t mono_us)
 	return limit != NO_LIMIT && g != NULL && !gauge_would_pass(g, limit, mono_us);
 }
 
+/* The operator's word before what was observed. returns whether it is down for this call */
+static bool is_down(struct route *r, const struct route_query *q, const struct trunk *t, struct candidate *c)
+{
+	if (t->forced == TRUNK_FORCED_UP)
+		return false;
+	if (t->forced == TRUNK_FORCED_DOWN) {
+		exclude(r, q, t, DROP_DOWN, "the operator has set it down");
+		return true;
+	}
+	const struct standing_trunk *s = standing_trunk(q->standing, t->id);
+	if (s == NULL)
+		return false;
+	c->health = s->health;
+	bool down = s->health != NULL ? atomic_load_explicit(&s->health->down, memory_order_relaxed) : s->down;
+	if (!down)
+		return false;
+	c->trial = s->health != NULL ? health_may_try(s->health, q->mono_us) : s->trial;
+	if (c->trial)
+		return false;
+	exclude(r, q, t, DROP_DOWN, "%s is down%s%s", t->host, s->why[0] != '\0' ? ": " : "", s->why);
+	return true;
+}
+
+/* Do we owe it more than was agreed? */
+static bool owed_too_much(struct route *r, const struct route_query *q, const struct trunk *t)
+{
+	const struct carrier *c = t->carrier;
+	char owed[MONEY_TEXT_MAX], limit[MONEY_TEXT_MAX];
+	struct money m;
+
+	if (!c->has_vendor_limit || !standing_owed(q->standing, c->id, &m) || m.nano <= c->vendor_limit.nano)
+		return false;
+	exclude(r, q, t, DROP_VENDOR_LIMIT, "we owe carrier %s %s %s, the limit is %s", c->name,
+		money_format(m, 2, owed), c->currency, money_format(c->vendor_limit, 2, limit));
+	return true;
+}
+
 /* What does not depend on price. returns whether the trunk may have the call */
-static bool trunk_usable(struct route *r, const struct route_query *q, const struct plan *plan, const struct trunk *t)
+static bool trunk_usable(struct route *r, const struct route_query *q, const struct plan *plan, const struct trunk *t,
+			 struct candidate *candidate)
 {
 	const struct carrier *c = t->carrier;
 
@@ -249,6 +292,8 @@ static bool trunk_usable(struct route *r, const struct route_query *q, const str
 		exclude(r, q, t, DROP_SUSPENDED, "carrier %s is suspended", c->name);
 	else if (c == q->ingress->carrier && !plan->allow_return)
 		exclude(r, q, t, DROP_SAME_CARRIER, "the call came from this carrier");
+	else if (q->now && is_down(r, q, t, candidate))
+		return false; /* it is said */
 	else if (q->now && channels_full(t->gauge, t->max_channels))
 		exclude(r, q, t, DROP_CHANNELS, "all %d channels of the trunk are in use", t->max_channels);
 	else if (q->now && channels_full(c->gauge, c->max_channels))
@@ -258,7 +303,7 @@ static bool trunk_usable(struct route *r, const struct route_query *q, const str
 	else if (q->now && cps_full(c->gauge, c->max_cps, q->mono_us))
 		exclude(r, q, t, DROP_CPS, "carrier %s has its %d calls a second", c->name, c->max_cps);
 	else
-		return true;
+		return !q->now || !owed_too_much(r, q, t);
 	return false;
 }
 
@@ -303,6 +348,43 @@ static void exclude_margin(struct route *r, const struct route_query *q, const s
 	}
 }
 
+/* What was measured of the vendor for this destination; nothing counts as good. */
+static void judge(const struct scratch *s, int64_t trunk_id, struct candidate *c)
+{
+	const struct standing_vendor *v = s->measured != NULL ? standing_vendor(s->measured, trunk_id) : NULL;
+
+	c->score_ppm = v != NULL ? v->verdict.score_ppm : 1000000;
+	c->demoted = v != NULL && v->verdict.demoted;
+	if (c->demoted && s->retry) {
+		c->demoted = false;
+		c->score_ppm = 1000000;
+	}
+}
+
+/* The measured talk of the destination, once enough of it is known; else the usual one. */
+static const struct route_durations *durations_of(const struct scratch *s, const struct route_query *q)
+{
+	if (!q->now || q->durations != NULL)
+		return q->now ? q->durations : NULL;
+	return s->measured != NULL && s->measured->durations.n >= STANDING_DURATIONS_MIN ? &s->measured->durations
+											 : NULL;
+}
+
+/* What is known of the destination; a small share of calls, drawn by the seed, tries demoted vendors again. */
+static void recall(struct route *r, const struct route_query *q)
+{
+	struct scratch *s = r->scratch;
+	char key[QUALITY_KEY_MAX];
+	uint64_t seed = ~q->seed;
+
+	s->measured = NULL;
+	s->retry = false;
+	if (!q->now || q->standing == NULL)
+		return;
+	s->measured = standing_destination(q->standing, quality_key(r->sell.destination, r->sell.prefix, key));
+	s->retry = !q->settled && random_draw(&seed) % QUALITY_RETRY_EVERY == 0;
+}
+
 /* Price and margin in the sell currency. returns whether the candidate may be offered */
 static bool member_worth(struct route *r, const struct route_query *q, const struct margin_limits *limits,
 			 __int128 earn, int i, struct candidate *c)
@@ -312,7 +394,9 @@ static bool member_worth(struct route *r, const struct route_query *q, const str
 	const struct rate_terms *terms = &s->found[i].terms;
 	const char *currency = deck_words(s->deck[i])->currency;
 
-	*c = (struct candidate){.member = s->member[i], .found = i, .score_ppm = 1000000};
+	c->member = s->member[i];
+	c->found = i;
+	judge(s, t->id, c);
 	if (!snapshot_exchange(q->snap, currency, r->sell_currency, q->at_us, &c->rate)) {
 		exclude(r, q, t, DROP_CURRENCY, "no exchange rate from %s to %s", currency, r->sell_currency);
 		return false;
@@ -338,7 +422,8 @@ static int sift(struct route *r, const struct route_query *q, const struct plan 
 	int n = 0;
 
 	*rated = false;
-	margin_start(&s->margin, q->now ? q->durations : NULL);
+	recall(r, q);
+	margin_start(&s->margin, durations_of(s, q));
 	__int128 earn = margin_amount(&s->margin, &r->sell.terms);
 	for (int i = 0; i < n_members; i++) {
 		const struct trunk *t = s->member[i]->trunk;
@@ -351,7 +436,9 @@ static int sift(struct route *r, const struct route_query *q, const struct plan 
 			continue;
 		}
 		*rated = true;
-		if (trunk_usable(r, q, plan, t) && member_worth(r, q, &limits, earn, i, &s->candidate[n]))
+		s->candidate[n] = (struct candidate){.trial = false};
+		if (trunk_usable(r, q, plan, t, &s->candidate[n]) &&
+		    member_worth(r, q, &limits, earn, i, &s->candidate[n]))
 			n++;
 	}
 	return n;
@@ -366,6 +453,7 @@ static void offer_fill(struct route_offer *o, const struct scratch *s, const str
 	o->price_sell = wide_divide(c->price, EXCHANGE_ONE);
 	o->margin = margin_per_minute(&s->margin, c->margin);
 	o->score = c->score_ppm / 1e6;
+	o->health = c->health;
 }
 
 enum route_outcome route_decide(struct route *r, const struct route_query *q)

@@ -14,29 +14,46 @@
 #include "routing/deck.h"
 #include "routing/snapshot.h"
 
+struct standing; /* standing.h */
+struct health;	 /* health.h */
+
 enum route_outcome {
-	ROUTE_OK,	     /* at least one offer */
-	ROUTE_SUSPENDED,     /* carrier or trunk not active: 403 rejected */
-	ROUTE_LISTED,	     /* a number list forbids it: 403 blocked */
-	ROUTE_NO_SELL_RATE,  /* 404 no_rate */
-	ROUTE_SELL_BLOCKED,  /* 403 blocked */
-	ROUTE_NO_VENDOR,     /* no member has an unblocked rate in force: 404 no_route */
-	ROUTE_NONE_USABLE,   /* members have rates, none is usable now: 503 no_route */
+	ROUTE_OK,	    /* at least one offer */
+	ROUTE_SUSPENDED,    /* carrier or trunk not active: 403 rejected */
+	ROUTE_LISTED,	    /* a number list forbids it: 403 blocked */
+	ROUTE_NO_SELL_RATE, /* 404 no_rate */
+	ROUTE_SELL_BLOCKED, /* 403 blocked */
+	ROUTE_NO_VENDOR,    /* no member has an unblocked rate in force: 404 no_route */
+	ROUTE_NONE_USABLE,  /* members have rates, none is usable now: 503 no_route */
 	ROUTE_OUTCOMES
 };
 const char *route_outcome_name(enum route_outcome o); /* "ok", "suspended", ... */
 
 enum route_drop { /* why a member is not offered, in the order of the tests */
-	DROP_PREFIX_FILTER, DROP_NO_RATE, DROP_BLOCKED, DROP_DISABLED, DROP_SUSPENDED, DROP_SAME_CARRIER, DROP_DOWN, DROP_CHANNELS,
-	DROP_CPS, DROP_VENDOR_LIMIT, DROP_CURRENCY, DROP_MARGIN, DROP_MAX_ATTEMPTS, DROP_REASONS
+		  DROP_PREFIX_FILTER,
+		  DROP_NO_RATE,
+		  DROP_BLOCKED,
+		  DROP_DISABLED,
+		  DROP_SUSPENDED,
+		  DROP_SAME_CARRIER,
+		  DROP_DOWN,
+		  DROP_CHANNELS,
+		  DROP_CPS,
+		  DROP_VENDOR_LIMIT,
+		  DROP_CURRENCY,
+		  DROP_MARGIN,
+		  DROP_MAX_ATTEMPTS,
+		  DROP_REASONS
 };
 const char *route_drop_name(enum route_drop d); /* "no_rate", "margin", ... the API's `reason` */
 
-/* struct route_durations - the talk that margins are counted on: n calls of ms[i] milliseconds, answered ones as measured
- * for the destination. */
+/* struct route_durations - the talk that margins are counted on: n calls of ms[i] milliseconds, answered ones as
+ * measured for the destination. cache: what was worked out from them before (margin.h); NULL: nothing is kept. */
+struct margin_cache;
 struct route_durations {
 	const int64_t *ms;
 	int n;
+	struct margin_cache *cache;
 };
 
 struct route_query {
@@ -45,19 +62,24 @@ struct route_query {
 	const char *called, *calling; /* after number_in */
 	int64_t at_us;		      /* which rates hold */
 	int64_t mono_us;	      /* for the vendors' CPS */
-	bool now;		      /* false for a look-up at another time: live state and measured durations are left out */
-	uint64_t seed;		      /* of the weighted draw; same seed, same order */
-	const struct route_durations *durations; /* NULL: calls of 6, 20, 45, 61, 90 and 180 s */
-	bool terse;		      /* leave the sentences of `excluded` empty: for a call whose trace nobody keeps */
+	bool now;      /* false for a look-up at another time: live state and measured durations are left out */
+	uint64_t seed; /* of the weighted draw; same seed, same order */
+	const struct route_durations *durations; /* NULL: the standing's; without one of 6, 20, 45, 61, 90 and 180 s */
+	const struct standing *standing;	 /* what is known of the vendors now (standing.h); NULL: nothing */
+	bool settled;				 /* a look-up: no draw for another try of demoted vendors */
+	bool terse; /* leave the sentences of `excluded` empty: for a call whose trace nobody keeps */
 };
 
 struct route_offer {
 	const struct trunk *trunk;
 	struct deck_found rate;
 	int32_t priority, weight;
-	struct money price_sell; /* its price a minute in the sell currency, rounded to show; order uses the unrounded one */
-	struct money margin;	 /* expected, a minute of talk, in the sell currency */
-	double score;		 /* quality, 0..1; 1 until measured */
+	struct money
+		price_sell; /* its price a minute in the sell currency, rounded to show; order uses the unrounded one */
+	struct money margin; /* expected, a minute of talk, in the sell currency */
+	double score;	     /* quality, 0..1; 1 until measured */
+	struct health
+		*health; /* to be claimed before the call is sent; NULL: none is kept, or the operator's word holds */
 };
 
 struct route_excluded {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* snapshot.h - everything a call's routing looks at, at one moment: carriers, trunks, plans, number lists, exchange
  * rates, and references to the decks in force. Immutable once published; a change builds a new one that shares all
- * unchanged decks. Reference-counted: a thread that holds a reference may read without a lock, for as long as it holds it.
+ * unchanged decks. Reference-counted: a thread that holds a reference may read without a lock, for as long as it holds
+ * it.
  */
 #ifndef ROUTING_SNAPSHOT_H
 #define ROUTING_SNAPSHOT_H
@@ -25,12 +26,15 @@ struct carrier {
 	bool prepaid;
 	bool has_credit_limit;
 	struct money credit_limit;
+	bool has_vendor_limit;
+	struct money vendor_limit;     /* what we may owe it */
 	int32_t max_channels, max_cps; /* NO_LIMIT */
-	struct gauge *gauge;	       /* borrowed from the process's table; NULL in a snapshot made for a look-up only */
+	struct gauge *gauge; /* borrowed from the process's table; NULL in a snapshot made for a look-up only */
 };
 
 enum trunk_direction { TRUNK_INGRESS, TRUNK_EGRESS };
 enum trunk_transport { TRUNK_UDP, TRUNK_TCP, TRUNK_TLS, TRUNK_ANY };
+enum trunk_forced { TRUNK_NOT_FORCED, TRUNK_FORCED_UP, TRUNK_FORCED_DOWN }; /* the operator's word on its health */
 enum trunk_mode { TRUNK_B2BUA, TRUNK_REDIRECT, TRUNK_PROXY };
 
 struct trunk_cidr {
@@ -51,11 +55,11 @@ struct trunk {
 	const char *name;
 	enum trunk_direction direction;
 	bool enabled, relay_media;
-	int32_t max_channels, max_cps; /* NO_LIMIT */
+	int32_t max_channels, max_cps;		   /* NO_LIMIT */
 	int32_t max_duration_s, session_expires_s; /* 0: none */
-	const char *tech_prefix;       /* "" if none */
-	const char *username, *password; /* "" if none */
-	const char *listen;	       /* listener name or "" */
+	const char *tech_prefix;		   /* "" if none */
+	const char *username, *password;	   /* "" if none */
+	const char *listen;			   /* listener name or "" */
 	enum trunk_transport transport;
 	struct translation *const *translation;
 	int n_translations;
@@ -86,6 +90,7 @@ struct trunk {
 	const int *stop_code; /* NULL: the default list */
 	int n_stop_codes;
 	int max_redirects;
+	enum trunk_forced forced;
 	int64_t registered_as; /* id of the ingress trunk whose binding gives the address; 0 none */
 };
 
@@ -117,7 +122,7 @@ void snapshot_unref(struct snapshot **s);
 int64_t snapshot_version(const struct snapshot *s);
 bool snapshot_has_routes(const struct snapshot *s); /* anything loaded yet? */
 
-const struct trunk *snapshot_trunk(const struct snapshot *s, int64_t id);	/* NULL if unknown */
+const struct trunk *snapshot_trunk(const struct snapshot *s, int64_t id); /* NULL if unknown */
 const struct carrier *snapshot_carrier(const struct snapshot *s, int64_t id);
 size_t snapshot_trunks(const struct snapshot *s);
 const struct trunk *snapshot_trunk_at(const struct snapshot *s, size_t i);

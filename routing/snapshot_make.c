@@ -120,6 +120,7 @@ static void carriers_make(struct making *m, const json_t *list)
 		c->active = flag_of(o, "active");
 		c->prepaid = flag_of(o, "prepaid");
 		c->has_credit_limit = money_of(o, "credit_limit", &c->credit_limit);
+		c->has_vendor_limit = money_of(o, "vendor_limit", &c->vendor_limit);
 		c->max_channels = limit_of(o, "max_channels");
 		c->max_cps = limit_of(o, "max_cps");
 		c->gauge = m->gauges != NULL ? gauge_get(m->gauges, 'c', c->id) : NULL;
@@ -227,6 +228,8 @@ static void trunk_make_ingress(struct snapshot *s, struct trunk *t, const json_t
 
 static void trunk_make_egress(struct snapshot *s, struct trunk *t, const json_t *o)
 {
+	static const char *const forces[] = {"", "up", "down", NULL};
+	t->forced = (enum trunk_forced)choice_of(o, "forced", forces, TRUNK_NOT_FORCED);
 	t->host = text_of(s, o, "host");
 	t->port = (int)integer_of(o, "port");
 	t->registers = flag_of(o, "register");

@@ -41,6 +41,7 @@ static const struct pg_statement document = {
 	" 'carriers', (select coalesce(json_agg(json_build_object("
 	"   'id', id, 'name', name, 'currency', currency, 'active', status = 'active',"
 	"   'prepaid', billing_mode = 'prepaid', 'credit_limit', " NANO("credit_limit") ","
+	"   'vendor_limit', " NANO("vendor_limit") ","
 	"   'max_channels', max_channels, 'max_cps', max_cps) order by id), '[]') from carriers),"
 	" 'trunks', (select coalesce(json_agg(json_build_object("
 	"   'id', id, 'carrier_id', carrier_id, 'name', name, 'direction', direction, 'enabled', enabled,"
@@ -53,7 +54,8 @@ static const struct pg_statement document = {
 	"   'hunt_after_media', hunt_after_media, 'code_map', code_map, 'mode', mode, 'host', host, 'port', port,"
 	"   'register', register, 'probe_interval', probe_interval, 'no_response_timeout', no_response_timeout,"
 	"   'progress_timeout', progress_timeout, 'ring_timeout', ring_timeout, 'stop_codes', stop_codes,"
-	"   'max_redirects', max_redirects, 'registered_as', registered_as) order by id), '[]') from trunks),"
+	"   'max_redirects', max_redirects, 'registered_as', registered_as,"
+	"   'forced', (select force from vendor_forces f where f.trunk_id = trunks.id)) order by id), '[]') from trunks),"
 	" 'plans', (select coalesce(json_agg(json_build_object("
 	"   'id', p.id, 'name', p.name, 'policy', p.policy, 'min_margin', " NANO("p.min_margin") ","
 	"   'min_margin_percent', " NANO("p.min_margin_percent") ", 'allow_loss', p.allow_loss,"
@@ -119,6 +121,14 @@ static const struct pg_statement rates_of_number = {
 	" order by r.deck_id, r.prefix, r.id",
 };
 
+static const struct pg_statement owed = {
+	.name = "routing_owed",
+	.params = 0,
+	.sql =
+	"select c.id, " NANO("coalesce(b.balance, 0)") " from carriers c left join balances b on b.carrier_id = c.id"
+	" where c.vendor_limit is not null",
+};
+
 /* clang-format on */
 
 /* ---- versions, document ---- */
@@ -157,6 +167,20 @@ int store_document(struct pg *pg, json_t **out, struct status *st)
 	*out = json_loads(PQntuples(r) == 1 ? PQgetvalue(r, 0, 0) : "", 0, &why);
 	PQclear(r);
 	return *out != NULL ? 0 : status_set(st, -EIO, "the configuration is not readable: %s", why.text);
+}
+
+int store_owed(struct pg *pg, struct store_owed **list, size_t *n, struct status *st)
+{
+	PGresult *r;
+	int err = pg_exec(pg, &owed, NULL, &r, st);
+	if (err != 0)
+		return err;
+	*n = (size_t)PQntuples(r);
+	*list = xcalloc(*n + 1, sizeof **list);
+	for (size_t i = 0; i < *n; i++)
+		(*list)[i] = (struct store_owed){integer_at(r, (int)i, 0), {integer_at(r, (int)i, 1)}};
+	PQclear(r);
+	return 0;
 }
 
 int store_listen(struct pg *pg, struct status *st)

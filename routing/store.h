@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "lib/money.h"
 #include "lib/pg.h"
 #include "routing/deck.h"
 
@@ -29,6 +30,14 @@ int store_deck(struct pg *pg, int64_t deck_id, uint64_t source, struct deck **ou
  *   times. *decks[0..*n_decks) are the caller's references (an id without a deck is left out). */
 int store_decks_of_number(struct pg *pg, const int64_t *ids, size_t n, const char *called, struct deck ***decks,
 			  size_t *n_decks, struct status *st) must_check;
+
+struct store_owed {
+	int64_t carrier_id;
+	struct money owed; /* the ledger's sum: what its vendor traffic has credited it, less what it had or was paid */
+};
+
+/* store_owed - of each carrier with a vendor_limit; *list is the caller's (free) */
+int store_owed(struct pg *pg, struct store_owed **list, size_t *n, struct status *st) must_check;
 
 int store_listen(struct pg *pg, struct status *st) must_check; /* to tandem_config and tandem_deck */
 
