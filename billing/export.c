@@ -111,6 +111,28 @@ static int put_cdrs(struct writing *w)
 	return err;
 }
 
+static int put_rerates(struct writing *w)
+{
+	int err = pg_exec(w->pg, &store_export_open_rerates, (const char *const[]){w->id}, NULL, w->st), rows = 1;
+
+	while (err == 0 && rows > 0) {
+		PGresult *r;
+
+		err = pg_exec(w->pg, &store_export_fetch_rerates, NULL, &r, w->st);
+		if (err != 0)
+			break;
+		rows = PQntuples(r);
+		for (int i = 0; i < rows && err == 0; i++) {
+			const struct export_correction c = {PQgetvalue(r, i, 1), PQgetvalue(r, i, 2),
+							    PQgetvalue(r, i, 3), PQgetvalue(r, i, 4),
+							    PQgetvalue(r, i, 5)};
+			err = export_parts_put_correction(w->parts, strtoll(PQgetvalue(r, i, 0), NULL, 10), &c, w->st);
+		}
+		PQclear(r);
+	}
+	return err;
+}
+
 /* ---- manifest ---- */
 
 static int manifest_store(struct writing *w, json_t *manifest)
@@ -184,6 +206,8 @@ static int write_files(struct writing *w)
 	err = add_carriers(w);
 	if (err == 0)
 		err = put_cdrs(w);
+	if (err == 0)
+		err = put_rerates(w);
 	if (err == 0)
 		err = export_parts_seal(w->parts, w->st);
 	if (err == 0)

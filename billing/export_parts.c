@@ -29,9 +29,11 @@ struct part {
 	struct export_seal seal;
 };
 
+enum { PART_SELL, PART_BUY, PART_RERATE, PARTS };
+
 struct carrier {
 	int64_t id;
-	struct part side[2];
+	struct part side[PARTS];
 };
 
 struct export_parts {
@@ -59,10 +61,9 @@ void export_parts_free(struct export_parts **p)
 	if (*p == NULL)
 		return;
 	export_file_free(&(*p)->all.file);
-	for (size_t i = 0; i < (*p)->n; i++) {
-		export_file_free(&(*p)->carrier[i].side[0].file);
-		export_file_free(&(*p)->carrier[i].side[1].file);
-	}
+	for (size_t i = 0; i < (*p)->n; i++)
+		for (int k = 0; k < PARTS; k++)
+			export_file_free(&(*p)->carrier[i].side[k].file);
 	free((*p)->carrier);
 	free((*p)->made);
 	buf_free(&(*p)->line);
@@ -113,12 +114,14 @@ int export_parts_add_carrier(struct export_parts *p, int64_t carrier_id, const c
 
 	struct carrier *c = &p->carrier[p->n];
 	*c = (struct carrier){.id = carrier_id};
-	int err = part_init(&c->side[0], carrier_id, EXPORT_SELL, &wish[0], st);
+	int err = part_init(&c->side[PART_SELL], carrier_id, EXPORT_SELL, &wish[0], st);
 	if (err == 0)
-		err = part_init(&c->side[1], carrier_id, EXPORT_BUY, &wish[1], st);
+		err = part_init(&c->side[PART_BUY], carrier_id, EXPORT_BUY, &wish[1], st);
 	if (err != 0)
 		return err;
-	for (int i = 0; i < 2; i++) {
+	snprintf(c->side[PART_RERATE].name, EXPORT_NAME_MAX, "carrier-%" PRId64 "-rerate.csv.gz", carrier_id);
+	c->side[PART_RERATE].amounts = true;
+	for (int i = 0; i < PARTS; i++) {
 		snprintf(c->side[i].total[0].currency, sizeof(c->side[i].total[0].currency), "%s", currency);
 		c->side[i].totals = 1;
 	}
@@ -143,13 +146,20 @@ static struct carrier *carrier_find(struct export_parts *p, int64_t id)
 
 /* ---- rows ---- */
 
-static int part_put(struct export_parts *p, struct part *part, const char *const *values, struct status *st)
+/* true if the file was just made, and lacks its header */
+static bool line_begin(struct export_parts *p, struct part *part)
 {
 	buf_reset(&p->line);
-	if (part->file == NULL) {
-		part->file = export_file_new(p->dir_fd, part->name);
+	if (part->file != NULL)
+		return false;
+	part->file = export_file_new(p->dir_fd, part->name);
+	return true;
+}
+
+static int part_put(struct export_parts *p, struct part *part, const char *const *values, struct status *st)
+{
+	if (line_begin(p, part))
 		export_put_header(&p->line, &part->shape);
-	}
 	if (values != NULL)
 		export_put_row(&p->line, &part->shape, values);
 	part->rows += values != NULL;
@@ -169,15 +179,15 @@ static struct total *total_of(struct part *part, const char *currency)
 	return t;
 }
 
-static int part_add_amount(struct part *part, const char *const *values, struct status *st)
+static int part_add_amount(struct part *part, const char *cdr_id, const char *amount, const char *currency,
+			   struct status *st)
 {
-	const char *amount = values[part->amount_column], *currency = values[part->currency_column];
 	struct money m;
 
 	if (amount == NULL || currency == NULL)
 		return 0;
 	if (money_parse(amount, &m) != 0)
-		return status_set(st, -EBADMSG, "CDR %s has the amount %s", values[0], amount);
+		return status_set(st, -EBADMSG, "CDR %s has the amount %s", cdr_id, amount);
 	struct total *t = total_of(part, currency);
 	if (t == NULL || money_add(t->sum, m, &t->sum) != 0)
 		return status_set(st, -ERANGE, "the amounts of %s cannot be added up", part->name);
@@ -191,8 +201,9 @@ static int side_put(struct export_parts *p, int side, const char *carrier_id, co
 
 	if (c == NULL)
 		return 0; /* no carrier, or one that was deleted: the call stands in cdrs.csv.gz alone */
-	int err = part_add_amount(&c->side[side], values, st);
-	return err == 0 ? part_put(p, &c->side[side], values, st) : err;
+	struct part *part = &c->side[side];
+	int err = part_add_amount(part, values[0], values[part->amount_column], values[part->currency_column], st);
+	return err == 0 ? part_put(p, part, values, st) : err;
 }
 
 int export_parts_put(struct export_parts *p, const char *const *values, struct status *st)
@@ -200,10 +211,26 @@ int export_parts_put(struct export_parts *p, const char *const *values, struct s
 	int err = part_put(p, &p->all, values, st);
 
 	if (err == 0)
-		err = side_put(p, 0, values[EXPORT_INGRESS_CARRIER], values, st);
+		err = side_put(p, PART_SELL, values[EXPORT_INGRESS_CARRIER], values, st);
 	if (err == 0)
-		err = side_put(p, 1, values[EXPORT_EGRESS_CARRIER], values, st);
+		err = side_put(p, PART_BUY, values[EXPORT_EGRESS_CARRIER], values, st);
 	return err;
+}
+
+int export_parts_put_correction(struct export_parts *p, int64_t carrier_id, const struct export_correction *c,
+				struct status *st)
+{
+	struct carrier *carrier = carrier_find(p, carrier_id);
+
+	if (carrier == NULL) /* the ledger refers to it: it cannot have been deleted */
+		return status_set(st, -EBADMSG, "CDR %s: there is no carrier %" PRId64, c->cdr_id, carrier_id);
+	struct part *part = &carrier->side[PART_RERATE];
+	if (line_begin(p, part))
+		buf_puts(&p->line, "cdr_id,old,new,difference\n");
+	buf_printf(&p->line, "%s,%s,%s,%s\n", c->cdr_id, c->old, c->new, c->difference);
+	part->rows++;
+	int err = part_add_amount(part, c->cdr_id, c->difference, c->currency, st);
+	return err == 0 ? export_file_write(part->file, p->line.text, p->line.len, st) : err;
 }
 
 /* ---- the end ---- */
@@ -225,14 +252,12 @@ int export_parts_seal(struct export_parts *p, struct status *st)
 {
 	int err = p->all.file == NULL ? part_put(p, &p->all, NULL, st) : 0; /* without calls: the header alone */
 
-	p->made = xcalloc(2 * p->n + 1, sizeof(struct part *));
+	p->made = xcalloc(PARTS * p->n + 1, sizeof(struct part *));
 	if (err == 0)
 		err = seal_one(p, &p->all, st);
-	for (size_t i = 0; i < p->n && err == 0; i++) {
-		err = seal_one(p, &p->carrier[i].side[0], st);
-		if (err == 0)
-			err = seal_one(p, &p->carrier[i].side[1], st);
-	}
+	for (size_t i = 0; i < p->n; i++)
+		for (int k = 0; k < PARTS && err == 0; k++)
+			err = seal_one(p, &p->carrier[i].side[k], st);
 	qsort(p->made, p->n_made, sizeof(struct part *), by_name);
 	return err;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* export_parts.h - the files of one export run while they are written: cdrs.csv.gz, and for each partner its calls as a
- * customer and its calls as a vendor. A file is made with its first row, cdrs.csv.gz always. One thread.
+ * customer, its calls as a vendor, and corrections of their amounts. A file is made with its first row, cdrs.csv.gz
+ * always. One thread.
  */
 #ifndef BILLING_EXPORT_PARTS_H
 #define BILLING_EXPORT_PARTS_H
@@ -39,6 +40,12 @@ int export_parts_add_carrier(struct export_parts *p, int64_t carrier_id, const c
 /* export_parts_put - one CDR, to each file that it belongs in. 0; -EBADMSG a value is no amount; -ERANGE a total too
  *   large; -errno of a file */
 int export_parts_put(struct export_parts *p, const char *const *values, struct status *st) must_check;
+struct export_correction { /* of a call's amount, as text */
+	const char *cdr_id, *old, *new, *difference, *currency;
+};
+/* export_parts_put_correction - a line of the carrier's rerate file; errors as export_parts_put */
+int export_parts_put_correction(struct export_parts *p, int64_t carrier_id, const struct export_correction *c,
+				struct status *st) must_check;
 int export_parts_seal(struct export_parts *p, struct status *st) must_check; /* all files are whole and on disk */
 
 int64_t export_parts_rows(const struct export_parts *p); /* of cdrs.csv.gz */

@@ -23,6 +23,11 @@ const struct pg_statement store_export_carriers = {
 const struct pg_statement store_export_open = {"billing_export_open", "select export_open($1)", 1};
 const struct pg_statement store_export_fetch = {"billing_export_fetch", "fetch 2000 from export_cdrs", 0};
 
+const struct pg_statement store_export_open_rerates = {"billing_export_open_rerates", "select export_open_rerates($1)",
+						       1};
+const struct pg_statement store_export_fetch_rerates = {"billing_export_fetch_rerates",
+							"fetch 2000 from export_rerates", 0};
+
 const struct pg_statement store_export_file_put = {
 	"billing_export_file_put",
 	"insert into export_files (run_id, name, rows, amount, currency, bytes, sha256)"

@@ -13,6 +13,9 @@ extern const struct pg_statement store_export_lock;
 extern const struct pg_statement store_export_carriers; /* id -> carrier, currency, format and columns of both sides */
 extern const struct pg_statement store_export_open;	/* id: opens the cursor of its CDRs */
 extern const struct pg_statement store_export_fetch;	/* -> the next rows: EXPORT_COLUMNS as text; none: the end */
+extern const struct pg_statement store_export_open_rerates; /* id: opens the cursor of its corrections */
+/* store_export_fetch_rerates - -> carrier, CDR, old, new, difference, currency; in the order of the carriers */
+extern const struct pg_statement store_export_fetch_rerates;
 extern const struct pg_statement store_export_file_put; /* run, name, rows, amount, currency, bytes, sha256 */
 extern const struct pg_statement store_export_file_get; /* run, name -> sha256 */
 extern const struct pg_statement store_export_finish;	/* run, node */

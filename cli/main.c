@@ -12,7 +12,7 @@
 static const struct command *const commands[] = {
 	&command_setup,	 &command_migrate,    &command_apikey_create, &command_rates_import, &command_rates_export,
 	&command_route,	 &command_calls,      &command_hangup,	      &command_rate,	     &command_bench_routes,
-	&command_doctor, &command_export_run, &command_export_write,  &command_export_list,
+	&command_doctor, &command_export_run, &command_export_write,  &command_export_list,  &command_rerate,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
