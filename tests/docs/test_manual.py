@@ -73,6 +73,22 @@ class Manual(unittest.TestCase):
             said = run(["bash", f.name]).stdout.splitlines()
         self.assertEqual(said, ["route", "import export", "admin", "a-file", "--replace"])
 
+    def test_the_messages_of_the_runbook_are_those_of_the_programs(self):
+        with open(os.path.join(TOP, "docs", "runbook.md"), encoding="utf-8") as f:
+            page = f.read()
+        messages = re.findall(r'^### "(.*)"$', page, re.M) + re.findall(r'msg="([^".]+)"', page)
+        self.assertGreater(len(messages), 15)
+        source = ""
+        for path in glob.glob(os.path.join(TOP, "*", "*.c")):
+            with open(path, encoding="utf-8") as f:
+                source += re.sub(r'"\s*\n\s*"', "", f.read())
+        for message in messages:
+            self.assertIn(f'"{message}"', source)
+        for entry in re.split(r"^### ", page, flags=re.M)[1:]:
+            if entry.startswith('"'):
+                self.assertIn("**Means**", entry)
+                self.assertRegex(entry, r"\*\*Cure\*\*|ends it")
+
     def test_links_between_pages_lead_somewhere(self):
         pages = glob.glob(os.path.join(TOP, "docs", "*.md")) + [os.path.join(TOP, n) for n in ("README.md", "CONTRIBUTING.md")]
         for page in pages:

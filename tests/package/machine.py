@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from story.process import TOP, Failure, Process, children_of, keep, run, wait_for  # noqa: E402
@@ -31,6 +32,22 @@ def packages(version=None):
         with open(os.path.join(folder, "complete"), "w"):
             pass
     return folder
+
+
+@functools.cache
+def last_release():
+    """(name, folder with the packages) of the last tag; before the first release, of the last commit."""
+    tag = run(["git", "-C", TOP, "describe", "--tags", "--abbrev=0"], check=False).stdout.strip()
+    if not tag:
+        return "the last commit", packages()
+    folder = os.path.join(CACHE, "deb-" + tag)
+    if not os.path.exists(os.path.join(folder, "complete")):
+        with tempfile.TemporaryDirectory() as checkout:
+            run(["git", "clone", "-q", "--branch", tag, TOP, checkout + "/tandem"])
+            run([checkout + "/tandem/packaging/build-deb", folder], 900, {"DEB_BUILD_OPTIONS": "nocheck"})
+        with open(os.path.join(folder, "complete"), "w"):
+            pass
+    return tag, folder
 
 
 class Machine:

@@ -2,18 +2,20 @@
 """The packages on a bare Debian 12 that boots: installed by the manual's own commands, a first call, an upgrade under a live call, removed,
 purged. Then, on another machine, the packages' own test. As root; part of ./check --long."""
 
+import filecmp
 import os
 import re
 import shutil
 import sys
+import tempfile
 import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs"))
 from commands import blocks, differs  # noqa: E402
-from machine import Machine, packages  # noqa: E402
-from story.process import TOP, Failure, wait_for  # noqa: E402
+from machine import Machine, last_release, packages  # noqa: E402
+from story.process import TOP, Failure, run, wait_for  # noqa: E402
 
 NEWER = "0.1.0+upgrade"
 MARK = "@@block@@"
@@ -27,9 +29,14 @@ class OnAMachine(unittest.TestCase):
     name = None
     machine = None
 
+    @staticmethod
+    def first():
+        """The packages that the machine begins with."""
+        return packages()
+
     @classmethod
     def setUpClass(cls):
-        folder = packages()
+        folder = cls.first()
         cls.machine = Machine(cls.name)
         try:
             cls.machine.add(folder)
@@ -202,14 +209,34 @@ class ThePackagesOwnTest(OnAMachine):
             self.assertIn("a call was carried", self.inside(f"/root/{name}"))
 
 
+class FromTheLastRelease(OnAMachine):
+    name = "release"
+
+    @staticmethod
+    def first():
+        return last_release()[1]
+
+    def test_an_upgrade_from_it_keeps_all(self):
+        release = last_release()[0]
+        self.inside("apt-get install -y --no-install-recommends tandem sip-tester curl python3", 300)
+        shutil.copy(os.path.join(TOP, "packaging", "debian", "tests", "call"), self.machine.path("/root/call"))
+        self.inside("/root/call")
+        rows = "select (select count(*) from cdrs), (select count(*) from rates), (select count(*) from api_keys)"
+        before, conf = self.psql(rows), self.inside(f"cat {CONF}")
+        self.machine.add(packages(NEWER))
+        self.inside("apt-get -y upgrade", 200)
+        self.assertEqual(self.inside("dpkg-query -W -f '${Version}' tandem-switch"), NEWER)
+        wait_for(f"the daemons after an upgrade from {release}", lambda: self.is_active("tandemd") and self.is_active("tandem-apid"), 20, 0.5)
+        self.assertEqual((self.psql(rows), self.inside(f"cat {CONF}")), (before, conf))
+        self.assertIn("ok       schema", self.inside("tandem doctor"))
+        self.inside("sipp -sn uas -i 127.0.0.21 -p 5060 -nostdin >sink.log 2>&1 & sink=$!; trap 'kill $sink' EXIT; sleep 0.3; "
+                    "sipp -sn uac -i 127.0.0.11 -p 5062 -s 12125550177 -m 1 -d 500 -nostdin -timeout 20 127.0.0.1:5060")
+
+
 class Reproducible(unittest.TestCase):
     failureException = Failure
 
     def test_two_builds_are_the_same_to_the_byte(self):
-        import filecmp
-        import tempfile
-
-        from story.process import run
         first = packages()
         with tempfile.TemporaryDirectory() as second:
             run([os.path.join(TOP, "packaging", "build-deb"), second], 900, {"DEB_BUILD_OPTIONS": "nocheck", "JOBS": "1"})
