@@ -29,6 +29,8 @@ struct poster {
 	char *database_url;
 	void (*done)(void *arg);
 	void *arg;
+	void (*posted)(void *arg, struct uuid *ids, size_t n);
+	void *posted_arg;
 	pthread_t thread;
 	int stop_fd; /* an eventfd: readable once the poster is to stop */
 
@@ -331,8 +333,21 @@ static struct spool_batch *sleep_for(struct poster *p, int64_t us, bool retry, b
 	return b;
 }
 
+static void tell_posted(const struct poster *p, const struct spool_batch *b)
+{
+	struct uuid *ids = xcalloc(b->n, sizeof(*ids));
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		if (b->record[i].fate == SPOOL_POSTED && uuid_parse(b->record[i].id, &ids[n]) == 0)
+			n++;
+	p->posted(p->posted_arg, ids, n);
+}
+
 static void finish(struct poster *p)
 {
+	if (p->posted != NULL)
+		tell_posted(p, p->batch);
 	pthread_mutex_lock(&p->mutex);
 	p->finished = true;
 	pthread_mutex_unlock(&p->mutex);
@@ -386,6 +401,8 @@ int poster_start(struct poster **out, const struct poster_options *options, stru
 	p->database_url = xstrdup(options->database_url);
 	p->done = options->done;
 	p->arg = options->arg;
+	p->posted = options->posted;
+	p->posted_arg = options->posted_arg;
 	p->pg = pg_new(&(struct pg_options){.url = p->database_url,
 					    .application_name = "tandemd poster",
 					    .statement_timeout_ms = (int)(ANSWER_LIMIT_US / 1000),

@@ -19,6 +19,8 @@ struct poster_options {
 	const char *database_url;
 	void (*done)(void *arg); /* a batch lies ready for poster_take; on the poster's thread */
 	void *arg;
+	void (*posted)(void *arg, struct uuid *ids, size_t n); /* as spool_options */
+	void *posted_arg;
 };
 
 int poster_start(struct poster **p, const struct poster_options *options, struct status *st) must_check;

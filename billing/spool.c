@@ -422,7 +422,12 @@ static int start(struct spool *s, const struct spool_options *options, struct st
 	atomic_store(&s->open_calls, (uint64_t)counts.open_calls);
 	look_around(s);
 	err = poster_start(&s->poster,
-			   &(struct poster_options){.database_url = options->database_url, .done = wake, .arg = s}, st);
+			   &(struct poster_options){.database_url = options->database_url,
+						    .done = wake,
+						    .arg = s,
+						    .posted = options->posted,
+						    .posted_arg = options->arg},
+			   st);
 	if (err != 0)
 		return err;
 	err = -pthread_create(&s->thread, NULL, spool_thread, s);

@@ -19,6 +19,9 @@ struct spool_options {
 	const char *dir;	  /* created (0750) if missing; one process at a time (locked) */
 	const char *node;	  /* stands in recovered CDRs */
 	const char *database_url; /* where they go in the end */
+	/* these are committed there; takes ids (malloc); on the poster's thread; NULL: nobody wants to know */
+	void (*posted)(void *arg, struct uuid *ids, size_t n);
+	void *arg; /* of posted */
 	size_t calls_max;	  /* how many calls may hold a reservation or wait in the queue; 0: 65536 */
 	uint64_t disk_reserve;	  /* below this many free bytes no reservation is given; 0: 16 MiB */
 };

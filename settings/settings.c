@@ -15,6 +15,7 @@
 #define SIPS_PORT 5061
 
 static const char *const unknown_sources[] = {"reject", "drop", NULL};
+static const char *const without_redis[] = {"refuse", "admit", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 
 /* --- values of kinds of their own --- */
@@ -269,6 +270,8 @@ const struct conf_option settings_table[] = {
 	{"sip", "worker_ports", CONF_CUSTOM, AT(worker_ports), .fallback = "", .check = check_worker_ports,
 	 .meaning = "a port a worker to name in Via and Contact, e.g. 5070-5085; TCP and TLS with several workers need "
 		    "it"},
+	{"sip", "dns_servers", CONF_TEXT, AT(dns_servers), .fallback = "",
+	 .meaning = "name servers for vendors' hosts, e.g. 10.0.0.53, [2001:db8::53]:5353; empty: the system's"},
 	{"sip", "tls_certificate", CONF_TEXT, AT(sip_tls_certificate), .fallback = "",
 	 .meaning = "PEM file with the certificate chain of the tls listeners"},
 	{"sip", "tls_key", CONF_TEXT, AT(sip_tls_key), .fallback = "", .meaning = "PEM file with its private key"},
@@ -280,6 +283,9 @@ const struct conf_option settings_table[] = {
 	 .meaning = "PostgreSQL, as a libpq URI; several hosts may be named"},
 	{"redis", "url", CONF_TEXT, AT(redis_url), .fallback = "redis://127.0.0.1:6379/0", .check = check_redis_url,
 	 .secret = true, .meaning = "Redis: redis://, unix:///path or redis+sentinel://host,host/name"},
+	{"billing", "without_redis", CONF_CHOICE, AT(without_redis), .fallback = "refuse", .choices = without_redis,
+	 .meaning = "new calls of prepaid and limited carriers while Redis is away: refuse (503), or admit by what "
+		    "this node knows"},
 	{"spool", "dir", CONF_TEXT, AT(spool_dir), .fallback = "/var/lib/tandem/spool", .check = check_directory,
 	 .meaning = "where CDRs wait, on disk, until PostgreSQL has them"},
 	{"media", "rtpengine", CONF_TEXT, AT(rtpengine), .fallback = "", .check = check_rtpengine,

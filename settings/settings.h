@@ -32,6 +32,7 @@ struct settings_ports {
 };
 
 enum settings_unknown_source { UNKNOWN_REJECT, UNKNOWN_DROP };
+enum settings_without_redis { WITHOUT_REDIS_REFUSE, WITHOUT_REDIS_ADMIT };
 
 struct settings {
 	char *node_id; /* [node] id; default host name; 1..64 of A-Z a-z 0-9 . _ - */
@@ -43,10 +44,12 @@ struct settings {
 	int64_t max_cps;		  /* 0: no limit */
 	int64_t t1_ms, invite_timeout_ms, drain_timeout_ms;
 	struct settings_ports worker_ports;
+	char *dns_servers; /* "": the system's */
 	char *sip_tls_certificate, *sip_tls_key, *sip_tls_ca;
 
 	char *database_url; /* [database] url */
 	char *redis_url;    /* [redis] url */
+	int without_redis;  /* [billing] without_redis: enum settings_without_redis */
 	char *spool_dir;    /* [spool] dir */
 	char *rtpengine;    /* [media] rtpengine: "" or host:port list */
 

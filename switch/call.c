@@ -48,6 +48,8 @@ struct call *call_new(struct worker *w)
 static void call_free(struct call *c)
 {
 	shared_drop(c->question);
+	dns_drop(c->name_question);
+	spend_drop(c);
 	leg_close(&c->a);
 	for (int i = 0; i < c->attempts; i++)
 		leg_close(&c->attempt[i]->leg);
@@ -315,7 +317,9 @@ void call_finish(struct call *c, struct cause cause, enum cdr_party party)
 
 	call_set_timer(c, CALL_TIMER_NONE, 0);
 	shared_drop(c->question);
+	dns_drop(c->name_question);
 	c->question = NULL;
+	c->name_question = NULL;
 	if (!answered) {
 		if (cause.reason != CDR_CANCELLED)
 			code = cause_mapped(code, c->ingress);
@@ -332,6 +336,7 @@ void call_finish(struct call *c, struct cause cause, enum cdr_party party)
 	}
 	c->state = CALL_OVER;
 	cdr_write(c, code, cause.reason, party);
+	spend_end(c);
 	limits_give_back(c);
 	add(&c->worker->count.live, -1);
 	if (c->shown)

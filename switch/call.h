@@ -16,14 +16,17 @@
 #include "routing/number.h"
 #include "routing/route.h"
 #include "switch/cause.h"
+#include "switch/dns.h"
 #include "switch/leg.h"
 #include "switch/peer.h"
 #include "switch/shared.h"
+#include "switch/spend.h"
 #include "switch/worker.h"
 
 enum call_state {
 	CALL_ADMITTING, /* parked: Redis books its place under limits that hold over all nodes */
 	CALL_RESERVING, /* parked: the same for the next vendor's limits */
+	CALL_RESOLVING, /* parked: the host name of the vendor is being looked up */
 	CALL_CALLING,	/* an attempt is out, nothing came back yet */
 	CALL_TRYING,	/* 100 came */
 	CALL_RINGING,	/* 18x came */
@@ -49,7 +52,8 @@ enum call_event {
 	CALL_ON_HANGUP,	 /* the operator, or the node that stops */
 	CALL_ON_GRANT,	 /* the place that a parked call waits for */
 	CALL_ON_REFUSAL, /* there is none */
-	CALL_ON_GONE,	 /* a leg has no transaction left */
+	CALL_ON_RESOLVED,
+	CALL_ON_GONE, /* a leg has no transaction left */
 	CALL_EVENTS
 };
 
@@ -67,12 +71,25 @@ struct call_offer {		   /* a route as the hunt needs it */
 	struct deck_found rate;
 };
 
+struct call_place { /* whom an attempt calls: the trunk's host, or where a 3xx sent us */
+	const char *host;
+	int port; /* 0: by DNS or the transport's default */
+	enum trunk_transport transport;
+	const char *called; /* NULL: the number */
+};
+
 struct call_attempt {
 	struct leg leg;
 	struct call *call;
-	int n;	   /* index in call->attempt and cdr->attempt */
-	int offer; /* index in call->offer */
-	bool open; /* its gauges are held */
+	int n;				/* index in call->attempt and cdr->attempt */
+	int offer;			/* index in call->offer */
+	struct call_place place;	/* where it goes */
+	struct dns_answer where;	/* the addresses that this led to */
+	int target;			/* the one of them that is tried */
+	const struct call_place *other; /* further places of a redirect, in order */
+	int others;
+	int redirects; /* followed on the way here */
+	bool open;     /* its gauges are held */
 	struct gauge *trunk_gauge, *carrier_gauge;
 };
 
@@ -104,8 +121,10 @@ struct call {
 	int64_t begun_mono_us, answered_mono_us, invite_deadline_us;
 	int32_t max_duration_s;			   /* 0: none */
 	struct gauge *trunk_gauge, *carrier_gauge; /* ingress; NULL once given back */
-	struct shared_question *question;	   /* what a parked call waits for */
-	int hangup_code;			   /* what an unanswered caller is told on CALL_ON_HANGUP */
+	struct dns_question *name_question;
+	struct shared_question *question; /* what a parked call waits for */
+	struct spend *spend;		  /* NULL: its carrier may spend what it likes */
+	int hangup_code;		  /* what an unanswered caller is told on CALL_ON_HANGUP */
 	enum cdr_reason hangup_reason;
 	struct cdr *cdr; /* given to the spool at the end */
 	bool reserved;	 /* holds a place in the spool */
@@ -150,8 +169,13 @@ void call_pass(struct call *c, struct leg *from, struct call_attempt *t, const s
 void hunt_timer(struct call *c, enum call_timer kind);
 /* hunt_next - try the next offer; with none left the call ends with the last vendor's fate */
 void hunt_next(struct call *c);
-/* hunt_send - the present attempt has its place: call the vendor; hunt_skip - it has none */
+/* hunt_send - the present attempt has its place: find the vendor's address, then hunt_dial; hunt_skip - it has none */
 void hunt_send(struct call *c);
+void hunt_dial(struct call *c);
+/* hunt_other_address - the same vendor at its next address, if the look-up gave several. False: no more. */
+bool hunt_other_address(struct call *c, const struct call_attempt *t);
+/* hunt_follow - the vendor's 3xx, if its trunk allows. False: not followed. */
+bool hunt_follow(struct call *c, const struct call_attempt *t, const sip_t *sip);
 void hunt_skip(struct call *c);
 /* hunt_attempt_close - the attempt is over: note it in the record, give its limits back */
 void hunt_attempt_close(struct call_attempt *t, int code, const char *reason);

@@ -2,6 +2,7 @@
 /* The way in: who calls, may it, where to. Section 4 of the outside, points 1 to 3, in that order. */
 #include <string.h>
 
+#include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/random.h"
@@ -142,6 +143,31 @@ static struct route_query query_of(const struct call *c)
 	};
 }
 
+/* A redirect server's whole answer: the ranked routes, best first, each with its q (RFC 3261 section 20.10). */
+static void redirect(struct call *c)
+{
+	static const char *const transport[] = {";transport=udp", ";transport=tcp", ";transport=tls", ""};
+	struct buf list = {0};
+	struct number_pair out;
+
+	for (int i = 0; i < c->offers; i++) {
+		const struct trunk *t = c->offer[i].trunk;
+		bool bare_v6 = strchr(t->host, ':') && t->host[0] != '[';
+		char port[8] = "";
+
+		if (number_out(t, &c->number, &out))
+			continue;
+		if (t->port)
+			snprintf(port, sizeof port, ":%d", t->port);
+		buf_printf(&list, "%s<sip:%s@%s%s%s%s%s>;q=%.3f", list.len ? ", " : "", out.called, bare_v6 ? "[" : "",
+			   t->host, bare_v6 ? "]" : "", port, transport[t->transport],
+			   1.0 - (double)i / (c->offers + 1));
+	}
+	leg_answer_moved(&c->a, list.text ? list.text : "");
+	buf_free(&list);
+	call_finish(c, (struct cause){302, CDR_NORMAL}, CDR_SWITCH);
+}
+
 void call_route(struct call *c)
 {
 	struct route *r = c->worker->route;
@@ -154,9 +180,14 @@ void call_route(struct call *c)
 		call_finish(c, cause_of_outcome(outcome), CDR_SWITCH);
 		return;
 	}
+	if (c->ingress->mode == TRUNK_REDIRECT) {
+		redirect(c);
+		return;
+	}
 	c->shown = true;
 	call_show(c);
-	hunt_next(c);
+	if (!spend_begin(c))
+		hunt_next(c);
 }
 
 static void admit(struct call *c, const char *called, const char *calling, const sip_t *sip)

@@ -105,6 +105,7 @@ static void on_answer(struct call *c, const struct leg_event *ev, struct call_at
 	snapshot_unref(&c->snap);
 	spool_answered(c->worker->node->spool, cdr_copy(cdr));
 	call_show(c);
+	spend_answered(c);
 }
 
 static void on_ack(struct call *c, const struct leg_event *ev, struct call_attempt *t)
@@ -147,6 +148,10 @@ static void on_fail(struct call *c, const struct leg_event *ev, struct call_atte
 		stop = true;
 	if (stop)
 		c->next_offer = c->offers;
+	else if (ev->status < 400 ? hunt_follow(c, t, ev->sip) : ev->internal && hunt_other_address(c, t))
+		return;
+	else if (t->others && hunt_other_address(c, t))
+		return;
 	hunt_next(c);
 }
 
@@ -164,13 +169,15 @@ static void give_up(struct call *c, const char *reason, bool rang)
 
 static void on_timer(struct call *c, const struct leg_event *ev, struct call_attempt *t)
 {
-	if (c->state == CALL_ADMITTING || c->state == CALL_RESERVING) { /* only the whole call's limit can run then */
+	if (c->state < CALL_CALLING) { /* only the whole call's limit can run then */
 		call_finish(c, (struct cause){408, CDR_NO_ANSWER}, CDR_SWITCH);
 		return;
 	}
 	switch (c->timer_kind) {
 	case CALL_TIMER_RESPONSE:
 		give_up(c, "no_response", false);
+		if (hunt_other_address(c, c->b))
+			return;
 		break;
 	case CALL_TIMER_PROGRESS:
 		give_up(c, "no_progress", false);
@@ -248,17 +255,25 @@ static void on_late_answer(struct call *c, const struct leg_event *ev, struct ca
 
 static void on_admitted(struct call *c, const struct leg_event *ev, struct call_attempt *t)
 {
-	call_route(c);
+	if (c->spend) /* it had its place before, and has its money now */
+		hunt_next(c);
+	else
+		call_route(c);
 }
 
 static void on_not_admitted(struct call *c, const struct leg_event *ev, struct call_attempt *t)
 {
-	call_finish(c, (struct cause){503, CDR_CAPACITY}, CDR_SWITCH);
+	call_finish(c, c->spend ? spend_refusal(c) : (struct cause){503, CDR_CAPACITY}, CDR_SWITCH);
 }
 
 static void on_reserved(struct call *c, const struct leg_event *ev, struct call_attempt *t)
 {
 	hunt_send(c);
+}
+
+static void on_name_resolved(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	hunt_dial(c);
 }
 
 static void on_not_reserved(struct call *c, const struct leg_event *ev, struct call_attempt *t)
@@ -268,159 +283,75 @@ static void on_not_reserved(struct call *c, const struct leg_event *ev, struct c
 
 #define IGNORE call_ignore
 
-call_action *const call_table[CALL_STATES]
-			     [CALL_EVENTS] =
-				     {
-					     [CALL_ADMITTING] =
-						     {
-							     [CALL_ON_CANCEL] = on_cancel,
-							     [CALL_ON_ACK] = IGNORE,
-							     [CALL_ON_UNACKED] = IGNORE,
-							     [CALL_ON_BYE_A] = on_early_bye,
-							     [CALL_ON_BYE_B] = IGNORE,
-							     [CALL_ON_TRYING] = IGNORE,
-							     [CALL_ON_PROGRESS] = IGNORE,
-							     [CALL_ON_ANSWER] = IGNORE,
-							     [CALL_ON_FAIL] = IGNORE,
-							     [CALL_ON_LATE_ANSWER] = on_late_answer,
-							     [CALL_ON_LATE_FAIL] = IGNORE,
-							     [CALL_ON_TIMER] = on_timer,
-							     [CALL_ON_HANGUP] = on_hangup,
-							     [CALL_ON_GRANT] = on_admitted,
-							     [CALL_ON_REFUSAL] = on_not_admitted,
-							     [CALL_ON_GONE] = IGNORE,
-						     },
-					     [CALL_RESERVING] =
-						     {
-							     [CALL_ON_CANCEL] = on_cancel,
-							     [CALL_ON_ACK] = IGNORE,
-							     [CALL_ON_UNACKED] = IGNORE,
-							     [CALL_ON_BYE_A] = on_early_bye,
-							     [CALL_ON_BYE_B] = IGNORE,
-							     [CALL_ON_TRYING] = IGNORE,
-							     [CALL_ON_PROGRESS] = IGNORE,
-							     [CALL_ON_ANSWER] = IGNORE,
-							     [CALL_ON_FAIL] = IGNORE,
-							     [CALL_ON_LATE_ANSWER] = on_late_answer,
-							     [CALL_ON_LATE_FAIL] = IGNORE,
-							     [CALL_ON_TIMER] = on_timer,
-							     [CALL_ON_HANGUP] = on_hangup,
-							     [CALL_ON_GRANT] = on_reserved,
-							     [CALL_ON_REFUSAL] = on_not_reserved,
-							     [CALL_ON_GONE] = IGNORE,
-						     },
-					     [CALL_CALLING] =
-						     {
-							     [CALL_ON_CANCEL] = on_cancel,
-							     [CALL_ON_ACK] = IGNORE,
-							     [CALL_ON_UNACKED] = IGNORE,
-							     [CALL_ON_BYE_A] = on_early_bye,
-							     [CALL_ON_BYE_B] = IGNORE,
-							     [CALL_ON_TRYING] = on_trying,
-							     [CALL_ON_PROGRESS] = on_progress,
-							     [CALL_ON_ANSWER] = on_answer,
-							     [CALL_ON_FAIL] = on_fail,
-							     [CALL_ON_LATE_ANSWER] = on_late_answer,
-							     [CALL_ON_LATE_FAIL] = IGNORE,
-							     [CALL_ON_TIMER] = on_timer,
-							     [CALL_ON_HANGUP] = on_hangup,
-							     [CALL_ON_GRANT] = IGNORE,
-							     [CALL_ON_REFUSAL] = IGNORE,
-							     [CALL_ON_GONE] = IGNORE,
-						     },
-					     [CALL_TRYING] =
-						     {
-							     [CALL_ON_CANCEL] = on_cancel,
-							     [CALL_ON_ACK] = IGNORE,
-							     [CALL_ON_UNACKED] = IGNORE,
-							     [CALL_ON_BYE_A] = on_early_bye,
-							     [CALL_ON_BYE_B] = IGNORE,
-							     [CALL_ON_TRYING] = IGNORE,
-							     [CALL_ON_PROGRESS] = on_progress,
-							     [CALL_ON_ANSWER] = on_answer,
-							     [CALL_ON_FAIL] = on_fail,
-							     [CALL_ON_LATE_ANSWER] = on_late_answer,
-							     [CALL_ON_LATE_FAIL] = IGNORE,
-							     [CALL_ON_TIMER] = on_timer,
-							     [CALL_ON_HANGUP] = on_hangup,
-							     [CALL_ON_GRANT] = IGNORE,
-							     [CALL_ON_REFUSAL] = IGNORE,
-							     [CALL_ON_GONE] = IGNORE,
-						     },
-					     [CALL_RINGING] =
-						     {
-							     [CALL_ON_CANCEL] = on_cancel,
-							     [CALL_ON_ACK] = IGNORE,
-							     [CALL_ON_UNACKED] = IGNORE,
-							     [CALL_ON_BYE_A] = on_early_bye,
-							     [CALL_ON_BYE_B] = IGNORE,
-							     [CALL_ON_TRYING] = IGNORE,
-							     [CALL_ON_PROGRESS] = on_progress,
-							     [CALL_ON_ANSWER] = on_answer,
-							     [CALL_ON_FAIL] = on_fail,
-							     [CALL_ON_LATE_ANSWER] = on_late_answer,
-							     [CALL_ON_LATE_FAIL] = IGNORE,
-							     [CALL_ON_TIMER] = on_timer,
-							     [CALL_ON_HANGUP] = on_hangup,
-							     [CALL_ON_GRANT] = IGNORE,
-							     [CALL_ON_REFUSAL] = IGNORE,
-							     [CALL_ON_GONE] = IGNORE,
-						     },
-					     [CALL_ANSWERED] =
-						     {
-							     [CALL_ON_CANCEL] = IGNORE,
-							     [CALL_ON_ACK] = on_ack,
-							     [CALL_ON_UNACKED] = on_unacked,
-							     [CALL_ON_BYE_A] = on_bye_a,
-							     [CALL_ON_BYE_B] = on_bye_b,
-							     [CALL_ON_TRYING] = IGNORE,
-							     [CALL_ON_PROGRESS] = IGNORE,
-							     [CALL_ON_ANSWER] = IGNORE,
-							     [CALL_ON_FAIL] = IGNORE,
-							     [CALL_ON_LATE_ANSWER] = on_late_answer,
-							     [CALL_ON_LATE_FAIL] = IGNORE,
-							     [CALL_ON_TIMER] = on_duration,
-							     [CALL_ON_HANGUP] = on_hangup,
-							     [CALL_ON_GRANT] = IGNORE,
-							     [CALL_ON_REFUSAL] = IGNORE,
-							     [CALL_ON_GONE] = IGNORE,
-						     },
-					     [CALL_UP] =
-						     {
-							     [CALL_ON_CANCEL] = IGNORE,
-							     [CALL_ON_ACK] = IGNORE,
-							     [CALL_ON_UNACKED] = IGNORE,
-							     [CALL_ON_BYE_A] = on_bye_a,
-							     [CALL_ON_BYE_B] = on_bye_b,
-							     [CALL_ON_TRYING] = IGNORE,
-							     [CALL_ON_PROGRESS] = IGNORE,
-							     [CALL_ON_ANSWER] = IGNORE,
-							     [CALL_ON_FAIL] = IGNORE,
-							     [CALL_ON_LATE_ANSWER] = on_late_answer,
-							     [CALL_ON_LATE_FAIL] = IGNORE,
-							     [CALL_ON_TIMER] = on_duration,
-							     [CALL_ON_HANGUP] = on_hangup,
-							     [CALL_ON_GRANT] = IGNORE,
-							     [CALL_ON_REFUSAL] = IGNORE,
-							     [CALL_ON_GONE] = IGNORE,
-						     },
-					     [CALL_OVER] =
-						     {
-							     [CALL_ON_CANCEL] = IGNORE,
-							     [CALL_ON_ACK] = IGNORE,
-							     [CALL_ON_UNACKED] = IGNORE,
-							     [CALL_ON_BYE_A] = IGNORE,
-							     [CALL_ON_BYE_B] = IGNORE,
-							     [CALL_ON_TRYING] = IGNORE,
-							     [CALL_ON_PROGRESS] = IGNORE,
-							     [CALL_ON_ANSWER] = IGNORE,
-							     [CALL_ON_FAIL] = IGNORE,
-							     [CALL_ON_LATE_ANSWER] = on_late_answer,
-							     [CALL_ON_LATE_FAIL] = IGNORE,
-							     [CALL_ON_TIMER] = IGNORE,
-							     [CALL_ON_HANGUP] = IGNORE,
-							     [CALL_ON_GRANT] = IGNORE,
-							     [CALL_ON_REFUSAL] = IGNORE,
-							     [CALL_ON_GONE] = IGNORE,
-						     },
+/* clang-format off */
+call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
+	[CALL_ADMITTING] = {
+		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_LATE_ANSWER] = on_late_answer,
+		[CALL_ON_TIMER] = on_timer, [CALL_ON_HANGUP] = on_hangup, [CALL_ON_GRANT] = on_admitted,
+		[CALL_ON_REFUSAL] = on_not_admitted,
+		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
+		[CALL_ON_PROGRESS] = IGNORE, [CALL_ON_ANSWER] = IGNORE, [CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE,
+		[CALL_ON_RESOLVED] = IGNORE, [CALL_ON_GONE] = IGNORE,
+	},
+	[CALL_RESERVING] = {
+		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_LATE_ANSWER] = on_late_answer,
+		[CALL_ON_TIMER] = on_timer, [CALL_ON_HANGUP] = on_hangup, [CALL_ON_GRANT] = on_reserved,
+		[CALL_ON_REFUSAL] = on_not_reserved,
+		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
+		[CALL_ON_PROGRESS] = IGNORE, [CALL_ON_ANSWER] = IGNORE, [CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE,
+		[CALL_ON_RESOLVED] = IGNORE, [CALL_ON_GONE] = IGNORE,
+	},
+	[CALL_RESOLVING] = {
+		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_LATE_ANSWER] = on_late_answer,
+		[CALL_ON_TIMER] = on_timer, [CALL_ON_HANGUP] = on_hangup, [CALL_ON_RESOLVED] = on_name_resolved,
+		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
+		[CALL_ON_PROGRESS] = IGNORE, [CALL_ON_ANSWER] = IGNORE, [CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE,
+		[CALL_ON_GRANT] = IGNORE, [CALL_ON_REFUSAL] = IGNORE, [CALL_ON_GONE] = IGNORE,
+	},
+	[CALL_CALLING] = {
+		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_TRYING] = on_trying,
+		[CALL_ON_PROGRESS] = on_progress, [CALL_ON_ANSWER] = on_answer, [CALL_ON_FAIL] = on_fail,
+		[CALL_ON_LATE_ANSWER] = on_late_answer, [CALL_ON_TIMER] = on_timer, [CALL_ON_HANGUP] = on_hangup,
+		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE,
+		[CALL_ON_GRANT] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_REFUSAL] = IGNORE, [CALL_ON_GONE] = IGNORE,
+	},
+	[CALL_TRYING] = {
+		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_PROGRESS] = on_progress,
+		[CALL_ON_ANSWER] = on_answer, [CALL_ON_FAIL] = on_fail, [CALL_ON_LATE_ANSWER] = on_late_answer,
+		[CALL_ON_TIMER] = on_timer, [CALL_ON_HANGUP] = on_hangup,
+		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
+		[CALL_ON_LATE_FAIL] = IGNORE, [CALL_ON_GRANT] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_REFUSAL] = IGNORE,
+		[CALL_ON_GONE] = IGNORE,
+	},
+	[CALL_RINGING] = {
+		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_PROGRESS] = on_progress,
+		[CALL_ON_ANSWER] = on_answer, [CALL_ON_FAIL] = on_fail, [CALL_ON_LATE_ANSWER] = on_late_answer,
+		[CALL_ON_TIMER] = on_timer, [CALL_ON_HANGUP] = on_hangup,
+		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
+		[CALL_ON_LATE_FAIL] = IGNORE, [CALL_ON_GRANT] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_REFUSAL] = IGNORE,
+		[CALL_ON_GONE] = IGNORE,
+	},
+	[CALL_ANSWERED] = {
+		[CALL_ON_ACK] = on_ack, [CALL_ON_UNACKED] = on_unacked, [CALL_ON_BYE_A] = on_bye_a,
+		[CALL_ON_BYE_B] = on_bye_b, [CALL_ON_LATE_ANSWER] = on_late_answer, [CALL_ON_TIMER] = on_duration,
+		[CALL_ON_HANGUP] = on_hangup,
+		[CALL_ON_CANCEL] = IGNORE, [CALL_ON_TRYING] = IGNORE, [CALL_ON_PROGRESS] = IGNORE, [CALL_ON_ANSWER] = IGNORE,
+		[CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE, [CALL_ON_GRANT] = IGNORE, [CALL_ON_RESOLVED] = IGNORE,
+		[CALL_ON_REFUSAL] = IGNORE, [CALL_ON_GONE] = IGNORE,
+	},
+	[CALL_UP] = {
+		[CALL_ON_BYE_A] = on_bye_a, [CALL_ON_BYE_B] = on_bye_b, [CALL_ON_LATE_ANSWER] = on_late_answer,
+		[CALL_ON_TIMER] = on_duration, [CALL_ON_HANGUP] = on_hangup,
+		[CALL_ON_CANCEL] = IGNORE, [CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_TRYING] = IGNORE,
+		[CALL_ON_PROGRESS] = IGNORE, [CALL_ON_ANSWER] = IGNORE, [CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE,
+		[CALL_ON_GRANT] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_REFUSAL] = IGNORE, [CALL_ON_GONE] = IGNORE,
+	},
+	[CALL_OVER] = {
+		[CALL_ON_LATE_ANSWER] = on_late_answer,
+		[CALL_ON_CANCEL] = IGNORE, [CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_A] = IGNORE,
+		[CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE, [CALL_ON_PROGRESS] = IGNORE, [CALL_ON_ANSWER] = IGNORE,
+		[CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE, [CALL_ON_TIMER] = IGNORE, [CALL_ON_HANGUP] = IGNORE,
+		[CALL_ON_GRANT] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_REFUSAL] = IGNORE, [CALL_ON_GONE] = IGNORE,
+	},
 };
+/* clang-format on */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The hunt: one vendor after the other, until one answers, one says a word that stops, or none is left. */
-#include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
 
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -55,11 +58,6 @@ static bool capacity_taken(struct call_attempt *t, const struct trunk *trunk)
 	return false;
 }
 
-static int family_of(const char *host)
-{
-	return host[0] == '[' || strchr(host, ':') ? AF_INET6 : AF_INET;
-}
-
 static void record_begin(struct call_attempt *t, const struct call_offer *o, const struct number_pair *out)
 {
 	struct call *c = t->call;
@@ -90,19 +88,22 @@ static void record_begin(struct call_attempt *t, const struct call_offer *o, con
 static int attempt_send(struct call_attempt *t, const struct trunk *trunk, const struct number_pair *out)
 {
 	struct call *c = t->call;
-	int family = family_of(trunk->host);
-	const struct worker_port *port = worker_port_for(c->worker, trunk, trunk->transport, family);
-	char host[80];
+	const struct dns_target *at = &t->where.target[t->target];
+	int family = at->host[0] == '[' ? AF_INET6 : AF_INET;
+	const struct worker_port *port = worker_port_for(c->worker, trunk, at->transport, family);
+	bool bare_v6 = strchr(t->place.host, ':') && t->place.host[0] != '[';
+	char host[280];
 
 	if (!port)
 		return -EAFNOSUPPORT;
-	snprintf(host, sizeof host, family == AF_INET6 && trunk->host[0] != '[' ? "[%s]" : "%s", trunk->host);
+	snprintf(host, sizeof host, bare_v6 ? "[%s]" : "%s", t->place.host);
 	const struct leg_target to = {
-		.called = out->called,
+		.called = t->place.called ? t->place.called : out->called,
 		.calling = out->calling,
 		.display = c->display,
 		.host = host,
-		.port = trunk->port,
+		.port = t->place.port,
+		.next_hop = at,
 		.max_forwards = c->max_forwards,
 		.session_s = trunk->session_expires_s,
 		.username = trunk->username,
@@ -131,7 +132,39 @@ void hunt_timer(struct call *c, enum call_timer kind)
 						: trunk->ring_timeout_ms);
 }
 
+static void on_resolved(void *arg, const struct dns_answer *answer)
+{
+	struct call *c = arg;
+
+	c->name_question = NULL;
+	c->b->where = *answer;
+	call_handle(c, CALL_ON_RESOLVED, NULL, NULL);
+}
+
 void hunt_send(struct call *c)
+{
+	struct call_attempt *t = c->b;
+	const struct call_place *p = &t->place;
+
+	if (t->where.n) { /* the next address of a name that was looked up for an earlier attempt */
+		hunt_dial(c);
+		return;
+	}
+	if (dns_is_numeric(p->host)) {
+		struct dns_target *at = &t->where.target[0];
+		t->where.n = 1;
+		at->transport = p->transport == TRUNK_ANY ? TRUNK_UDP : p->transport;
+		at->port = p->port ? p->port : at->transport == TRUNK_TLS ? 5061 : 5060;
+		snprintf(at->host, sizeof at->host, strchr(p->host, ':') && p->host[0] != '[' ? "[%.60s]" : "%.62s",
+			 p->host);
+		hunt_dial(c);
+		return;
+	}
+	c->state = CALL_RESOLVING;
+	c->name_question = dns_ask(c->worker->dns, p->host, p->port, p->transport, on_resolved, c);
+}
+
+void hunt_dial(struct call *c)
 {
 	struct call_attempt *t = c->b;
 	const struct call_offer *o = &c->offer[t->offer];
@@ -140,7 +173,7 @@ void hunt_send(struct call *c)
 
 	if (r == 0)
 		record_begin(t, o, &out);
-	if (r || attempt_send(t, o->trunk, &out)) {
+	if (r || t->where.n == 0 || attempt_send(t, o->trunk, &out)) {
 		hunt_skip(c);
 		return;
 	}
@@ -162,7 +195,7 @@ void hunt_skip(struct call *c)
 	if (c->cdr->attempts > t->n) {
 		c->last_code = 503;
 		c->last_was_silence = false;
-		hunt_attempt_close(t, 503, "transport_error");
+		hunt_attempt_close(t, 503, t->where.n ? "transport_error" : "unresolved");
 	} else {
 		limits_give_back(t);
 		t->open = false;
@@ -172,13 +205,23 @@ void hunt_skip(struct call *c)
 	hunt_next(c);
 }
 
-static bool attempt_start(struct call *c, int offer)
+/* A new attempt over that offer; `like` tells where to, or is NULL: the trunk's own host. */
+static bool attempt_start(struct call *c, int offer, const struct call_attempt *like)
 {
 	const struct trunk *trunk = c->offer[offer].trunk;
-	struct call_attempt *t = arena_alloc(c->arena, sizeof *t);
 
-	*t = (struct call_attempt){.call = c, .n = c->attempts, .offer = offer};
-	t->leg.gone = true; /* until it is called */
+	if (c->attempts == CDR_ATTEMPTS_MAX)
+		return false;
+	struct call_attempt *t = arena_alloc(c->arena, sizeof *t);
+	if (like)
+		*t = *like;
+	else
+		t->place = (struct call_place){.host = trunk->host, .port = trunk->port, .transport = trunk->transport};
+	t->call = c;
+	t->n = c->attempts;
+	t->offer = offer;
+	t->leg = (struct leg){.gone = true}; /* until it is called */
+	t->trunk_gauge = t->carrier_gauge = NULL;
 	if (!capacity_taken(t, trunk))
 		return false;
 	c->attempt[c->attempts++] = t;
@@ -187,6 +230,73 @@ static bool attempt_start(struct call *c, int offer)
 	if (!call_park(c, CALL_RESERVING, trunk))
 		hunt_send(c);
 	return true;
+}
+
+bool hunt_other_address(struct call *c, const struct call_attempt *t)
+{
+	struct call_attempt like = *t;
+
+	if (++like.target < like.where.n)
+		return attempt_start(c, t->offer, &like);
+	if (!like.others)
+		return false;
+	like.place = *like.other++;
+	like.others--;
+	like.target = like.where.n = 0;
+	return attempt_start(c, t->offer, &like);
+}
+
+enum { PLACES_MAX = 5 };
+
+static int place_of(struct call *c, const sip_contact_t *m, struct call_place *p)
+{
+	const url_t *url = m->m_url;
+	char transport[8] = "", user[NUMBER_MAX];
+
+	if ((url->url_type != url_sip && url->url_type != url_sips) || !url->url_host)
+		return -EINVAL;
+	url_param(url->url_params, "transport", transport, sizeof transport);
+	*p = (struct call_place){
+		.host = arena_strdup(c->arena, url->url_host),
+		.port = url->url_port ? atoi(url->url_port) : 0,
+		.transport = url->url_type == url_sips || strcasecmp(transport, "tls") == 0 ? TRUNK_TLS
+			     : strcasecmp(transport, "tcp") == 0			    ? TRUNK_TCP
+			     : strcasecmp(transport, "udp") == 0			    ? TRUNK_UDP
+											    : TRUNK_ANY,
+	};
+	peer_user(url, user);
+	p->called = user[0] ? arena_strdup(c->arena, user) : NULL;
+	return p->port >= 0 && p->port < 65536 ? 0 : -EINVAL;
+}
+
+/* RFC 3261 section 8.1.3.4: the Contacts by their q, each once. */
+bool hunt_follow(struct call *c, const struct call_attempt *t, const sip_t *sip)
+{
+	const struct trunk *trunk = c->offer[t->offer].trunk;
+	struct call_place *place = arena_alloc(c->arena, PLACES_MAX * sizeof *place);
+	double q[PLACES_MAX];
+	int n = 0;
+
+	if (!sip || t->redirects >= trunk->max_redirects)
+		return false;
+	for (const sip_contact_t *m = sip->sip_contact; m && n < PLACES_MAX; m = m->m_next) {
+		double weight = m->m_q ? strtod(m->m_q, NULL) : 1.0;
+		struct call_place p;
+		if (place_of(c, m, &p))
+			continue;
+		int at = n++;
+		for (; at > 0 && q[at - 1] < weight; at--) {
+			q[at] = q[at - 1];
+			place[at] = place[at - 1];
+		}
+		q[at] = weight;
+		place[at] = p;
+	}
+	if (n == 0)
+		return false;
+	const struct call_attempt like = {
+		.place = place[0], .other = place + 1, .others = n - 1, .redirects = t->redirects + 1};
+	return attempt_start(c, t->offer, &like);
 }
 
 static void hunt_over(struct call *c)
@@ -204,7 +314,7 @@ static void hunt_over(struct call *c)
 void hunt_next(struct call *c)
 {
 	while (c->next_offer < c->offers && c->attempts < CDR_ATTEMPTS_MAX)
-		if (attempt_start(c, c->next_offer++))
+		if (attempt_start(c, c->next_offer++, NULL))
 			return;
 	hunt_over(c);
 }

@@ -12,6 +12,7 @@
 #include "switch/body.h"
 #include "switch/cause.h"
 #include "switch/digest.h"
+#include "switch/dns.h"
 #include "switch/peer.h"
 #include "switch/relay.h"
 #include "switch/worker.h"
@@ -42,7 +43,13 @@ static void gone(struct leg *leg)
 
 static bool quiet(const struct leg *leg)
 {
-	return !leg->invite_in && !leg->invite_out && !leg->bye_out;
+	return !leg->invite_in && !leg->invite_out && !leg->bye_out && !leg->orphans;
+}
+
+void leg_settle(struct leg *leg)
+{
+	if (leg->over && quiet(leg))
+		gone(leg);
 }
 
 /* ---- requests inside the dialog ---- */
@@ -72,10 +79,42 @@ static int on_bye(struct leg *leg, nta_incoming_t *irq, const sip_t *sip)
 	return 0;
 }
 
+/* The library would repeat our 2xx until an ACK with the first To tag comes, and has no call to stop it: it gets such
+ * an ACK, from ourselves. */
+static void ack_ourselves(struct leg *leg, const sip_t *sip)
+{
+	msg_t *msg = leg->port->transport == TRUNK_UDP ? nta_msg_create(leg->worker->agent, 0) : NULL;
+	su_home_t *home = msg_home(msg);
+	char branch[WORKER_BRANCH_MAX];
+
+	if (!msg)
+		return;
+	sip_to_t *to = sip_to_dup(home, leg->to_base);
+	sip_to_tag(home, to, leg->first_tag);
+	char *route = su_sprintf(home, "sip:%s:%d", leg->port->host, leg->port->port);
+	if (sip_add_tl(msg, sip_object(msg),
+		       SIPTAG_REQUEST(sip_request_create(home, SIP_METHOD_ACK,
+							 (url_string_t *)leg->port->contact->m_url, NULL)),
+		       SIPTAG_TO(to), SIPTAG_FROM(sip->sip_from), SIPTAG_CALL_ID(sip->sip_call_id),
+		       SIPTAG_CSEQ(sip_cseq_create(home, sip->sip_cseq->cs_seq, SIP_METHOD_ACK)),
+		       SIPTAG_MAX_FORWARDS_STR("1"), TAG_END()) < 0) {
+		msg_destroy(msg);
+		return;
+	}
+	worker_branch(leg->worker, branch);
+	nta_outgoing_t *orq = nta_outgoing_mcreate(leg->worker->agent, NULL, NULL, (url_string_t *)route, msg,
+						   NTATAG_STATELESS(1), NTATAG_BRANCH_KEY(branch),
+						   NTATAG_ACK_BRANCH(branch), TPTAG_IDENT(leg->port->ident), TAG_END());
+	if (orq)
+		nta_outgoing_destroy(orq);
+}
+
 /* The library knows the INVITE's transaction by the first To tag only: with another one its ACK comes here. */
 static void on_stray_ack(struct leg *leg, nta_incoming_t *irq, const sip_t *sip)
 {
 	nta_incoming_destroy(irq); /* else it is never freed */
+	if (leg->reforked)
+		ack_ourselves(leg, sip);
 	if (leg->invite_in && leg->confirmed)
 		acknowledged(leg, sip);
 }
@@ -197,6 +236,7 @@ int leg_accept(struct leg *leg, struct call *call, struct worker *w, const struc
 	if (!leg->dialog)
 		return -EINVAL;
 	random_token(tag, TAG_CHARS);
+	snprintf(leg->first_tag, sizeof leg->first_tag, "%s", tag);
 	if (!nta_leg_tag(leg->dialog, tag) || !nta_incoming_tag(irq, tag) ||
 	    nta_leg_server_route(leg->dialog, sip->sip_record_route, sip->sip_contact) < 0) {
 		nta_leg_destroy(leg->dialog);
@@ -294,6 +334,12 @@ void leg_answer(struct leg *leg, int status, const sip_t *body)
 void leg_answer_unsupported(struct leg *leg, const sip_unsupported_t *unsupported)
 {
 	nta_incoming_treply(leg->invite_in, SIP_420_BAD_EXTENSION, SIPTAG_UNSUPPORTED(unsupported), TAG_END());
+	leg_answer_done(leg);
+}
+
+void leg_answer_moved(struct leg *leg, const char *contacts)
+{
+	nta_incoming_treply(leg->invite_in, SIP_302_MOVED_TEMPORARILY, SIPTAG_CONTACT_STR(contacts), TAG_END());
 	leg_answer_done(leg);
 }
 
@@ -424,12 +470,14 @@ static int invite_send(struct leg *leg, su_home_t *home, const struct leg_target
 		snprintf(port_text, sizeof port_text, ":%d", to->port);
 	char *uri = su_sprintf(home, "sip:%s@%s%s%s", user_escape(home, to->called), to->host, port_text,
 			       transport[port->transport]);
+	char *route =
+		su_sprintf(home, "sip:%s:%d%s", to->next_hop->host, to->next_hop->port, transport[port->transport]);
 	char *remote = su_sprintf(home, "<sip:%s@%s%s>", user_escape(home, to->called), to->host, port_text);
 	char *local = su_sprintf(home, "%s<sip:%s@%s>", to->display ? to->display : "",
 				 to->calling[0] ? user_escape(home, to->calling) : "anonymous", port->host);
 	sip_from_t *from = sip_from_make(home, local);
 	sip_to_t *callee = sip_to_make(home, remote);
-	if (!uri || !from || !callee)
+	if (!uri || !route || !from || !callee)
 		return -EINVAL;
 	random_token(call_id, CALL_ID_CHARS);
 	random_token(tag, TAG_CHARS);
@@ -445,7 +493,7 @@ static int invite_send(struct leg *leg, su_home_t *home, const struct leg_target
 	leg->session_wish_s = leg->session.expires_s = to->session_s;
 	sdp_keep(leg, &b);
 	leg->invite_out = nta_outgoing_tcreate(
-		leg->dialog, on_invite_response, leg, (url_string_t *)uri, SIP_METHOD_INVITE, (url_string_t *)uri,
+		leg->dialog, on_invite_response, leg, (url_string_t *)route, SIP_METHOD_INVITE, (url_string_t *)uri,
 		SIPTAG_CONTACT(port->contact), SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(allow_text),
 		TPTAG_IDENT(port->ident), NTATAG_BRANCH_KEY(worker_invite_branch(leg->worker, branch)),
 		NTATAG_PASS_100(1), TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)), TAG_IF(x, SIPTAG_SUPPORTED_STR("timer")),
@@ -570,7 +618,7 @@ void leg_hang_up(struct leg *leg, int cause)
 void leg_close(struct leg *leg)
 {
 	session_stop(leg);
-	relay_end(leg);
+	relay_close(leg);
 	if (leg->invite_in)
 		nta_incoming_destroy(leg->invite_in);
 	if (leg->invite_out)

@@ -50,7 +50,8 @@ struct leg {
 	nta_leg_t *dialog;
 	nta_incoming_t *invite_in;
 	nta_outgoing_t *invite_out, *bye_out;
-	struct relay *relays; /* requests that came on this leg and wait for the other one's answer */
+	struct relay *orphans; /* re-INVITEs to this side whose sender is gone */
+	struct relay *relays;  /* requests that came on this leg and wait for the other one's answer */
 	struct session session;
 	int32_t session_wish_s; /* what our INVITE asks for; 0: no timer */
 	const char *sdp_sent;	/* the SDP that this side has of us, kept where a refresh may need it */
@@ -63,9 +64,10 @@ struct leg {
 	bool confirmed; /* 2xx sent or received: ends with BYE */
 	bool over;	/* BYE sent or received, or refused: only waits for transactions */
 	bool gone;
-	bool reforked;	   /* answers name the dialog's own tag, not the transaction's */
-	int bye_cause;	   /* >= 0: hang up with it as soon as the ACK is here */
-	char next_hop[96]; /* where requests inside the dialog are sent instead of to a name; "": as the dialog says */
+	char first_tag[16]; /* To tag of the transaction that the INVITE is */
+	bool reforked;	    /* answers name the dialog's own tag, not the transaction's */
+	int bye_cause;	    /* >= 0: hang up with it as soon as the ACK is here */
+	char next_hop[96];  /* where requests inside the dialog are sent instead of to a name; "": as the dialog says */
 	const char *username, *password; /* ours at this vendor, until its challenge was answered */
 	const sip_to_t *to_base;	 /* the To of their INVITE without our tag, for leg_refork; set by the call */
 	struct arena *arena;
@@ -82,16 +84,19 @@ int leg_accept(struct leg *leg, struct call *call, struct worker *w, const struc
 void leg_answer(struct leg *leg, int status, const sip_t *body);
 /* leg_answer_unsupported - 420 that names what is asked for and not done */
 void leg_answer_unsupported(struct leg *leg, const sip_unsupported_t *unsupported);
+/* leg_answer_moved - 302 with these Contacts */
+void leg_answer_moved(struct leg *leg, const char *contacts);
 /* leg_answer_too_small - 422 with the Min-SE that we want */
 void leg_answer_too_small(struct leg *leg);
 /* leg_refork - later answers open a new early dialog with a To tag of its own (the caller has media of another) */
 int leg_refork(struct leg *leg) must_check;
 
-struct leg_target {		      /* whom to call, all text borrowed */
-	const char *called, *calling; /* users, unescaped */
-	const char *display;	      /* of the caller, as on the wire; NULL: none */
-	const char *host;	      /* numeric, IPv6 in brackets */
-	int port;		      /* 0: the transport's default */
+struct leg_target {			   /* whom to call, all text borrowed */
+	const char *called, *calling;	   /* users, unescaped */
+	const char *display;		   /* of the caller, as on the wire; NULL: none */
+	const char *host;		   /* as the URI names it; IPv6 in brackets */
+	int port;			   /* in the URI; 0: none */
+	const struct dns_target *next_hop; /* where it is sent */
 	int max_forwards;
 	int32_t session_s;		 /* Session-Expires to ask for; 0: no session timer */
 	const char *username, *password; /* for a digest challenge; "" if none */
@@ -113,6 +118,8 @@ void leg_refuse(struct leg *leg, nta_incoming_t *request, int status);
 /* leg_ack_send - ACK a 2xx of the INVITE with that CSeq (relay.c: of re-INVITEs) */
 void leg_ack_send(struct leg *leg, uint32_t cseq, const sip_t *body, const char *branch);
 
+/* leg_settle - one thing less that it waits for: is it gone now? */
+void leg_settle(struct leg *leg);
 /* leg_route_learned - msg has (re)set the dialog's routes */
 void leg_route_learned(struct leg *leg, msg_t *msg);
 

@@ -15,6 +15,7 @@
 #include "switch/call.h"
 #include "switch/digest.h"
 #include "switch/parser.h"
+#include "switch/purse.h"
 #include "switch/shared.h"
 #include "switch/tlsdir.h"
 #include "switch/worker.h"
@@ -137,12 +138,35 @@ int64_t node_live_calls(struct node *n)
 
 /* ---- start ---- */
 
+static int purse_begin(struct node *n, struct status *st)
+{
+	const struct settings *s = n->settings;
+	const struct purse_options o = {
+		.redis_url = s->redis_url,
+		.database_url = s->database_url,
+		.node = s->node_id,
+		.admit_when_away = s->without_redis == WITHOUT_REDIS_ADMIT,
+	};
+	return purse_start(&n->purse, &o, st);
+}
+
+static void on_posted(void *arg, struct uuid *ids, size_t n)
+{
+	const struct node *node = arg;
+	purse_posted(node->purse, ids, n);
+}
+
 static int spool_begin(struct node *n, struct status *st)
 {
 	const struct settings *s = n->settings;
-	return spool_start(
-		&n->spool,
-		&(struct spool_options){.dir = s->spool_dir, .node = s->node_id, .database_url = s->database_url}, st);
+	const struct spool_options o = {
+		.dir = s->spool_dir,
+		.node = s->node_id,
+		.database_url = s->database_url,
+		.posted = on_posted,
+		.arg = n,
+	};
+	return spool_start(&n->spool, &o, st);
 }
 
 static int presence_begin(struct node *n, struct status *st)
@@ -226,7 +250,9 @@ int node_start(struct node **out, const struct settings *settings, struct status
 	n->guard = digest_guard_new();
 	random_bytes(n->secret, sizeof n->secret);
 	node_reload(n, settings);
-	int r = spool_begin(n, st);
+	int r = purse_begin(n, st);
+	if (r == 0)
+		r = spool_begin(n, st);
 	if (r == 0)
 		r = workers_begin(n, st);
 	if (r == 0)
@@ -288,6 +314,8 @@ void node_stop(struct node **pn)
 	wait_for_legs(n);
 	/* presence before the workers: it asks them for figures */
 	presence_stop(&n->presence);
+	if (n->purse)
+		purse_quiet(n->purse); /* no answer may come to a worker that is gone */
 	for (int i = 0; i < n->workers; i++)
 		worker_free(&n->worker[i]);
 	free(n->worker);
@@ -297,6 +325,7 @@ void node_stop(struct node **pn)
 			log_event(LOG_LEVEL_INFO, "CDRs stay on disk until the next start", "records=%lld",
 				  (long long)left);
 	}
+	purse_stop(&n->purse); /* after the spool: it hears what was posted last */
 	gauge_table_free(&n->gauges);
 	digest_guard_free(&n->guard);
 	tlsdir_remove(&n->tls_dir);

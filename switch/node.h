@@ -23,6 +23,7 @@ struct node {
 	struct gauge *calls; /* of the whole node: its rate is [sip] max_cps */
 	struct spool *spool;
 	struct presence *presence;
+	struct purse *purse;
 	struct digest_guard *guard;
 	unsigned char secret[32]; /* seals branches; made anew at each start */
 	char *tls_dir;		  /* NULL: no TLS listener */
@@ -36,7 +37,7 @@ struct node {
 	_Atomic int unknown_source;
 };
 
-/* node_start - spool, presence, workers, loader, in this order. On failure all that was started is stopped again.
+/* node_start - purse, spool, presence, workers, loader, in this order. On failure all that was started is stopped again.
  *   settings are borrowed until node_stop. */
 int node_start(struct node **out, const struct settings *settings, struct status *st) must_check;
 /* node_reload - take over what SIGHUP may change; `settings` stays the caller's */

@@ -57,7 +57,7 @@ static void user_copy(const char *user, char out[static NUMBER_MAX])
 	out[n] = '\0';
 }
 
-static void url_number(const url_t *url, char out[static NUMBER_MAX])
+void peer_user(const url_t *url, char out[static NUMBER_MAX])
 {
 	/* tel:+44.. has its number where other URIs have a host; which one depends on how it was parsed */
 	const char *user = url->url_user ? url->url_user : url->url_type == url_tel ? url->url_host : NULL;
@@ -73,7 +73,7 @@ static void url_number(const url_t *url, char out[static NUMBER_MAX])
 
 void peer_called(const sip_t *sip, char out[static NUMBER_MAX])
 {
-	url_number(sip->sip_request->rq_url, out);
+	peer_user(sip->sip_request->rq_url, out);
 }
 
 void peer_calling(const sip_t *sip, bool trust_pai, char out[static NUMBER_MAX])
@@ -86,12 +86,12 @@ void peer_calling(const sip_t *sip, bool trust_pai, char out[static NUMBER_MAX])
 		sip_from_t *pai = sip_from_make(home, h->un_value);
 		out[0] = '\0';
 		if (pai)
-			url_number(pai->a_url, out);
+			peer_user(pai->a_url, out);
 		su_home_deinit(home);
 		if (out[0])
 			return;
 	}
-	url_number(sip->sip_from->a_url, out);
+	peer_user(sip->sip_from->a_url, out);
 }
 
 sip_unsupported_t *peer_unsupported(su_home_t *home, const sip_t *sip)

@@ -24,6 +24,9 @@ void peer_of_message(struct peer *p, msg_t *msg);
  * - 1. An escaped NUL stays "%00". */
 void peer_called(const sip_t *sip, char out[static NUMBER_MAX]);
 
+/* peer_user - the user of any URI, in the same way */
+void peer_user(const url_t *url, char out[static NUMBER_MAX]);
+
 /* peer_calling - the From's user, or P-Asserted-Identity's where trust_pai; "" if there is none */
 void peer_calling(const sip_t *sip, bool trust_pai, char out[static NUMBER_MAX]);
 

@@ -10,7 +10,7 @@
 
 struct relay {
 	struct relay *next;
-	struct leg *from, *to;
+	struct leg *from, *to; /* from is NULL once that side is over */
 	nta_incoming_t *in;
 	nta_outgoing_t *out;
 	uint32_t cseq; /* of out */
@@ -19,13 +19,17 @@ struct relay {
 	bool cancelled; /* the library has answered it 487; the other side may still answer 2xx */
 };
 
+static void unlink_from(struct relay **list, const struct relay *r)
+{
+	while (*list && *list != r)
+		list = &(*list)->next;
+	if (*list)
+		*list = r->next;
+}
+
 static void relay_free(struct relay *r)
 {
-	for (struct relay **p = &r->from->relays; *p; p = &(*p)->next)
-		if (*p == r) {
-			*p = r->next;
-			break;
-		}
+	unlink_from(r->from ? &r->from->relays : &r->to->orphans, r);
 	if (r->in)
 		nta_incoming_destroy(r->in);
 	if (r->out)
@@ -56,7 +60,7 @@ static void target_refresh(struct leg *leg, msg_t *msg, const sip_t *sip)
 static void ack_pass(struct relay *r, const sip_t *sip)
 {
 	char branch[WORKER_BRANCH_MAX];
-	if (r->out && !r->to->over)
+	if (r->out && r->to->dialog)
 		leg_ack_send(r->to, r->cseq, sip, worker_branch(r->to->worker, branch));
 }
 
@@ -98,6 +102,19 @@ static void cancelled_answer(struct relay *r, int status)
 		call_on_leg(leg->call, leg, &(struct leg_event){.kind = LEG_TORN});
 }
 
+/* Whoever asked is gone, but a final answer must be acknowledged all the same: the library does it for refusals. */
+static void orphan_answer(struct relay *r, int status)
+{
+	struct leg *to = r->to;
+
+	if (status < 200)
+		return;
+	if (status < 300)
+		ack_pass(r, NULL);
+	relay_free(r);
+	leg_settle(to);
+}
+
 static int on_relay_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 {
 	struct relay *r = magic;
@@ -107,6 +124,10 @@ static int on_relay_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 
 	if (status == 100 || r->answered)
 		return 0;
+	if (!r->from) {
+		orphan_answer(r, status);
+		return 0;
+	}
 	if (r->cancelled) {
 		cancelled_answer(r, internal && status < 300 ? 500 : status);
 		return 0;
@@ -196,15 +217,32 @@ void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const
 	}
 }
 
-/* Requests that wait on this leg end here; those that wait for it are ended by the other leg, which goes down with it.
- */
 void relay_end(struct leg *leg)
 {
 	while (leg->relays) {
 		struct relay *r = leg->relays;
-		if (r->in && !r->answered && !r->cancelled)
+		if (r->answered)
+			ack_pass(r, NULL); /* the caller's will not come any more */
+		else if (r->in && !r->cancelled)
 			nta_incoming_treply(r->in, r->invite ? 487 : 481, cause_phrase(r->invite ? 487 : 481),
 					    TAG_END());
-		relay_free(r);
+		if (!r->invite || r->answered || !r->out) {
+			relay_free(r);
+			continue;
+		}
+		if (r->in)
+			nta_incoming_destroy(r->in);
+		r->in = NULL;
+		leg->relays = r->next;
+		r->from = NULL;
+		r->next = r->to->orphans;
+		r->to->orphans = r;
 	}
+}
+
+void relay_close(struct leg *leg)
+{
+	relay_end(leg);
+	while (leg->orphans)
+		relay_free(leg->orphans);
 }

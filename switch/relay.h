@@ -15,7 +15,11 @@ void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const
 /* relay_busy - an INVITE is under way on this leg, whoever sent it */
 bool relay_busy(const struct leg *leg);
 
-/* relay_end - the dialog of this leg ends: answer what waits on it with 487 or 481, let go of what it waits for */
+/* relay_end - the dialog of this leg ends: answer what waits on it with 487 or 481. A re-INVITE that the other side has
+ * not answered yet becomes that leg's orphan, which keeps the leg from being gone until its final answer is
+ * acknowledged. Requests that wait for this leg are ended by the other one, which goes down with it. */
 void relay_end(struct leg *leg);
+/* relay_close - the leg is being freed: let go of everything */
+void relay_close(struct leg *leg);
 
 #endif

@@ -17,6 +17,7 @@
 #include "lib/log.h"
 #include "lib/random.h"
 #include "switch/call.h"
+#include "switch/dns.h"
 #include "switch/front.h"
 #include "switch/node.h"
 #include "switch/parser.h"
@@ -63,6 +64,7 @@ static void on_tick(struct worker *context, su_timer_t *timer, void *arg)
 
 	call_bury(w);
 	shared_tick(w->shared);
+	dns_tick(w->dns);
 }
 
 /* ---- ports ---- */
@@ -317,6 +319,9 @@ static int worker_open(struct worker *w, int workers, struct status *st)
 	if (r)
 		return r;
 	w->shared = shared_new(w);
+	r = dns_new(&w->dns, w, w->node->settings->dns_servers, st);
+	if (r)
+		return r;
 	w->tick = su_timer_create(su_root_task(w->root), TICK_MS);
 	if (!w->tick || su_timer_set_for_ever(w->tick, on_tick, w) < 0)
 		return status_set(st, -ENOMEM, "cannot create the timer of worker %d", w->index);
@@ -329,6 +334,7 @@ static void worker_close(struct worker *w)
 		call_discard(w->calls);
 	call_bury(w);
 	shared_free(&w->shared);
+	dns_free(&w->dns);
 	if (w->tick)
 		su_timer_destroy(w->tick);
 	if (w->agent)

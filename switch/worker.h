@@ -51,6 +51,7 @@ struct worker {
 	struct snapshot *snap; /* NULL until the first one came */
 	struct route *route;   /* scratch of routing */
 	struct shared *shared; /* limits over all nodes */
+	struct dns *dns;       /* host names of vendors */
 	struct call *calls;    /* all, by call->next */
 	struct call *dead;     /* to be freed at the next tick, when no callback of the library can still hold them */
 	su_timer_t *tick;

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An invoice on paper. libharu with the fonts that every reader has; their letters are those of Western Europe. */
+#include <errno.h>
+#include <hpdf.h>
+#include <iconv.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "billing/invoice.h"
+
+#define MARGIN 50
+#define LINE 14
+#define SIZE 9
+
+struct sheet {
+	HPDF_Doc doc;
+	HPDF_Font plain, bold;
+	HPDF_Page page;
+	float width, y;
+	int pages;
+	iconv_t latin;
+	jmp_buf failed;
+	unsigned long error;
+};
+
+static void on_error(HPDF_STATUS error, HPDF_STATUS detail, void *arg)
+{
+	struct sheet *s = arg;
+
+	s->error = error;
+	longjmp(s->failed, 1);
+}
+
+/* text in the fonts' own letters, cut to the size; what they lack becomes '?' */
+static const char *letters(struct sheet *s, const char *text, char *out, size_t size)
+{
+	char *from = (char *)text, *to = out;
+	size_t left = strlen(text), room = size - 1;
+
+	iconv(s->latin, NULL, NULL, NULL, NULL);
+	while (left > 0 && iconv(s->latin, &from, &left, &to, &room) == (size_t)-1) {
+		if (errno == E2BIG || room == 0)
+			break;
+		from++;
+		left--;
+		while (left > 0 && ((unsigned char)*from & 0xc0) == 0x80) {
+			from++;
+			left--;
+		}
+		*to++ = '?';
+		room--;
+	}
+	*to = '\0';
+	return out;
+}
+
+enum { AT_LEFT, AT_RIGHT };
+
+static void put(struct sheet *s, HPDF_Font font, float size, float x, int at, const char *text)
+{
+	char shown[160];
+
+	letters(s, text, shown, sizeof(shown));
+	HPDF_Page_SetFontAndSize(s->page, font, size);
+	HPDF_Page_BeginText(s->page);
+	HPDF_Page_TextOut(s->page, at == AT_RIGHT ? x - HPDF_Page_TextWidth(s->page, shown) : x, s->y, shown);
+	HPDF_Page_EndText(s->page);
+}
+
+static void page_new(struct sheet *s)
+{
+	char text[32];
+
+	s->page = HPDF_AddPage(s->doc);
+	HPDF_Page_SetSize(s->page, HPDF_PAGE_SIZE_A4, HPDF_PAGE_PORTRAIT);
+	s->width = HPDF_Page_GetWidth(s->page);
+	s->y = MARGIN / 2.0F;
+	snprintf(text, sizeof(text), "page %d", ++s->pages);
+	put(s, s->plain, SIZE, s->width - MARGIN, AT_RIGHT, text);
+	s->y = HPDF_Page_GetHeight(s->page) - MARGIN;
+}
+
+static void rule(struct sheet *s)
+{
+	HPDF_Page_SetLineWidth(s->page, 0.5F);
+	HPDF_Page_MoveTo(s->page, MARGIN, s->y + LINE - 3);
+	HPDF_Page_LineTo(s->page, s->width - MARGIN, s->y + LINE - 3);
+	HPDF_Page_Stroke(s->page);
+}
+
+static void row(struct sheet *s, HPDF_Font font, const char *what, const char *calls, const char *minutes,
+		const char *amount)
+{
+	put(s, font, SIZE, MARGIN, AT_LEFT, what);
+	put(s, font, SIZE, s->width - 220, AT_RIGHT, calls);
+	put(s, font, SIZE, s->width - 140, AT_RIGHT, minutes);
+	put(s, font, SIZE, s->width - MARGIN, AT_RIGHT, amount);
+	s->y -= LINE;
+}
+
+static void columns(struct sheet *s)
+{
+	row(s, s->bold, "Destination", "Calls", "Minutes:seconds", "Amount");
+	rule(s);
+}
+
+static void room_for_row(struct sheet *s)
+{
+	if (s->y > MARGIN + LINE)
+		return;
+	page_new(s);
+	columns(s);
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text != NULL ? text : "";
+}
+
+static void put_head(struct sheet *s, const json_t *invoice)
+{
+	const char *status = text_of(invoice, "status"), *number = text_of(invoice, "number");
+	bool sell = strcmp(text_of(invoice, "side"), "sell") == 0;
+	char text[200];
+
+	snprintf(text, sizeof(text), "%s %s", sell ? "Invoice" : "Statement of traffic", number);
+	put(s, s->bold, 18, MARGIN, AT_LEFT, text);
+	if (strcmp(status, "issued") != 0)
+		put(s, s->bold, 18, s->width - MARGIN, AT_RIGHT, strcmp(status, "draft") == 0 ? "DRAFT" : "VOID");
+	s->y -= 2 * LINE;
+	put(s, s->plain, 11, MARGIN, AT_LEFT, text_of(invoice, "carrier"));
+	s->y -= LINE;
+	snprintf(text, sizeof(text), "Calls from %s to %s (%s)", text_of(invoice, "from"), text_of(invoice, "to"),
+		 text_of(invoice, "timezone"));
+	put(s, s->plain, SIZE, MARGIN, AT_LEFT, text);
+	s->y -= LINE;
+	if (*number != '\0') {
+		snprintf(text, sizeof(text), "Issued %.10s", text_of(invoice, "issued_at"));
+		put(s, s->plain, SIZE, MARGIN, AT_LEFT, text);
+		s->y -= LINE;
+	}
+	put(s, s->plain, SIZE, MARGIN, AT_LEFT, text_of(invoice, "note"));
+	s->y -= 2 * LINE;
+}
+
+static void put_destination(struct sheet *s, const json_t *line)
+{
+	const char *kind = text_of(line, "kind"), *destination = text_of(line, "destination");
+	json_int_t seconds = json_integer_value(json_object_get(line, "seconds"));
+	char what[120], calls[24], minutes[32];
+
+	snprintf(what, sizeof(what), "%.80s%s", *destination != '\0' ? destination : "(without a destination)",
+		 strcmp(kind, "late_calls") == 0    ? ", earlier calls"
+		 : strcmp(kind, "corrections") == 0 ? ", corrections"
+						    : "");
+	snprintf(calls, sizeof(calls), "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(line, "calls")));
+	snprintf(minutes, sizeof(minutes), "%" JSON_INTEGER_FORMAT ":%02d", seconds / 60, (int)(seconds % 60));
+	room_for_row(s);
+	row(s, s->plain, what, calls, minutes, text_of(line, "amount"));
+}
+
+static void put_sums(struct sheet *s, const json_t *invoice)
+{
+	const json_t *tax;
+	char what[120];
+	size_t i;
+
+	room_for_row(s);
+	rule(s);
+	row(s, s->plain, "Net", "", "", text_of(invoice, "net"));
+	json_array_foreach(json_object_get(invoice, "taxes"), i, tax)
+	{
+		snprintf(what, sizeof(what), "%s %s %%", text_of(tax, "name"), text_of(tax, "percent"));
+		room_for_row(s);
+		row(s, s->plain, what, "", "", text_of(tax, "amount"));
+	}
+	room_for_row(s);
+	snprintf(what, sizeof(what), "Total %s", text_of(invoice, "currency"));
+	row(s, s->bold, what, "", "", text_of(invoice, "total"));
+}
+
+static void draw(struct sheet *s, const json_t *invoice)
+{
+	const json_t *line;
+	size_t i;
+
+	HPDF_SetCompressionMode(s->doc, HPDF_COMP_ALL);
+	s->plain = HPDF_GetFont(s->doc, "Helvetica", "WinAnsiEncoding");
+	s->bold = HPDF_GetFont(s->doc, "Helvetica-Bold", "WinAnsiEncoding");
+	page_new(s);
+	put_head(s, invoice);
+	columns(s);
+	json_array_foreach(json_object_get(invoice, "lines"), i, line)
+	{
+		put_destination(s, line);
+	}
+	put_sums(s, invoice);
+}
+
+static void collect(struct sheet *s, struct buf *out)
+{
+	HPDF_BYTE bytes[8192];
+	HPDF_UINT32 n;
+
+	HPDF_SaveToStream(s->doc);
+	HPDF_ResetStream(s->doc);
+	do {
+		n = sizeof(bytes);
+		(void)HPDF_ReadFromStream(s->doc, bytes, &n); /* the end comes as a status and as 0 bytes */
+		buf_append(out, bytes, n);
+	} while (n > 0);
+}
+
+int invoice_put_pdf(struct buf *out, const json_t *invoice, struct status *st)
+{
+	struct sheet *s = xcalloc(1, sizeof(*s));
+	int err = 0;
+
+	s->latin = iconv_open("CP1252", "UTF-8");
+	if (s->latin == (iconv_t)-1) {
+		free(s);
+		return status_set(st, -EIO, "this system cannot convert text to CP1252");
+	}
+	if (setjmp(s->failed) == 0) {
+		s->doc = HPDF_New(on_error, s);
+		draw(s, invoice);
+		collect(s, out);
+	} else {
+		buf_reset(out);
+		err = status_set(st, -EIO, "the PDF could not be made: libharu says 0x%04lx", s->error);
+	}
+	if (s->doc != NULL)
+		HPDF_Free(s->doc);
+	iconv_close(s->latin);
+	free(s);
+	return err;
+}

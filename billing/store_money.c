@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "billing/store_money.h"
+
+const char store_balance_listen[] = "listen tandem_balance";
+
+const struct pg_statement store_balances = {
+	"billing_balances",
+	"select c.id, floor(coalesce(b.balance, 0) * 1000000)::bigint, coalesce(b.version, 0)"
+	" from carriers c left join balances b on b.carrier_id = c.id"
+	" where c.billing_mode = 'prepaid' or c.credit_limit is not null or c.vendor_limit is not null",
+	0};
+
+const struct pg_statement store_provisional_book = {
+	"billing_provisional_book", "select provisional_book($1::uuid, $2::bigint, $3::numeric / 1000000, $4)", 4};

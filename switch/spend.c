@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "switch/spend.h"
+
+#include <stdlib.h>
+
+#include "billing/lease.h"
+#include "lib/buf.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "switch/call.h"
+#include "switch/node.h"
+#include "switch/purse.h"
+
+enum {
+	LEAD_MS = 2000, /* more is asked for when so much is left */
+	AGAIN_MS = 250, /* after a refusal: money may come, or another call may end */
+	CUT_MS = 500,	/* the call ends so long before what it holds does */
+	MICRO = 1000,	/* nano-units in one */
+};
+
+struct spend {
+	struct call *call;     /* NULL: freed, only the answer is still awaited */
+	struct worker *worker; /* of the call */
+	struct purse_ask ask;
+	bool pending, ended;
+	enum purse_word word;
+	int64_t charged_micro; /* once ended */
+	struct rate_terms terms;
+	struct lease_step has, least, wanted;
+	int64_t last_s, end_ms, limit_micro;
+	su_timer_t *timer;
+};
+
+static void plan(struct spend *s);
+
+/* ---- asking ---- */
+
+static void finish(struct spend *s)
+{
+	purse_end(s->worker->node->purse, &s->ask.call, s->charged_micro);
+}
+
+static void take_step(struct spend *s)
+{
+	struct lease_step step = s->word == PURSE_WANTED ? s->wanted : s->least;
+
+	s->last_s = step.covered_s - s->has.covered_s;
+	s->has = step;
+	s->end_ms = lease_end_ms(&s->terms, step.covered_s);
+}
+
+/* On the worker's thread. */
+static void on_word(struct worker *w, void *arg)
+{
+	struct spend *s = arg;
+	bool granted = s->ask.word == PURSE_LEAST || s->ask.word == PURSE_WANTED;
+
+	s->pending = false;
+	s->word = s->ask.word;
+	if (s->ended)
+		finish(s);
+	if (!s->call) {
+		free(s);
+		return;
+	}
+	if (s->ended)
+		return;
+	if (granted)
+		take_step(s);
+	if (s->ask.first)
+		call_handle(s->call, granted ? CALL_ON_GRANT : CALL_ON_REFUSAL, NULL, NULL);
+	else
+		plan(s);
+}
+
+/* On the purse's thread. */
+static void on_answer(struct purse_ask *ask)
+{
+	struct spend *s = ask->arg;
+
+	if (worker_post(s->worker, on_word, s)) {
+		log_event(LOG_LEVEL_ERROR, "no memory to tell a worker of a lease", NULL);
+		abort(); /* the call could neither go on nor be cut off in time */
+	}
+}
+
+static int ask(struct spend *s, bool first)
+{
+	s->ask.limit_micro = s->limit_micro;
+	s->ask.least_micro = s->least.micro;
+	s->ask.wanted_micro = s->wanted.micro;
+	s->ask.first = first;
+	int err = purse_ask(s->worker->node->purse, &s->ask);
+	s->pending = !err;
+	return err;
+}
+
+/* The limit as it now stands. False: the carrier has none (any more). */
+static bool limit_of(const struct carrier *carrier, int64_t *micro)
+{
+	if (!carrier->prepaid && !carrier->has_credit_limit)
+		return false;
+	*micro = carrier->has_credit_limit ? carrier->credit_limit.nano / MICRO : 0;
+	return true;
+}
+
+/* ---- while it talks ---- */
+
+static int64_t elapsed_ms(const struct spend *s)
+{
+	return (clock_mono_us() - s->call->answered_mono_us) / 1000;
+}
+
+static void ask_more(struct spend *s)
+{
+	const struct snapshot *snap = s->worker->snap;
+	const struct carrier *carrier = snap ? snapshot_carrier(snap, s->ask.carrier_id) : NULL;
+
+	if (carrier && !limit_of(carrier, &s->limit_micro)) {
+		s->end_ms = INT64_MAX;
+		return;
+	}
+	if (lease_next(&s->terms, s->has.covered_s, s->last_s, elapsed_ms(s), &s->least, &s->wanted) || ask(s, false))
+		s->pending = false; /* past what money holds, or too much waits: later, or cut off */
+}
+
+static void on_timer(struct worker *w, su_timer_t *timer, void *arg)
+{
+	plan(arg);
+}
+
+static void wake_in(struct spend *s, int64_t ms)
+{
+	if (ms > INT32_MAX)
+		ms = INT32_MAX;
+	su_timer_set_interval(s->timer, on_timer, s, (su_duration_t)(ms > 0 ? ms : 1));
+}
+
+/* What is to be done now: ask for more in good time, end the call before the money does. */
+static void plan(struct spend *s)
+{
+	int64_t left_ms = s->end_ms - elapsed_ms(s);
+
+	if (s->ended || !s->call->answered_mono_us)
+		return;
+	if (s->end_ms != INT64_MAX && left_ms <= CUT_MS) {
+		call_end(s->call, CDR_BALANCE_EXHAUSTED, 402);
+		return;
+	}
+	if (left_ms <= LEAD_MS && !s->pending)
+		ask_more(s);
+	if (s->end_ms == INT64_MAX)
+		return;
+	int64_t next_ms = left_ms > LEAD_MS ? left_ms - LEAD_MS : left_ms - CUT_MS;
+	if (left_ms <= LEAD_MS && next_ms > AGAIN_MS)
+		next_ms = AGAIN_MS;
+	wake_in(s, next_ms);
+}
+
+void spend_answered(struct call *c)
+{
+	struct spend *s = c->spend;
+
+	if (!s)
+		return;
+	purse_talks(c->worker->node->purse, &c->id, c->cdr->answered_us, &s->terms);
+	plan(s);
+}
+
+/* ---- begin and end ---- */
+
+bool spend_begin(struct call *c)
+{
+	const struct carrier *carrier = c->ingress->carrier;
+	int64_t limit_micro;
+
+	if (!limit_of(carrier, &limit_micro))
+		return false;
+	struct spend *s = xcalloc(1, sizeof *s);
+	*s = (struct spend){.call = c,
+			    .worker = c->worker,
+			    .terms = c->cdr->sell.terms,
+			    .limit_micro = limit_micro,
+			    .word = PURSE_AWAY};
+	s->ask = (struct purse_ask){.call = c->id, .carrier_id = carrier->id, .answer = on_answer, .arg = s};
+	s->timer = su_timer_create(su_root_task(c->worker->root), 0);
+	c->spend = s;
+	if (!s->timer || lease_first(&s->terms, &s->least) || (s->wanted = s->least, ask(s, true)))
+		call_finish(c, spend_refusal(c), CDR_SWITCH);
+	else
+		c->state = CALL_ADMITTING;
+	return true;
+}
+
+struct cause spend_refusal(const struct call *c)
+{
+	if (c->spend->word == PURSE_REFUSED)
+		return (struct cause){402, CDR_NO_BALANCE};
+	return (struct cause){503, CDR_CAPACITY};
+}
+
+void spend_end(struct call *c)
+{
+	struct spend *s = c->spend;
+
+	if (!s || s->ended)
+		return;
+	s->ended = true;
+	s->charged_micro = lease_micro(c->cdr->sell.amount);
+	if (s->timer)
+		su_timer_reset(s->timer);
+	if (!s->pending) /* else when it is known what it holds */
+		finish(s);
+}
+
+void spend_drop(struct call *c)
+{
+	struct spend *s = c->spend;
+
+	if (!s)
+		return;
+	spend_end(c);
+	if (s->timer)
+		su_timer_destroy(s->timer);
+	s->timer = NULL;
+	s->call = NULL;
+	c->spend = NULL;
+	if (!s->pending)
+		free(s);
+}

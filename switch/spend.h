@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spend.h - a call that may only spend what its carrier has: admission, leases ahead of the talk, cut-off in time.
+ * On the call's worker; the purse (its own thread) holds the money.
+ */
+#ifndef SWITCH_SPEND_H
+#define SWITCH_SPEND_H
+
+#include <stdbool.h>
+
+#include "switch/cause.h"
+
+struct call;
+struct spend;
+
+/* spend_begin - routed, its sell rate known: if the carrier is prepaid or has a credit limit, ask for the first
+ * interval and the fee, and park the call (CALL_ADMITTING) until CALL_ON_GRANT or CALL_ON_REFUSAL. False: nothing to be
+ * asked. True also if the call was ended at once. */
+bool spend_begin(struct call *c);
+struct cause spend_refusal(const struct call *c); /* why CALL_ON_REFUSAL came: 402, or 503 if nobody knows */
+void spend_answered(struct call *c);		  /* from now on the money runs */
+void spend_end(struct call *c);			  /* its record is rated: hold that, until it is posted */
+void spend_drop(struct call *c);		  /* the call is freed */
+
+#endif

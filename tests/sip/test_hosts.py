@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Vendors by name (RFC 3263), vendors that redirect, and the switch as a redirect server."""
+
+import re
+
+from story import Story, free_port
+from story.dns import A, NAPTR, SRV, NameServer
+
+
+class Names(Story):
+    @classmethod
+    def setUpClass(cls):
+        cls.dns = NameServer({})
+        cls.stack_options = {"settings": {"sip": {"dns_servers": cls.dns.address}}}
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.dns.close()
+
+    @classmethod
+    def provision(cls, stack):
+        cls.first, cls.second = stack.peer("first"), stack.peer("second")
+        dead = free_port()
+        cls.dns.table.update({
+            ("a.vendor.test", A): [cls.first.host],
+            ("_sip._udp.srv.vendor.test", SRV): [(20, 0, cls.second.port, "b.vendor.test"), (10, 0, dead, "a.vendor.test")],
+            ("b.vendor.test", A): [cls.second.host],
+            ("naptr.vendor.test", NAPTR): [(20, 10, "s", "SIP+D2U", "_sip._udp.other.test"),
+                                           (10, 10, "s", "SIP+D2T", "_sip._tcp.none.test")],
+            ("_sip._udp.other.test", SRV): [(1, 1, cls.second.port, "b.vendor.test")],
+            ("_sip._tcp.none.test", SRV): [(1, 1, dead, "a.vendor.test")],
+        })
+        by = {"10": ("a.vendor.test", cls.first.port, "udp"), "11": ("srv.vendor.test", None, "udp"),
+              "12": ("gone.vendor.test", 5060, "udp"), "13": ("naptr.vendor.test", None, None)}
+        vendors = []
+        for prefix, (host, port, transport) in by.items():
+            carrier = stack.carrier(f"vendor {prefix}")
+            deck = stack.deck(f"deck {prefix}", "buy", {prefix: "0.01"})
+            vendors.append(stack.api.post("/v1/trunks", carrier_id=carrier["id"], name=f"trunk {prefix}", direction="egress", host=host,
+                                          **({"port": port} if port else {}), **({"transport": transport} if transport else {}),
+                                          rate_deck_id=deck["id"]))
+        cls.trunks = dict(zip(by, vendors))
+        cls.reserve = stack.vendor("reserve", {"12": "0.02"})
+        cls.customer = stack.customer("caller", {"1": "0.05"}, [*vendors, cls.reserve])
+
+    def talk(self, called, peer):
+        call = self.customer["peer"].invite(called)
+        leg = peer.expect_call(limit=8)
+        leg.reply(200, sdp=True)
+        call.expect(200)
+        call.ack()
+        leg.expect("ACK")
+        call.bye()
+        leg.expect("BYE")
+        leg.reply(200)
+        return leg
+
+    def test_a_name_with_a_port_is_looked_up_once(self):
+        leg = self.talk(self.number(prefix="10"), self.first)
+        self.assertIn("@a.vendor.test", leg.invite.uri)
+        self.talk(self.number(prefix="10"), self.first)
+        self.assertEqual(self.dns.asked.count(("a.vendor.test", A)), 1)
+
+    def test_srv_gives_the_order_and_the_next_when_one_is_dead(self):
+        called = self.number(prefix="11")
+        self.talk(called, self.second)
+        cdr = self.stack.api.cdr(called=called)
+        self.attempts_are(cdr, (self.trunks["11"], 503), (self.trunks["11"], 200))
+
+    def test_naptr_chooses_among_the_transports(self):
+        called = self.number(prefix="13")
+        call = self.customer["peer"].invite(called)
+        final = call.expect_final(limit=10)
+        self.assertEqual(final.code, 503, "its best offer is TCP, where nobody listens")
+        self.assertIn(("_sip._tcp.none.test", SRV), self.dns.asked)
+        self.assertNotIn(("_sip._udp.other.test", SRV), self.dns.asked)
+
+    def test_a_name_that_nobody_has_leads_to_the_next_vendor(self):
+        called = self.number(prefix="12")
+        self.talk(called, self.reserve["peer"])
+        cdr = self.stack.api.cdr(called=called)
+        self.attempts_are(cdr, (self.trunks["12"], 503), (self.reserve, 200))
+        self.assertEqual(cdr["attempts"][0]["reason"], "unresolved")
+
+    def test_a_caller_may_give_up_while_the_name_is_looked_up(self):
+        self.dns.table[("slow.vendor.test", A)] = [self.first.host]
+        self.stack.api.patch(f"/v1/trunks/{self.trunks['10']['id']}", host="slow.vendor.test")
+        self.stack.settle()
+        self.dns.silent = True
+        try:
+            called = self.number(prefix="10")
+            call = self.customer["peer"].invite(called)
+            call.expect(100)
+            call.cancel()
+            call.expect(200, method="CANCEL")
+            call.expect(487)
+            cdr = self.stack.api.cdr(called=called)
+            self.cdr_says(cdr, disconnect_reason="cancelled")
+            self.assertEqual(cdr["attempts"], [])
+        finally:
+            self.dns.silent = False
+            self.stack.api.patch(f"/v1/trunks/{self.trunks['10']['id']}", host="a.vendor.test")
+            self.stack.settle()
+
+
+class Redirects(Story):
+    @classmethod
+    def provision(cls, stack):
+        cls.mover = stack.vendor("mover", {"1": "0.01"}, trunk={"max_redirects": 1})
+        cls.firm = stack.vendor("firm", {"1": "0.02"})
+        cls.customer = stack.customer("caller", {"1": "0.05"}, [cls.mover, cls.firm])
+        cls.elsewhere = stack.peer("elsewhere")
+        asker = stack.peer("asker")
+        cls.asker = stack.customer("asker", {"1": "0.05"}, [cls.mover, cls.firm], peer=asker, trunk={"mode": "redirect"})
+
+    def test_a_redirect_is_followed_where_the_trunk_allows(self):
+        called = self.number()
+        call = self.customer["peer"].invite(called)
+        leg = self.mover["peer"].expect_call()
+        leg.reply(302, headers=[("Contact", f"<sip:777{called}@{self.elsewhere.host}:{self.elsewhere.port}>")])
+        leg.expect("ACK")
+        moved = self.elsewhere.expect_call()
+        self.assertIn("777" + called, moved.invite.uri)
+        moved.reply(200, sdp=True)
+        ok = call.expect(200)
+        self.assertNotIn(self.elsewhere.host, ok.get("Contact"))
+        call.ack()
+        moved.expect("ACK")
+        call.bye()
+        moved.expect("BYE")
+        moved.reply(200)
+        self.attempts_are(self.stack.api.cdr(called=called), (self.mover, 302), (self.mover, 200))
+
+    def test_but_not_for_ever_and_not_where_it_does_not(self):
+        called = self.number()
+        call = self.customer["peer"].invite(called)
+        leg = self.mover["peer"].expect_call()
+        here = f"<sip:{called}@{self.elsewhere.host}:{self.elsewhere.port}>"
+        leg.reply(302, headers=[("Contact", here)])
+        leg.expect("ACK")
+        moved = self.elsewhere.expect_call()
+        moved.reply(302, headers=[("Contact", here)])
+        moved.expect("ACK")
+        last = self.firm["peer"].expect_call()
+        last.reply(302, headers=[("Contact", here)])
+        last.expect("ACK")
+        final = call.expect_final()
+        self.assertEqual(final.code, 503)
+        self.assertIsNone(final.get("Contact"))
+        self.elsewhere.expect_no_call(0.2)
+
+    def test_as_a_redirect_server_it_names_the_ranked_vendors(self):
+        called = self.number()
+        call = self.asker["peer"].invite(called)
+        moved = call.expect(302)
+        contacts = re.findall(r"<sip:([^@]+)@([^:;>]+):(\d+)[^>]*>;q=([\d.]+)", ", ".join(moved.all("Contact")))
+        self.assertEqual([(c[0], c[1]) for c in contacts],
+                         [(called, self.mover["peer"].host), (called, self.firm["peer"].host)])
+        self.assertGreater(float(contacts[0][3]), float(contacts[1][3]))
+        self.mover["peer"].expect_no_call(0.2)
+        cdr = self.stack.api.cdr(called=called)
+        self.cdr_says(cdr, sip_code=302, disconnect_reason="normal", duration_ms=0, egress_trunk_id=None)
+        self.assertEqual(cdr["attempts"], [])
