@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Money that nobody spends twice: prepaid carriers on two nodes, cut-off in time, top-ups, a node that dies."""
+
+import threading
+import time
+from decimal import Decimal
+
+from story import Story, wait_for
+
+
+class Money(Story):
+    stack_options = {"nodes": 2, "workers": 2}
+
+    @classmethod
+    def provision(cls, stack):
+        cls.vendor = stack.vendor("alpha", {"1": "0.01"})
+        cls.deck = stack.deck("minutes", "sell", {"1": {"price": "0.60", "initial": 60, "increment": 60},
+                                                  "13": {"price": "0.60"}, "14": {"price": "30", "connect_fee": "0.5"}})
+
+    def prepaid(self, name, money, **carrier):
+        made = self.stack.customer(name, {}, [self.vendor], deck=self.deck, carrier={"billing_mode": "prepaid", **carrier})
+        if money:
+            self.pay(made, money)
+        self.stack.settle()
+        return made
+
+    def pay(self, customer, amount):
+        self.stack.postgres.psql("insert into ledger (carrier_id, amount, kind) "
+                                 f"values ({customer['carrier']['id']}, {amount}, 'payment')")
+
+    def balance(self, customer):
+        return Decimal(self.stack.postgres.psql(f"select balance from balances where carrier_id = {customer['carrier']['id']}"))
+
+    def held(self, customer):
+        """What all nodes' calls hold of this carrier's money, as Redis has it."""
+        script = ("local sum = 0 local all = redis.call('HGETALL', KEYS[1]) for i = 1, #all, 2 do "
+                  "if string.sub(all[i], 1, 2) == 'r:' then sum = sum + tonumber(all[i + 1]) end end return sum")
+        said = self.stack.redis.command("EVAL", script, 1, f"{{tandem}}:money:{customer['carrier']['id']}")
+        return Decimal(int(said.lstrip(":"))) / 10**6
+
+    def released(self, customer, limit=10):
+        wait_for("nothing held any more", lambda: self.held(customer) == 0, limit, 0.1)
+
+    def vendor_takes(self):
+        def take(leg):
+            leg.reply(200, sdp=True)
+            leg.expect("ACK")
+            leg.expect("BYE", 120)
+            leg.reply(200)
+
+        self.vendor["peer"].behave(take)
+
+    def begin(self, customer, prefix, node=None):
+        """A call that talks, on that node."""
+        self.vendor_takes()
+        call = customer["peer"].invite(self.number(prefix), remote=(node or self.stack.node).address)
+        call.expect(200)
+        call.ack()
+        return call
+
+    def ended_by_us(self, call, limit):
+        call.expect("BYE", limit)
+        call.reply(200)
+        return self.stack.api.cdr(called=call.invite.uri.split(":")[1].split("@")[0])
+
+    def many_at_once(self, customer, n):
+        """n INVITEs at the same moment, half of them on each node: [(code, call)]"""
+        self.vendor_takes()
+        gate, found, lock = threading.Barrier(n), [], threading.Lock()
+
+        def one(i):
+            gate.wait()
+            call = customer["peer"].invite(self.number("12126"), remote=self.stack.nodes[i % 2].address)
+            code = call.expect_final(15).code
+            if code == 200:
+                call.ack()
+            with lock:
+                found.append((code, call))
+
+        threads = [threading.Thread(target=one, args=(i,)) for i in range(n)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(len(found), n)
+        return found
+
+    def test_50_calls_at_once_on_two_nodes_share_one_balance(self):
+        """1.00 at 0.60 a minute by the minute: one call and no more, five times over."""
+        for i in range(5):
+            customer = self.prepaid(f"rush {i}", "1.00")
+            found = self.many_at_once(customer, 50)
+            answered = [call for code, call in found if code == 200]
+            self.assertEqual(len(answered), 1, f"calls admitted; codes {sorted(c for c, _ in found)}")
+            self.assertEqual({code for code, _ in found} - {200}, {402})
+            answered[0].bye()
+            wait_for("the charge", lambda c=customer: self.balance(c) == Decimal("0.40"), 10)
+            self.released(customer)
+            call = customer["peer"].invite(self.number())
+            self.assertEqual(call.expect_final().code, 402)
+
+    def test_a_refused_call_says_so_in_its_record(self):
+        customer = self.prepaid("broke", None)
+        called = self.number()
+        self.assertEqual(customer["peer"].invite(called).expect_final().code, 402)
+        self.cdr_says(self.stack.api.cdr(called=called), sip_code=402, disconnect_reason="no_balance", hangup_party="switch",
+                      sell_prefix="1", sell_billed_s=0, sell_amount=Decimal(0), attempts=[])
+
+    def test_the_fee_counts_for_admission(self):
+        """0.5 and the first second at 30 a minute make 1.00."""
+        customer = self.prepaid("fee", "0.999999")
+        self.assertEqual(customer["peer"].invite(self.number("14126")).expect_final().code, 402)
+        self.pay(customer, "0.000001")
+        self.stack.settle()
+        time.sleep(0.5)
+        cdr = self.ended_by_us(self.begin(customer, "14126"), 5)
+        self.cdr_says(cdr, disconnect_reason="balance_exhausted", sell_billed_s=1, sell_amount=Decimal("1.00"))
+        wait_for("the last of the money booked", lambda: self.balance(customer) == 0, 10)
+
+    def test_a_call_is_cut_off_in_the_last_second_before_the_money_is_gone(self):
+        """0.05 at 0.01 a second, by the second."""
+        customer = self.prepaid("short", "0.05")
+        cdr = self.ended_by_us(self.begin(customer, "13126"), 10)
+        self.cdr_says(cdr, disconnect_reason="balance_exhausted", hangup_party="switch", sell_billed_s=5,
+                      sell_amount=Decimal("0.05"))
+        self.assertTrue(4000 < cdr["duration_ms"] <= 5000, f"{cdr['duration_ms']} ms of talk for 5 s of money")
+        wait_for("the last of the money booked", lambda: self.balance(customer) == 0, 10)
+        self.released(customer)
+
+    def test_two_calls_on_two_nodes_end_before_their_money(self):
+        """0.20 at 0.01 a second: some 10 s for both, and never a cent more."""
+        customer = self.prepaid("pair", "0.20")
+        calls = [self.begin(customer, "13126", node) for node in self.stack.nodes]
+        cdrs = [self.ended_by_us(call, 25) for call in calls]
+        spent = sum(Decimal(c["sell_amount"]) for c in cdrs)
+        self.assertTrue(Decimal("0.18") <= spent <= Decimal("0.20"), f"{spent} spent of 0.20")
+        wait_for("both booked", lambda: self.balance(customer) == Decimal("0.20") - spent, 10)
+        self.released(customer)
+
+    def test_a_top_up_extends_a_call(self):
+        customer = self.prepaid("topped", "0.04")
+        call = self.begin(customer, "13126")
+        time.sleep(1.5)
+        self.pay(customer, "0.04")
+        cdr = self.ended_by_us(call, 12)
+        self.cdr_says(cdr, disconnect_reason="balance_exhausted", sell_billed_s=8, sell_amount=Decimal("0.08"))
+        self.assertTrue(7000 < cdr["duration_ms"] <= 8000, f"{cdr['duration_ms']} ms of talk for 8 s of money")
+
+    def test_a_credit_limit_is_money_and_none_is_no_limit(self):
+        limited = self.prepaid("credit", None, billing_mode="postpaid", credit_limit="0.03")
+        cdr = self.ended_by_us(self.begin(limited, "13126"), 10)
+        self.cdr_says(cdr, disconnect_reason="balance_exhausted", sell_amount=Decimal("0.03"))
+        free = self.prepaid("free", None, billing_mode="postpaid")
+        self.begin(free, "13126").bye()
+
+    def test_what_a_dead_node_holds_is_gone_within_a_minute(self):
+        """Its call had spent a minute's price: that is booked at once, and reversed when the record comes."""
+        customer = self.prepaid("orphan", "2.00")
+        node = self.stack.nodes[1]
+        self.begin(customer, "12126", node)
+        wait_for("the call's heartbeat", lambda: self.held(customer) == Decimal("0.60"), 5)
+        time.sleep(2.5)
+        node.kill()
+        died = time.monotonic()
+        self.released(customer, 60)
+        self.assertLess(time.monotonic() - died, 60)
+        self.assertEqual(self.balance(customer), Decimal("1.40"))
+        node.start()
+        recovered = wait_for("the recovered record", lambda: self.stack.postgres.psql(
+            f"select sell_amount from cdrs where recovered and ingress_carrier_id = {customer['carrier']['id']}"), 60)
+        self.assertEqual(Decimal(recovered), Decimal("0.60"))
+        wait_for("one charge", lambda: self.balance(customer) == Decimal("1.40"), 5)
+        self.assertEqual(self.stack.postgres.psql("select kind, amount from ledger where kind <> 'payment' and carrier_id = "
+                                                  f"{customer['carrier']['id']} order by id").split(),
+                         ["adjustment|-0.600000000", "charge|-0.600000000", "adjustment|0.600000000"])
+
+    def test_without_redis_a_call_lives_on_its_lease_and_no_new_one_comes(self):
+        customer = self.prepaid("alone", "5.00")
+        call = self.begin(customer, "12126")
+        self.stack.redis.stop()
+        try:
+            time.sleep(1)
+            self.assertEqual(customer["peer"].invite(self.number()).expect_final().code, 503)
+            call.bye()
+        finally:
+            self.stack.redis.start()
+        wait_for("the charge", lambda: self.balance(customer) == Decimal("4.40"), 10)
+        again = wait_for("leases again", lambda: self.admitted(customer), 15, 0.5)
+        again.bye()
+        self.released(customer)
+
+    def admitted(self, customer):
+        self.vendor_takes()
+        call = customer["peer"].invite(self.number("12126"))
+        if call.expect_final().code != 200:
+            return None
+        call.ack()
+        return call
