@@ -344,21 +344,8 @@ static void tell_posted(const struct poster *p, const struct spool_batch *b)
 	p->posted(p->posted_arg, ids, n);
 }
 
-static void tell_posted(const struct poster *p, const struct spool_batch *b)
-{
-	struct uuid *ids = xcalloc(b->n, sizeof(*ids));
-	size_t n = 0;
-
-	for (size_t i = 0; i < b->n; i++)
-		if (b->record[i].fate == SPOOL_POSTED && uuid_parse(b->record[i].id, &ids[n]) == 0)
-			n++;
-	p->posted(p->posted_arg, ids, n);
-}
-
 static void finish(struct poster *p)
 {
-	if (p->posted != NULL)
-		tell_posted(p, p->batch);
 	if (p->posted != NULL)
 		tell_posted(p, p->batch);
 	pthread_mutex_lock(&p->mutex);
@@ -414,8 +401,6 @@ int poster_start(struct poster **out, const struct poster_options *options, stru
 	p->database_url = xstrdup(options->database_url);
 	p->done = options->done;
 	p->arg = options->arg;
-	p->posted = options->posted;
-	p->posted_arg = options->posted_arg;
 	p->posted = options->posted;
 	p->posted_arg = options->posted_arg;
 	p->pg = pg_new(&(struct pg_options){.url = p->database_url,

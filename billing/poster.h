@@ -21,8 +21,6 @@ struct poster_options {
 	void *arg;
 	void (*posted)(void *arg, struct uuid *ids, size_t n); /* as spool_options */
 	void *posted_arg;
-	void (*posted)(void *arg, struct uuid *ids, size_t n); /* as spool_options */
-	void *posted_arg;
 };
 
 int poster_start(struct poster **p, const struct poster_options *options, struct status *st) must_check;

@@ -16,7 +16,6 @@
 
 static const char *const unknown_sources[] = {"reject", "drop", NULL};
 static const char *const without_redis[] = {"refuse", "admit", NULL};
-static const char *const without_redis[] = {"refuse", "admit", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 
 /* --- values of kinds of their own --- */
@@ -284,9 +283,6 @@ const struct conf_option settings_table[] = {
 	 .meaning = "PostgreSQL, as a libpq URI; several hosts may be named"},
 	{"redis", "url", CONF_TEXT, AT(redis_url), .fallback = "redis://127.0.0.1:6379/0", .check = check_redis_url,
 	 .secret = true, .meaning = "Redis: redis://, unix:///path or redis+sentinel://host,host/name"},
-	{"billing", "without_redis", CONF_CHOICE, AT(without_redis), .fallback = "refuse", .choices = without_redis,
-	 .meaning = "new calls of prepaid and limited carriers while Redis is away: refuse (503), or admit by what "
-		    "this node knows"},
 	{"billing", "without_redis", CONF_CHOICE, AT(without_redis), .fallback = "refuse", .choices = without_redis,
 	 .meaning = "new calls of prepaid and limited carriers while Redis is away: refuse (503), or admit by what "
 		    "this node knows"},

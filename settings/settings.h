@@ -33,7 +33,6 @@ struct settings_ports {
 
 enum settings_unknown_source { UNKNOWN_REJECT, UNKNOWN_DROP };
 enum settings_without_redis { WITHOUT_REDIS_REFUSE, WITHOUT_REDIS_ADMIT };
-enum settings_without_redis { WITHOUT_REDIS_REFUSE, WITHOUT_REDIS_ADMIT };
 
 struct settings {
 	char *node_id; /* [node] id; default host name; 1..64 of A-Z a-z 0-9 . _ - */
@@ -50,7 +49,6 @@ struct settings {
 
 	char *database_url; /* [database] url */
 	char *redis_url;    /* [redis] url */
-	int without_redis;  /* [billing] without_redis: enum settings_without_redis */
 	int without_redis;  /* [billing] without_redis: enum settings_without_redis */
 	char *spool_dir;    /* [spool] dir */
 	char *rtpengine;    /* [media] rtpengine: "" or host:port list */

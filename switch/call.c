@@ -50,7 +50,6 @@ static void call_free(struct call *c)
 	shared_drop(c->question);
 	dns_drop(c->name_question);
 	spend_drop(c);
-	spend_drop(c);
 	leg_close(&c->a);
 	for (int i = 0; i < c->attempts; i++)
 		leg_close(&c->attempt[i]->leg);
@@ -337,7 +336,6 @@ void call_finish(struct call *c, struct cause cause, enum cdr_party party)
 	}
 	c->state = CALL_OVER;
 	cdr_write(c, code, cause.reason, party);
-	spend_end(c);
 	spend_end(c);
 	limits_give_back(c);
 	add(&c->worker->count.live, -1);

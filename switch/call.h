@@ -21,7 +21,6 @@
 #include "switch/peer.h"
 #include "switch/shared.h"
 #include "switch/spend.h"
-#include "switch/spend.h"
 #include "switch/worker.h"
 
 enum call_state {
@@ -124,7 +123,6 @@ struct call {
 	struct gauge *trunk_gauge, *carrier_gauge; /* ingress; NULL once given back */
 	struct dns_question *name_question;
 	struct shared_question *question; /* what a parked call waits for */
-	struct spend *spend;		  /* NULL: its carrier may spend what it likes */
 	struct spend *spend;		  /* NULL: its carrier may spend what it likes */
 	int hangup_code;		  /* what an unanswered caller is told on CALL_ON_HANGUP */
 	enum cdr_reason hangup_reason;

@@ -106,7 +106,6 @@ static void on_answer(struct call *c, const struct leg_event *ev, struct call_at
 	spool_answered(c->worker->node->spool, cdr_copy(cdr));
 	call_show(c);
 	spend_answered(c);
-	spend_answered(c);
 }
 
 static void on_ack(struct call *c, const struct leg_event *ev, struct call_attempt *t)

@@ -16,7 +16,6 @@
 #include "switch/digest.h"
 #include "switch/parser.h"
 #include "switch/purse.h"
-#include "switch/purse.h"
 #include "switch/shared.h"
 #include "switch/tlsdir.h"
 #include "switch/worker.h"
@@ -317,8 +316,6 @@ void node_stop(struct node **pn)
 	presence_stop(&n->presence);
 	if (n->purse)
 		purse_quiet(n->purse); /* no answer may come to a worker that is gone */
-	if (n->purse)
-		purse_quiet(n->purse); /* no answer may come to a worker that is gone */
 	for (int i = 0; i < n->workers; i++)
 		worker_free(&n->worker[i]);
 	free(n->worker);
@@ -328,7 +325,6 @@ void node_stop(struct node **pn)
 			log_event(LOG_LEVEL_INFO, "CDRs stay on disk until the next start", "records=%lld",
 				  (long long)left);
 	}
-	purse_stop(&n->purse); /* after the spool: it hears what was posted last */
 	purse_stop(&n->purse); /* after the spool: it hears what was posted last */
 	gauge_table_free(&n->gauges);
 	digest_guard_free(&n->guard);

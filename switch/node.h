@@ -24,7 +24,6 @@ struct node {
 	struct spool *spool;
 	struct presence *presence;
 	struct purse *purse;
-	struct purse *purse;
 	struct digest_guard *guard;
 	unsigned char secret[32]; /* seals branches; made anew at each start */
 	char *tls_dir;		  /* NULL: no TLS listener */
