@@ -370,6 +370,7 @@ class Peer:
         self.send_once = False    # no repeats of our requests
         self.persistent = False   # final answers to INVITE are repeated until their ACK
         self.edit = None          # edit(message) may change each message of ours before it goes out
+        self.hold = None          # hold(bytes) gets what would be sent
         self.relayed = False      # all we send goes to the switch's near side, whatever a dialog says
         self.t1 = T1
         self.calls, self.fresh, self.stray = {}, collections.deque(), []
@@ -480,6 +481,9 @@ class Peer:
         if self.edit and isinstance(message, Message):
             self.edit(message)
         data = message if isinstance(message, bytes) else message.bytes()
+        if self.hold:
+            self.hold(data)
+            return
         self._note(">", remote, data)
         try:
             if self.transport == "udp":
@@ -488,6 +492,12 @@ class Peer:
                 self._connection(remote).sendall(data)
         except OSError as e:
             self._note("!", remote, str(e).encode())
+
+    def hang_up_connections(self):
+        """Over TCP: our end of every connection is shut; the loop finds it closed and lets it go."""
+        with self.news:
+            for c in self.connections.values():
+                c.shutdown(socket.SHUT_RDWR)
 
     def reaches(self, remote):
         """Can an answer go where the request came from? Over TCP only while that connection stands."""
