@@ -153,7 +153,7 @@ static void put_destination(struct sheet *s, const json_t *line)
 	json_int_t seconds = json_integer_value(json_object_get(line, "seconds"));
 	char what[120], calls[24], minutes[32];
 
-	snprintf(what, sizeof(what), "%.80s%s", *destination != '\0' ? destination : "(without a destination)",
+	snprintf(what, sizeof(what), "%.48s%s", *destination != '\0' ? destination : "(without a destination)",
 		 strcmp(kind, "late_calls") == 0    ? ", earlier calls"
 		 : strcmp(kind, "corrections") == 0 ? ", corrections"
 						    : "");
@@ -204,15 +204,14 @@ static void draw(struct sheet *s, const json_t *invoice)
 static void collect(struct sheet *s, struct buf *out)
 {
 	HPDF_BYTE bytes[8192];
-	HPDF_UINT32 n;
 
 	HPDF_SaveToStream(s->doc);
 	HPDF_ResetStream(s->doc);
-	do {
-		n = sizeof(bytes);
-		(void)HPDF_ReadFromStream(s->doc, bytes, &n); /* the end comes as a status and as 0 bytes */
+	for (HPDF_UINT32 left = HPDF_GetStreamSize(s->doc), n; left > 0; left -= n) {
+		n = left < sizeof(bytes) ? left : (HPDF_UINT32)sizeof(bytes);
+		HPDF_ReadFromStream(s->doc, bytes, &n);
 		buf_append(out, bytes, n);
-	} while (n > 0);
+	}
 }
 
 int invoice_put_pdf(struct buf *out, const json_t *invoice, struct status *st)

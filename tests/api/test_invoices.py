@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Invoices: what they bill, once; numbers without gaps; PDF and CSV; and that the books agree to the last digit."""
+
+import csv
+import datetime
+import json
+import os
+import re
+import uuid
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+from story import Story
+
+STAGE = """begin; select cdr_stage_make();
+    insert into cdr_stage (id, node, started_at, answered_at, ended_at, ingress_carrier_id, egress_carrier_id, destination, duration_ms,
+        disconnect_reason, hangup_party, attempts, sell_billed_s, sell_amount, sell_currency, buy_billed_s, buy_amount, buy_currency, recovered)
+    values {rows}; select cdr_ingest(); commit"""
+
+
+def id_of(at):
+    """A UUIDv7 of that moment."""
+    ms = int(datetime.datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp() * 1000)
+    return str(uuid.UUID(f"{ms:012x}7{uuid.uuid4().hex[13:]}"))
+
+
+def words_of(pdf):
+    """All text that the pages of a PDF show, a line a piece."""
+    def letter(m):
+        return bytes([int(m[1], 8)]) if len(m[1]) == 3 else m[1]
+
+    pieces = []
+    for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.S):
+        try:
+            stream = zlib.decompress(stream)
+        except zlib.error:
+            continue
+        pieces += [re.sub(rb"\\([0-7]{3}|.)", letter, t).decode("cp1252") for t in re.findall(rb"\(((?:\\.|[^\\)])*)\) Tj", stream)]
+    return pieces
+
+
+class Invoices(Story):
+    """Each story has a customer and a vendor of its own; the calls are put in as a poster would."""
+
+    stack_options = {"nodes": 0}
+
+    def setUp(self):
+        super().setUp()
+        n = str(next(self._numbers))
+        self.customer = self.stack.carrier("Müller & Söhne " + n, "EUR", timezone="Europe/Berlin")["id"]
+        self.vendor = self.stack.carrier("vendor " + n, "EUR")["id"]
+
+    def put(self, *calls):
+        """calls: (started_at, destination, seconds, sell, buy)"""
+        rows = [f"('{id_of(at)}', 'sw1', '{at}', '{at}', '{at}'::timestamptz + interval '{s} s', {self.customer}, {self.vendor}, '{destination}', "
+                f"{s * 1000}, 'normal', 'caller', 1, {s}, {sell}, 'EUR', {s}, {buy}, 'EUR', false)" for at, destination, s, sell, buy in calls]
+        self.stack.postgres.psql(STAGE.format(rows=", ".join(rows)))
+
+    def create(self, first="2026-05-01", last="2026-05-31", *words, side="sell"):
+        carrier = self.customer if side == "sell" else self.vendor
+        return json.loads(self.stack.tandem("invoice", "create", "--carrier", str(carrier), "--from", first, "--to", last, "--side", side,
+                                            "--json", *words).stdout)
+
+    def issue(self, invoice):
+        return json.loads(self.stack.tandem("invoice", "issue", str(invoice["id"]), "--json").stdout)
+
+    def void(self, invoice):
+        return json.loads(self.stack.tandem("invoice", "void", str(invoice["id"]), "--json").stdout)
+
+    def lines(self, invoice):
+        return [(line["kind"], line["destination"], line["calls"], line["seconds"], Decimal(line["amount"])) for line in invoice["lines"]]
+
+    def balance(self, carrier):
+        return Decimal(self.stack.api.get(f"/v1/carriers/{carrier}")["balance"])
+
+    def refused(self, *words, status=1, says=""):
+        done = self.stack.tandem("invoice", *words, check=False)
+        self.assertEqual((done.returncode, len(done.stderr.strip().splitlines())), (status, 1), f"{words}: {done.stderr}")
+        self.assertIn(says, done.stderr)
+
+    def test_a_month_is_the_carriers_own_and_lines_are_destinations(self):
+        self.put(("2026-04-30 21:59:59.999Z", "UK", 60, "0.1", "0.05"), ("2026-04-30 22:00Z", "UK", 61, "0.000001", "0.05"),
+                 ("2026-05-10 10:00Z", "Peru", 600, "1.25", "1"), ("2026-05-31 21:59:59.999Z", "Peru", 30, "0.0625", "0.05"),
+                 ("2026-05-31 22:00Z", "Peru", 30, "77", "0.05"))
+        first = self.create("2026-04-01", "2026-04-30", "--issue")
+        self.assertEqual(self.lines(first), [("calls", "UK", 1, 60, Decimal("0.1"))])
+        may = self.create()
+        self.assertEqual((may["status"], may["number"], may["from"], may["to"], may["timezone"], may["currency"]),
+                         ("draft", None, "2026-05-01", "2026-05-31", "Europe/Berlin", "EUR"))
+        self.assertEqual(self.lines(may), [("calls", "Peru", 2, 630, Decimal("1.3125")), ("calls", "UK", 1, 61, Decimal("0.000001"))])
+        self.assertEqual((may["net"], may["tax"], may["total"], may["taxes"]), ("1.312501", "0.000000", "1.312501", []))
+
+    def test_a_draft_claims_nothing_an_issued_one_once_and_late_calls_come_next(self):
+        self.put(("2026-05-10 10:00Z", "UK", 60, "0.5", "0.25"))
+        one, two = self.create(), self.create()
+        self.assertEqual([Decimal(x["net"]) for x in (one, two)], [Decimal("0.5")] * 2)
+        self.put(("2026-05-11 10:00Z", "UK", 60, "0.25", "0.25"))
+        one = self.issue(one)
+        self.assertEqual((one["status"], Decimal(one["net"])), ("issued", Decimal("0.75")), "what came since the draft is on it")
+        self.assertEqual(self.lines(self.issue(two)), [], "everything is billed already")
+        self.put(("2026-05-12 10:00Z", "UK", 6, "0.125", "0.25"), ("2026-06-02 10:00Z", "UK", 7, "0.0625", "0.25"))
+        june = self.create("2026-06-01", "2026-06-30", "--issue")
+        self.assertEqual(self.lines(june), [("calls", "UK", 1, 7, Decimal("0.0625")), ("late_calls", "UK", 1, 6, Decimal("0.125"))])
+        self.refused("issue", str(one["id"]), says="there is no draft")
+
+    def test_a_void_invoice_frees_its_calls_and_keeps_its_number(self):
+        self.put(("2026-05-10 10:00Z", "UK", 60, "0.5", "0.25"))
+        before = self.balance(self.customer)
+        one = self.create("2026-05-01", "2026-05-31", "--issue", "--tax", "VAT=19")
+        self.assertEqual(self.balance(self.customer), before - Decimal("0.095"))
+        void = self.void(one)
+        self.assertEqual((void["status"], void["number"], void["lines"]), ("void", one["number"], one["lines"]))
+        self.assertEqual(self.balance(self.customer), before, "its tax is taken back")
+        two = self.create("2026-05-01", "2026-05-31", "--issue")
+        self.assertEqual(two["lines"], one["lines"])
+        self.assertEqual(int(two["number"][3:]), int(one["number"][3:]) + 1)
+        self.refused("void", str(one["id"]), says="there is no issued invoice")
+        self.refused("issue", str(one["id"]), says="there is no draft")
+
+    def test_taxes_are_rounded_once_and_booked(self):
+        self.put(("2026-05-10 10:00Z", "UK", 60, "0.000025", "0.25"))
+        one = self.create("2026-05-01", "2026-05-31", "--issue", "--tax", "VAT=19,Levy=2.5", "--note", "wire within 14 days")
+        self.assertEqual([(t["name"], t["percent"], t["amount"]) for t in one["taxes"]], [("VAT", "19", "0.000005"), ("Levy", "2.5", "0.000001")])
+        self.assertEqual((one["tax"], one["total"]), ("0.000006", "0.000031"))
+        booked = [b for b in self.stack.api.items("/v1/ledger", carrier_id=self.customer) if b["kind"] == "tax"]
+        self.assertEqual(sorted((b["amount"], b["note"]) for b in booked), [
+            ("-0.000001", f"invoice {one['number']}: Levy 2.5 %"), ("-0.000005", f"invoice {one['number']}: VAT 19 %")])
+
+    def test_a_vendors_statement_bills_what_we_owe(self):
+        self.put(("2026-05-10 10:00Z", "UK", 60, "0.5", "0.25"))
+        one = self.create(side="buy")
+        self.assertEqual(self.lines(one), [("calls", "UK", 1, 60, Decimal("0.25"))])
+        issued = self.issue(one)
+        self.assertTrue(issued["number"].startswith("STM"))
+
+    def test_corrections_are_lines_of_their_own(self):
+        self.put(("2026-05-10 10:00Z", "UK", 60, "0.5", "0.25"))
+        self.create("2026-05-01", "2026-05-31", "--issue")
+        cdr = self.stack.postgres.psql(f"select id from cdrs where ingress_carrier_id = {self.customer}")
+        self.stack.postgres.psql(f"select rerate_book({self.customer}, 'sell', 'story', array['{cdr}']::uuid[], array[0.5], array[0.4], array['44'], "
+                                 "array[0.4], array[60]::bigint[])")
+        today = datetime.date.today() + datetime.timedelta(days=2)
+        later = self.create("2026-06-01", str(today))
+        self.assertEqual(self.lines(later), [("corrections", "UK", 1, 0, Decimal("-0.1"))])
+
+    def test_numbers_have_no_gaps_and_all_books_agree(self):
+        """Many at once, some fail, some are taken back; then every digit of the ledger is on exactly one invoice."""
+        for day in range(1, 29):
+            self.put((f"2026-05-{day:02d} 10:00Z", "UK", 60, f"0.0000{day:02d}", "0.25"), (f"2026-05-{day:02d} 11:00Z", "Peru", 60, "0.5", f"0.0001{day:02d}"))
+
+        def work(i):
+            last = f"2026-05-{3 * (i % 9) + 1:02d}"
+            done = self.stack.tandem("invoice", "create", "--carrier", str(self.customer), "--from", "2026-05-01", "--to", last, "--issue",
+                                     "--json", check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            if i % 4 == 0:
+                self.void(json.loads(done.stdout))
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, range(12)))
+        self.create("2026-05-01", "2026-05-31", "--issue")
+        self.create("2026-05-01", "2026-05-31", "--issue", side="buy")
+        ask = self.stack.postgres.psql
+        for side, carrier, kind, sign in (("sell", self.customer, "charge", -1), ("buy", self.vendor, "cost", 1)):
+            numbers = [int(n) for n in ask(f"select number from invoices where side = '{side}' and number is not null order by number").split()]
+            self.assertEqual(numbers, list(range(1, len(numbers) + 1)))
+            billed = Decimal(ask(f"select sum(net) from invoices where carrier_id = {carrier} and status = 'issued'"))
+            booked = sign * Decimal(ask(f"select sum(amount) from ledger where carrier_id = {carrier} and kind = '{kind}'"))
+            called = Decimal(ask(f"select sum({side}_amount) from cdrs where {'in' if side == 'sell' else 'e'}gress_carrier_id = {carrier}"))
+            self.assertEqual((billed, booked), (called, called))
+
+    def test_csv_and_pdf_say_the_same(self):
+        self.put(("2026-05-10 10:00Z", "UK, \"mobile\" (London)", 60, "0.5", "0.25"), ("2026-05-10 10:00Z", "Łódź", 61, "0.25", "0.25"),
+                 *[("2026-05-11 10:00Z", f"Destination {i:03d}", 60, "0.01", "0.005") for i in range(120)])
+        one = self.create("2026-05-01", "2026-05-31", "--issue", "--tax", "VAT=19")
+        path = os.path.join(self.stack.folder, "invoice")
+        for end in (".csv", ".pdf"):
+            self.stack.tandem("invoice", "write", str(one["id"]), "--file", path + end)
+        with open(path + ".csv", newline="", encoding="utf-8") as f:
+            rows = list(csv.reader(f))
+        self.assertEqual(rows[0], ["kind", "destination", "calls", "seconds", "amount"])
+        self.assertEqual(rows[1:-3], [[str(line[c]) for c in rows[0]] for line in one["lines"]])
+        self.assertEqual([r[0] + " " + r[4] for r in rows[-3:]], ["net " + one["net"], "tax " + one["tax"], "total " + one["total"]])
+        self.assertEqual(sum(Decimal(r[4]) for r in rows[1:-3]), Decimal(one["net"]))
+        with open(path + ".pdf", "rb") as f:
+            pdf = f.read()
+        self.assertTrue(pdf.startswith(b"%PDF-"))
+        self.assertIn(b"%%EOF", pdf[-16:])
+        words = words_of(pdf)
+        for word in (f"Invoice {one['number']}", one["carrier"], "UK, \"mobile\" (London)", "?ód?", "Destination 119", "VAT 19 %", one["tax"],
+                     "Total EUR", one["total"], "page 3"):
+            self.assertIn(word, words)
+
+    def test_lists_and_refusals(self):
+        one = self.create()
+        listed = json.loads(self.stack.tandem("invoice", "list", "--carrier", str(self.customer), "--json").stdout)
+        self.assertEqual(listed, [one])
+        self.assertIn("draft", self.stack.tandem("invoice", "list").stdout)
+        self.assertIn("total", self.stack.tandem("invoice", "show", str(one["id"])).stdout)
+        me = ["create", "--carrier", str(self.customer)]
+        self.refused(*me, "--from", "2026-05-02", "--to", "2026-05-01", says="the last day is before the first")
+        self.refused(*me, "--from", "May", "--to", "2026-05-01", says="a day is a date")
+        self.refused("create", "--carrier", "4711", "--from", "2026-05-01", "--to", "2026-05-01", says="no carrier 4711")
+        for tax in ("VAT", "VAT=x", "=19", "VAT=101", "VAT=-1", "VAT=0.00001"):
+            self.refused(*me, "--from", "2026-05-01", "--to", "2026-05-01", "--tax", tax, status=2)
+        self.refused("show", "4711", says="no invoice 4711")
+        self.refused("write", str(one["id"]), "--file", "x.doc", status=2)
+        self.refused("write", str(one["id"]), "--file", "/nowhere/x.pdf", says="/nowhere/x.pdf")
