@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from story.process import TOP, Failure, Process, children_of, keep, run, wait_for  # noqa: E402
@@ -19,35 +18,29 @@ ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 
 
 @functools.cache
-def packages(version=None):
-    """The folder with the packages of the last commit; a build is kept until there is another commit."""
-    commit = run(["git", "-C", TOP, "rev-parse", "HEAD"]).stdout.strip()
-    folder = os.path.join(CACHE, "deb", commit + ("-" + version if version else ""))
+def commit(name="HEAD"):
+    """What a name stood for when we first asked."""
+    return run(["git", "-C", TOP, "rev-parse", name + "^{commit}"]).stdout.strip()
+
+
+def build(folder, *words, jobs=os.cpu_count()):
+    """Packages into a folder. The unit tests are ./check's own part."""
+    run([os.path.join(TOP, "packaging", "build-deb"), *words, folder], 900, {"DEB_BUILD_OPTIONS": "nocheck", "JOBS": str(jobs)})
+
+
+def packages(version=None, of="HEAD"):
+    """The folder with the packages of a commit; a build is kept."""
+    folder = os.path.join(CACHE, "deb", commit(of) + ("-" + version if version else ""))
     if not os.path.exists(os.path.join(folder, "complete")):
-        if version is None:
-            shutil.rmtree(os.path.join(CACHE, "deb"), ignore_errors=True)
-        words = ["--version", version] if version else ["--lintian"]
-        # the unit tests are ./check's own part
-        run([os.path.join(TOP, "packaging", "build-deb"), *words, folder], 900, {"DEB_BUILD_OPTIONS": "nocheck"})
+        build(folder, "--commit", commit(of), *(["--version", version] if version else ["--lintian"]))
         with open(os.path.join(folder, "complete"), "w"):
             pass
     return folder
 
 
-@functools.cache
 def last_release():
-    """(name, folder with the packages) of the last tag; before the first release, of the last commit."""
-    tag = run(["git", "-C", TOP, "describe", "--tags", "--abbrev=0"], check=False).stdout.strip()
-    if not tag:
-        return "the last commit", packages()
-    folder = os.path.join(CACHE, "deb-" + tag)
-    if not os.path.exists(os.path.join(folder, "complete")):
-        with tempfile.TemporaryDirectory() as checkout:
-            run(["git", "clone", "-q", "--branch", tag, TOP, checkout + "/tandem"])
-            run([checkout + "/tandem/packaging/build-deb", folder], 900, {"DEB_BUILD_OPTIONS": "nocheck"})
-        with open(os.path.join(folder, "complete"), "w"):
-            pass
-    return tag, folder
+    """The last tag; before the first release, the last commit."""
+    return run(["git", "-C", TOP, "describe", "--tags", "--abbrev=0"], check=False).stdout.strip() or "HEAD"
 
 
 class Machine:
@@ -55,6 +48,9 @@ class Machine:
         if os.geteuid() != 0:
             raise Failure("the stories of the packages boot a machine: run them as root")
         run([os.path.join(TOP, "scripts", "package-root"), CACHE], 900)
+        for folder in glob.glob(os.path.join(CACHE, "deb", "*")):
+            if commit() not in folder and commit(last_release()) not in folder:
+                shutil.rmtree(folder)
         self.name, self.root = name, os.path.join(CACHE, "machine-" + name)
         self.log = os.path.join(CACHE, f"machine-{name}.log")
         self.process = self.leader = None
