@@ -69,6 +69,7 @@ enum call_timer {
 struct call_offer {		   /* a route as the hunt needs it */
 	const struct trunk *trunk; /* borrowed from call->snap */
 	struct deck_found rate;
+	struct health *health; /* of its address; NULL: not asked. Lives as long as the node */
 };
 
 struct call_place { /* whom an attempt calls: the trunk's host, or where a 3xx sent us */

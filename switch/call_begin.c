@@ -116,7 +116,8 @@ static void offers_keep(struct call *c, const struct route *r)
 	c->offers = r->n_offers;
 	c->offer = arena_alloc(c->arena, sizeof *c->offer * (size_t)(r->n_offers > 0 ? r->n_offers : 1));
 	for (int i = 0; i < r->n_offers; i++)
-		c->offer[i] = (struct call_offer){.trunk = r->offer[i].trunk, .rate = r->offer[i].rate};
+		c->offer[i] = (struct call_offer){
+			.trunk = r->offer[i].trunk, .rate = r->offer[i].rate, .health = r->offer[i].health};
 }
 
 static void trace_keep(struct cdr *cdr, const struct route *r)
@@ -139,6 +140,7 @@ static struct route_query query_of(const struct call *c)
 		.at_us = c->cdr->started_us,
 		.mono_us = c->begun_mono_us,
 		.now = true,
+		.standing = c->worker->standing,
 		.seed = random_u64(),
 	};
 }

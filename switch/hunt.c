@@ -9,8 +9,10 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "routing/health.h"
 #include "switch/call.h"
 #include "switch/node.h"
+#include "switch/vendors.h"
 
 static struct cdr_attempt *record_of(struct call_attempt *t)
 {
@@ -26,6 +28,50 @@ static void limits_give_back(struct call_attempt *t)
 	t->trunk_gauge = t->carrier_gauge = NULL;
 }
 
+/* E.425: the network did its part where the callee was reached, whatever he made of it. */
+static bool is_effective(const struct cdr_attempt *r)
+{
+	switch (r->sip_code) {
+	case 486:
+	case 600:
+	case 603:
+	case 607:
+	case 608:
+		return true;
+	default:
+		return r->answered_us != 0 || (r->progress_us != 0 && (r->sip_code == 480 || r->sip_code == 408 ||
+								       strcmp(r->reason, "cancelled") == 0));
+	}
+}
+
+/* What this attempt shows of its vendor. One that the caller gave up before it rang shows nothing of quality. */
+static void vendor_tell(const struct call_attempt *t, const struct cdr_attempt *r)
+{
+	const struct cdr *cdr = t->call->cdr;
+	bool gave_up = strcmp(r->reason, "cancelled") == 0;
+	int64_t heard_us = r->progress_us ? r->progress_us : r->answered_us;
+	struct vendors_attempt a = {
+		.trunk_id = r->trunk_id,
+		.life = t->leg.responded ? VENDORS_ALIVE
+			: gave_up	 ? VENDORS_UNSURE
+					 : VENDORS_DEAD,
+		.why = strcmp(r->reason, "no_response") == 0 ? "no response" : "transport error",
+		.counts = {.attempts = 1, .answered = r->answered_us != 0, .effective = is_effective(r)},
+	};
+
+	if (r->answered_us) {
+		a.counts.talk_ms = (uint64_t)(clock_mono_us() - t->call->answered_mono_us) / 1000;
+		a.counts.short_calls = a.counts.talk_ms < QUALITY_SHORT_MS;
+	}
+	if (heard_us) {
+		a.counts.pdds = 1;
+		a.counts.pdd_ms = (uint64_t)(heard_us - r->started_us) / 1000;
+	}
+	if (cdr->sell.prefix && (!gave_up || heard_us))
+		quality_key(cdr->destination ? cdr->destination : "", cdr->sell.prefix, a.key);
+	vendors_tell_attempt(t->call->worker->node->vendors, &a);
+}
+
 void hunt_attempt_close(struct call_attempt *t, int code, const char *reason)
 {
 	t->open = false;
@@ -37,6 +83,7 @@ void hunt_attempt_close(struct call_attempt *t, int code, const char *reason)
 	r->ended_us = call_wall_us(t->call);
 	r->sip_code = code;
 	r->reason = reason;
+	vendor_tell(t, r);
 }
 
 /* Capacity may have gone since the routes were ranked: then it is as if it had never been offered. */
@@ -222,6 +269,8 @@ static bool attempt_start(struct call *c, int offer, const struct call_attempt *
 	t->offer = offer;
 	t->leg = (struct leg){.gone = true}; /* until it is called */
 	t->trunk_gauge = t->carrier_gauge = NULL;
+	if (!like && c->offer[offer].health && !health_claim(c->offer[offer].health, clock_mono_us()))
+		return false; /* it went down meanwhile, or another call tries it */
 	if (!capacity_taken(t, trunk))
 		return false;
 	c->attempt[c->attempts++] = t;

@@ -18,6 +18,7 @@
 #include "switch/purse.h"
 #include "switch/shared.h"
 #include "switch/tlsdir.h"
+#include "switch/vendors.h"
 #include "switch/worker.h"
 
 enum { LEGS_END_MS = 2000, POST_AT_STOP_MS = 3000 };
@@ -64,9 +65,36 @@ static void snapshot_take(struct worker *w, void *arg)
 	route_fit(w->route, s);
 }
 
+static void standing_take(struct worker *w, void *arg)
+{
+	struct standing *s = arg;
+	standing_unref(&w->standing);
+	w->standing = s;
+}
+
+static void on_standing(void *arg, struct standing *s)
+{
+	struct node *n = arg;
+	for (int i = 0; i < n->workers; i++) {
+		struct standing *ref = standing_ref(s);
+		if (worker_post(n->worker[i], standing_take, ref)) {
+			log_event(LOG_LEVEL_ERROR, "no memory to hand a worker the vendors' standing", "worker=%d", i);
+			standing_unref(&ref);
+		}
+	}
+	standing_unref(&s);
+}
+
+static void on_owed(void *arg, const struct store_owed *list, size_t count)
+{
+	struct node *n = arg;
+	vendors_tell_owed(n->vendors, list, count);
+}
+
 static void on_snapshot(void *arg, struct snapshot *s)
 {
 	struct node *n = arg;
+	vendors_tell_snapshot(n->vendors, snapshot_ref(s));
 	for (int i = 0; i < n->workers; i++) {
 		struct snapshot *ref = snapshot_ref(s);
 		if (worker_post(n->worker[i], snapshot_take, ref)) {
@@ -183,6 +211,17 @@ static int presence_begin(struct node *n, struct status *st)
 	return presence_start(&n->presence, &o, st);
 }
 
+static int vendors_begin(struct node *n, struct status *st)
+{
+	const struct vendors_options o = {
+		.redis_url = n->settings->redis_url,
+		.node = n->settings->node_id,
+		.publish = on_standing,
+		.arg = n,
+	};
+	return vendors_start(&n->vendors, &o, st);
+}
+
 static bool has_tls(const struct settings *s)
 {
 	for (int i = 0; i < s->listen.n; i++)
@@ -224,6 +263,7 @@ static int loader_begin(struct node *n, struct status *st)
 		.cache_dir = dir,
 		.gauges = n->gauges,
 		.publish = on_snapshot,
+		.owed = on_owed,
 		.arg = n,
 	};
 	int r = loader_start(&n->loader, &o, st);
@@ -253,6 +293,8 @@ int node_start(struct node **out, const struct settings *settings, struct status
 	int r = purse_begin(n, st);
 	if (r == 0)
 		r = spool_begin(n, st);
+	if (r == 0)
+		r = vendors_begin(n, st);
 	if (r == 0)
 		r = workers_begin(n, st);
 	if (r == 0)
@@ -316,6 +358,8 @@ void node_stop(struct node **pn)
 	presence_stop(&n->presence);
 	if (n->purse)
 		purse_quiet(n->purse); /* no answer may come to a worker that is gone */
+	if (n->vendors)
+		vendors_quiet(n->vendors); /* it may post to no worker that is gone */
 	for (int i = 0; i < n->workers; i++)
 		worker_free(&n->worker[i]);
 	free(n->worker);
@@ -325,7 +369,8 @@ void node_stop(struct node **pn)
 			log_event(LOG_LEVEL_INFO, "CDRs stay on disk until the next start", "records=%lld",
 				  (long long)left);
 	}
-	purse_stop(&n->purse); /* after the spool: it hears what was posted last */
+	purse_stop(&n->purse);	   /* after the spool: it hears what was posted last */
+	vendors_stop(&n->vendors); /* after the workers' last words */
 	gauge_table_free(&n->gauges);
 	digest_guard_free(&n->guard);
 	tlsdir_remove(&n->tls_dir);

@@ -24,6 +24,7 @@ struct node {
 	struct spool *spool;
 	struct presence *presence;
 	struct purse *purse;
+	struct vendors *vendors;
 	struct digest_guard *guard;
 	unsigned char secret[32]; /* seals branches; made anew at each start */
 	char *tls_dir;		  /* NULL: no TLS listener */
@@ -37,8 +38,8 @@ struct node {
 	_Atomic int unknown_source;
 };
 
-/* node_start - purse, spool, presence, workers, loader, in this order. On failure all that was started is stopped again.
- *   settings are borrowed until node_stop. */
+/* node_start - purse, spool, presence, workers, loader, in this order. On failure all that was started is stopped
+ * again. settings are borrowed until node_stop. */
 int node_start(struct node **out, const struct settings *settings, struct status *st) must_check;
 /* node_reload - take over what SIGHUP may change; `settings` stays the caller's */
 void node_reload(struct node *n, const struct settings *settings);

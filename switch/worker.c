@@ -21,6 +21,7 @@
 #include "switch/front.h"
 #include "switch/node.h"
 #include "switch/parser.h"
+#include "switch/probe.h"
 #include "switch/shared.h"
 
 enum {
@@ -65,6 +66,8 @@ static void on_tick(struct worker *context, su_timer_t *timer, void *arg)
 	call_bury(w);
 	shared_tick(w->shared);
 	dns_tick(w->dns);
+	if (w->probes)
+		probes_tick(w->probes);
 }
 
 /* ---- ports ---- */
@@ -322,6 +325,8 @@ static int worker_open(struct worker *w, int workers, struct status *st)
 	r = dns_new(&w->dns, w, w->node->settings->dns_servers, st);
 	if (r)
 		return r;
+	if (w->index == 0)
+		w->probes = probes_new(w);
 	w->tick = su_timer_create(su_root_task(w->root), TICK_MS);
 	if (!w->tick || su_timer_set_for_ever(w->tick, on_tick, w) < 0)
 		return status_set(st, -ENOMEM, "cannot create the timer of worker %d", w->index);
@@ -334,6 +339,7 @@ static void worker_close(struct worker *w)
 		call_discard(w->calls);
 	call_bury(w);
 	shared_free(&w->shared);
+	probes_free(&w->probes);
 	dns_free(&w->dns);
 	if (w->tick)
 		su_timer_destroy(w->tick);
@@ -343,6 +349,7 @@ static void worker_close(struct worker *w)
 		su_root_destroy(w->root);
 	if (w->snap)
 		snapshot_unref(&w->snap);
+	standing_unref(&w->standing);
 	route_free(&w->route);
 	su_home_deinit(w->home);
 }

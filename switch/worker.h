@@ -11,6 +11,7 @@
 
 #include "routing/route.h"
 #include "routing/snapshot.h"
+#include "routing/standing.h"
 #include "settings/settings.h"
 #include "switch/selector.h"
 #include "switch/stack.h"
@@ -48,12 +49,14 @@ struct worker {
 	struct worker_port port[WORKER_PORTS_MAX];
 	int ports;
 	char mark[SELECTOR_MARK_MAX];
-	struct snapshot *snap; /* NULL until the first one came */
-	struct route *route;   /* scratch of routing */
-	struct shared *shared; /* limits over all nodes */
-	struct dns *dns;       /* host names of vendors */
-	struct call *calls;    /* all, by call->next */
-	struct call *dead;     /* to be freed at the next tick, when no callback of the library can still hold them */
+	struct snapshot *snap;	   /* NULL until the first one came */
+	struct route *route;	   /* scratch of routing */
+	struct standing *standing; /* of the vendors; NULL until the first one came */
+	struct probes *probes;	   /* of the first worker; NULL in the others */
+	struct shared *shared;	   /* limits over all nodes */
+	struct dns *dns;	   /* host names of vendors */
+	struct call *calls;	   /* all, by call->next */
+	struct call *dead; /* to be freed at the next tick, when no callback of the library can still hold them */
 	su_timer_t *tick;
 	unsigned asked; /* see worker_overloaded */
 	bool overloaded;

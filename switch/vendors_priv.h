@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vendors_priv.h - what the vendors thread holds; between vendors.c and vendors_share.c. */
+#ifndef SWITCH_VENDORS_PRIV_H
+#define SWITCH_VENDORS_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "lib/queue.h"
+#include "lib/redis.h"
+#include "routing/health.h"
+#include "switch/vendors.h"
+
+#define VENDORS_BUCKETS 1024
+
+struct vendors_address { /* one breaker; trunks with the same address share it */
+	struct vendors_address *next;
+	char name[300]; /* "host:port;transport", or "trunk:ID" where a registration gives the address */
+	struct health health;
+	bool probed;
+};
+
+struct vendors_trunk {
+	int64_t id;
+	struct vendors_address *address;
+	enum trunk_forced forced;
+	char name[64], carrier[64];
+};
+
+struct vendors_destination {
+	struct vendors_destination *next;
+	char key[QUALITY_KEY_MAX];
+	struct quality_book own, others;
+	int64_t ms[STANDING_DURATIONS_MAX]; /* the latest first */
+	int n_ms;
+	int64_t fresh_ms[STANDING_DURATIONS_MAX]; /* not yet in Redis, the oldest first */
+	int n_fresh;
+	bool recalled;		  /* what Redis knew from before was taken in */
+	bool counted;		  /* own has what Redis has not */
+	bool changed;		  /* made is not up to date */
+	int64_t used_us, read_us; /* monotonic: the last call, the last look at the other nodes' shares */
+	struct standing_destination *made;
+};
+
+struct vendors {
+	struct vendors_options o;
+	char *node;
+	pthread_t thread;
+	struct queue *queue;
+	struct redis *redis;
+	_Atomic bool stop;
+	_Atomic uint64_t dropped;
+	struct vendors_address *address;
+	struct vendors_trunk *trunk; /* by id */
+	size_t trunks;
+	struct store_owed *owed;
+	size_t owing;
+	struct vendors_destination *bucket[VENDORS_BUCKETS];
+	int64_t slot; /* the present one of the windows */
+	bool changed; /* the standing is not up to date */
+	bool redis_up, said_away;
+	bool health_changed;
+	int64_t health_us; /* when it was last written */
+	json_t *events;	   /* not yet in Redis */
+};
+
+/* vendors_share - once a second: tell Redis what is new, hear what the other nodes tell. Marks what changed. */
+void vendors_share(struct vendors *v);
+
+#endif
