@@ -92,6 +92,28 @@ class Manual(unittest.TestCase):
                 self.assertIn("**Means**", entry)
                 self.assertRegex(entry, r"\*\*Cure\*\*|ends it")
 
+    def test_make_install_puts_everything_in_place(self):
+        with tempfile.TemporaryDirectory() as root:
+            run(["make", "-s", "-C", BUILD, "install", "DESTDIR=" + root, "prefix=/usr", "sysconfdir=/etc"], 300)
+            for path in ("bin/tandem", "sbin/tandemd", "sbin/tandem-apid", "share/man/man1/tandem.1", "share/man/man5/tandem.conf.5",
+                         "share/man/man8/tandemd.8", "share/man/man8/tandem-apid.8", "share/bash-completion/completions/tandem",
+                         "lib/systemd/system/tandemd.service", "lib/systemd/system/tandem-apid.service",
+                         "lib/systemd/system/tandem-export.service", "lib/systemd/system/tandem-export.timer",
+                         "lib/sysusers.d/tandem.conf", "lib/tmpfiles.d/tandem.conf"):
+                self.assertTrue(os.path.getsize(os.path.join(root, "usr", path)) > 0, path)
+            self.assertFalse(os.path.exists(os.path.join(root, "etc")), "settings are the operator's")
+            for unit in glob.glob(os.path.join(root, "usr/lib/systemd/system/*.service")):
+                with open(unit) as f:
+                    text = f.read()
+                self.assertNotIn("@", re.sub(r"@system-service|@privileged|@resources", "", text), unit)
+
+    def test_the_packages_are_built_with_what_the_checkout_is(self):
+        with open(os.path.join(TOP, "packaging", "debian", "control")) as f:
+            needs = re.search(r"^Build-Depends:(.*?)^\S", f.read(), re.M | re.S)[1]
+        named = set(re.findall(r"[a-z][\w.+-]+-dev", needs)) - {"libcmocka-dev"}
+        listed = {p for p in run([os.path.join(TOP, "scripts", "deps"), "--list", "build"]).stdout.split() if p.endswith("-dev")}
+        self.assertEqual(named, listed - {"libc6-dev"})
+
     def test_every_page_is_in_the_index(self):
         with open(os.path.join(TOP, "docs", "README.md"), encoding="utf-8") as f:
             index = f.read()

@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from story.process import TOP, Failure, Process, children_of, keep, run, wait_for  # noqa: E402
 
 CACHE = os.path.join(TOP, "var", "package")
+TOOLS = {"sip-tester", "python3", "curl", "jq"}
 REPOSITORY = "/srv/repository"
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8",
                "TERM": "dumb", "DEBIAN_FRONTEND": "noninteractive"}
@@ -43,11 +44,23 @@ def last_release():
     return run(["git", "-C", TOP, "describe", "--tags", "--abbrev=0"], check=False).stdout.strip() or "HEAD"
 
 
+def depends(folder):
+    """What the packages of a folder need from Debian, by name."""
+    names = set()
+    for package in glob.glob(os.path.join(folder, "*.deb")):
+        for one in run(["dpkg-deb", "-f", package, "Depends"]).stdout.replace(",", "|").split("|"):
+            names.add(one.split("(")[0].strip())
+    return {n for n in names if n and not n.startswith("tandem")}
+
+
 class Machine:
-    def __init__(self, name):
+    """The packages of these folders can be installed in it; what they need is in its repository, and what their tests call with."""
+
+    def __init__(self, name, *folders):
         if os.geteuid() != 0:
             raise Failure("the stories of the packages boot a machine: run them as root")
-        run([os.path.join(TOP, "scripts", "package-root"), CACHE], 900)
+        wanted = TOOLS.union(*map(depends, folders))
+        run([os.path.join(TOP, "scripts", "package-root"), CACHE, *sorted(wanted)], 900)
         for folder in glob.glob(os.path.join(CACHE, "deb", "*")):
             if commit() not in folder and commit(last_release()) not in folder:
                 shutil.rmtree(folder)
