@@ -14,6 +14,7 @@
 
 #include "billing/copy.h"
 #include "billing/store.h"
+#include "billing/store_chain.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -158,7 +159,7 @@ static int send_chunk(struct poster *p, PGconn *conn, struct status *st)
 static void put_cdr(struct buf *out, const struct spool_batch *b, const struct spool_record *r)
 {
 	buf_puts(out, r->cdr);
-	buf_printf(out, "\t%s\t%lld\t", b->chain, (long long)r->seq);
+	buf_printf(out, "\t%s\t%lld\t\\\\x%s\t", b->chain, (long long)r->seq, r->hash);
 	copy_put(out, r->trace);
 	buf_putc(out, '\n');
 }
@@ -234,6 +235,24 @@ static void refuse(struct spool_batch *b, size_t i, const struct status *st)
 		  (long long)r->seq, log_quote(st->text, reason, sizeof(reason)));
 }
 
+/* What is set aside is listed in its place of the chain, if at all possible: it is not missing. */
+static int list_refused(struct poster *p, const struct spool_batch *b, size_t i, struct status *st)
+{
+	const struct spool_record *r = &b->record[i];
+	char seq[24], node[80] = "";
+	const char *from = strchr(r->cdr, '\t'); /* the second column */
+
+	snprintf(seq, sizeof(seq), "%lld", (long long)r->seq);
+	if (from != NULL)
+		snprintf(node, sizeof(node), "%.*s", (int)strcspn(from + 1, "\t"), from + 1);
+	const char *params[] = {b->chain, seq, r->hash, r->id, node, r->why, r->cdr, r->attempts, r->trace};
+	int err = pg_exec(p->pg, &store_refused_add, params, NULL, st);
+	if (err != -EINVAL)
+		return err;
+	log_event(LOG_LEVEL_ERROR, "a CDR that was set aside cannot be listed", "id=%s", r->id);
+	return 0;
+}
+
 /* Post records first..first+n whose fate is open; 0 once each has one. */
 static int post(struct poster *p, struct spool_batch *b, size_t first, size_t n, struct status *st)
 {
@@ -245,7 +264,10 @@ static int post(struct poster *p, struct spool_batch *b, size_t first, size_t n,
 		return err;
 	if (n == 1) {
 		refuse(b, first, st);
-		return 0;
+		err = list_refused(p, b, first, st);
+		if (err != 0)
+			b->record[first].fate = SPOOL_WAITING; /* all of it once more */
+		return err;
 	}
 	err = post(p, b, first, n / 2, st); /* as deep as log2 of a batch */
 	return err == 0 ? post(p, b, first + n / 2, n - n / 2, st) : err;

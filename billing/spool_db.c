@@ -10,20 +10,21 @@
 #include <unistd.h>
 
 #include "billing/cdr_row.h"
+#include "billing/chain.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
-#define FORMAT 1 /* pragma user_version; raise it with every change of the tables or of the packed text */
+#define FORMAT 2 /* pragma user_version; raise it with every change of the tables or of the packed text */
 
 static const char schema[] =
 	"create table records (seq integer primary key autoincrement, id text not null, closed_us integer not null,"
-	" cdr text not null, attempts text not null, trace text);"
+	" cdr text not null, attempts text not null, trace text, hash text not null);"
 	"create table open_calls (id text primary key, mono_us integer not null, cdr text not null) without rowid;"
 	"create table refused (id text not null, seq integer, refused_us integer not null, reason text not null,"
 	" cdr text not null, attempts text not null, trace text);" /* seq null: an open call that could not be read */
 	"create table state (name text primary key, value) without rowid;"
-	"pragma user_version = 1;";
+	"pragma user_version = 2;";
 
 enum statement {
 	BEGIN,
@@ -51,7 +52,7 @@ static const char *const sql[STATEMENTS] = {
 	[BEGIN] = "begin immediate",
 	[COMMIT] = "commit",
 	[ROLLBACK] = "rollback",
-	[PUT_RECORD] = "insert into records (id, closed_us, cdr, attempts, trace) values (?, ?, ?, ?, ?)",
+	[PUT_RECORD] = "insert into records (id, closed_us, cdr, attempts, trace, hash) values (?, ?, ?, ?, ?, ?)",
 	[PUT_OPEN] = "insert or replace into open_calls (id, mono_us, cdr) values (?, ?, ?)",
 	[DROP_OPEN] = "delete from open_calls where id = ?",
 	[SET_STATE] = "insert or replace into state (name, value) values (?, ?)",
@@ -59,7 +60,7 @@ static const char *const sql[STATEMENTS] = {
 	[DROP_RANGE] = "delete from records where seq between ? and ?",
 	[SET_ASIDE] = "insert into refused (id, seq, refused_us, reason, cdr, attempts, trace)"
 		      " select id, seq, ?, ?, cdr, attempts, trace from records where seq = ?",
-	[READ] = "select seq, id, cdr, attempts, trace from records where seq > ? order by seq limit ?",
+	[READ] = "select seq, id, cdr, attempts, trace, hash from records where seq > ? order by seq limit ?",
 	[OLDEST] = "select closed_us from records order by seq limit 1",
 	[COUNT_RECORDS] = "select count(*) from records",
 	[COUNT_OPEN] = "select count(*) from open_calls",
@@ -76,6 +77,8 @@ struct spool_db {
 	int lock_fd;
 	char *dir;
 	char chain[UUID_TEXT_MAX];
+	struct chain_hash head; /* of the last record, committed or not */
+	bool head_moved;
 	struct buf cdr, attempts;
 };
 
@@ -174,9 +177,34 @@ int spool_db_begin(struct spool_db *db, struct status *st)
 	return run_plain(db, BEGIN, st);
 }
 
+/* The hash of the last record, as it stands in the file. */
+static int get_head(struct spool_db *db, struct status *st)
+{
+	sqlite3_stmt *s = statement(db, GET_STATE, st);
+	int code, err = 0;
+
+	if (s == NULL)
+		return -EIO;
+	bind_text(s, 1, "chain_hash");
+	code = sqlite3_step(s);
+	if (code != SQLITE_ROW || sqlite3_column_text(s, 0) == NULL ||
+	    chain_parse((const char *)sqlite3_column_text(s, 0), &db->head) != 0)
+		err = status_set(st, -EBADMSG, "spool %s: the file has no chain_hash: it is damaged", db->dir);
+	sqlite3_reset(s);
+	db->head_moved = false;
+	return err;
+}
+
 int spool_db_commit(struct spool_db *db, struct status *st)
 {
-	return run_plain(db, COMMIT, st);
+	char hex[CHAIN_HEX_MAX];
+	int err = db->head_moved ? set_state(db, "chain_hash", chain_hex(&db->head, hex), 0, st) : 0;
+
+	if (err == 0)
+		err = run_plain(db, COMMIT, st);
+	if (err == 0)
+		db->head_moved = false;
+	return err;
 }
 
 void spool_db_rollback(struct spool_db *db)
@@ -187,6 +215,9 @@ void spool_db_rollback(struct spool_db *db)
 
 	if (!sqlite3_get_autocommit(db->sqlite) && run_plain(db, ROLLBACK, &st) != 0)
 		log_event(LOG_LEVEL_ERROR, "spool rollback failed", "reason=%s",
+			  log_quote(st.text, reason, sizeof(reason)));
+	if (db->head_moved && get_head(db, &st) != 0)
+		log_event(LOG_LEVEL_ERROR, "spool: the chain's head cannot be read", "reason=%s",
 			  log_quote(st.text, reason, sizeof(reason)));
 }
 
@@ -220,7 +251,7 @@ static int drop_open(struct spool_db *db, const char *id, int *was_open, struct 
 
 int spool_db_put_record(struct spool_db *db, const struct cdr *c, int *was_open, struct status *st)
 {
-	char id[UUID_TEXT_MAX];
+	char id[UUID_TEXT_MAX], hash[CHAIN_HEX_MAX];
 	int err = drop_open(db, uuid_format(&c->id, id), was_open, st);
 	sqlite3_stmt *s = statement(db, PUT_RECORD, st);
 
@@ -235,6 +266,9 @@ int spool_db_put_record(struct spool_db *db, const struct cdr *c, int *was_open,
 	bind_text(s, 3, db->cdr.text);
 	bind_text(s, 4, db->attempts.len > 0 ? db->attempts.text : "");
 	bind_text(s, 5, c->trace);
+	chain_link(&db->head, db->cdr.text, db->attempts.len > 0 ? db->attempts.text : "");
+	db->head_moved = true;
+	bind_text(s, 6, chain_hex(&db->head, hash));
 	return run(db, s, st);
 }
 
@@ -302,6 +336,7 @@ int spool_db_read(struct spool_db *db, int64_t after, size_t max, struct spool_b
 		r->cdr = arena_strdup(b->arena, (const char *)sqlite3_column_text(s, 2));
 		r->attempts = arena_strdup(b->arena, (const char *)sqlite3_column_text(s, 3));
 		r->trace = arena_strdup(b->arena, (const char *)sqlite3_column_text(s, 4));
+		r->hash = arena_strdup(b->arena, (const char *)sqlite3_column_text(s, 5));
 	}
 	if (code != SQLITE_DONE)
 		err = failed(db, st);
@@ -492,6 +527,8 @@ static int make_tables(struct spool_db *db, struct status *st)
 	err = execute(db, schema, st);
 	if (err == 0)
 		err = set_state(db, "chain_id", uuid_format(&chain, text), 0, st);
+	db->head = (struct chain_hash){{0}};
+	db->head_moved = true;
 	if (err == 0)
 		err = spool_db_commit(db, st);
 	if (err != 0)
@@ -533,9 +570,16 @@ static int open_file(struct spool_db *db, struct status *st)
 	if (err == 0 && version > FORMAT)
 		return status_set(st, -EPROTO, "spool %s: written by a newer tandem (format %d, this one knows %d)",
 				  db->dir, version, FORMAT);
+	if (err == 0 && version > 0 && version < FORMAT)
+		return status_set(st, -EPROTO,
+				  "spool %s: written before the first release (format %d): let the tandemd that wrote it "
+				  "post all, then remove the directory",
+				  db->dir, version);
 	if (err == 0 && version == 0)
 		err = make_tables(db, st);
-	return err == 0 ? get_chain(db, st) : err;
+	if (err == 0)
+		err = get_chain(db, st);
+	return err == 0 ? get_head(db, st) : err;
 }
 
 int spool_db_open(struct spool_db **out, const char *dir, const char *node, struct spool_db_counts *counts,

@@ -22,6 +22,7 @@ struct spool_record { /* text in the batch's arena, as COPY takes it */
 	const char *cdr;      /* columns of cdr_row_put_columns */
 	const char *attempts; /* whole lines, "" for none */
 	const char *trace;    /* JSON, not escaped; NULL: none */
+	const char *hash;     /* of its place in the chain, hex (chain.h) */
 	enum spool_fate fate;
 	const char *why;
 };

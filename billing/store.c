@@ -10,7 +10,7 @@ void store_put_cdr_post(struct buf *out)
 {
 	buf_puts(out, "copy pg_temp.cdr_stage (");
 	cdr_row_put_columns(out);
-	buf_puts(out, ", chain_id, chain_seq, trace) from stdin; copy pg_temp.cdr_attempt_stage (");
+	buf_puts(out, ", chain_id, chain_seq, chain_hash, trace) from stdin; copy pg_temp.cdr_attempt_stage (");
 	cdr_row_put_attempt_columns(out);
 	buf_puts(out, ") from stdin; select cdr_ingest()");
 }

@@ -9,7 +9,7 @@
 extern const char store_cdr_stage_make[];
 extern const char store_cdr_partitions_ahead[];
 /* store_put_cdr_post - one transaction: COPY of CDRs, COPY of attempts, cdr_ingest(). Columns of the first: those of
- *                      cdr_row_put_columns, then chain_id, chain_seq, trace. */
+ *                      cdr_row_put_columns, then chain_id, chain_seq, chain_hash, trace. */
 void store_put_cdr_post(struct buf *out);
 
 extern const struct pg_statement store_deck_find;    /* name or decimal id -> id */

@@ -286,6 +286,8 @@ const struct conf_option settings_table[] = {
 	{"billing", "without_redis", CONF_CHOICE, AT(without_redis), .fallback = "refuse", .choices = without_redis,
 	 .meaning = "new calls of prepaid and limited carriers while Redis is away: refuse (503), or admit by what "
 		    "this node knows"},
+	{"billing", "seal_key", CONF_TEXT, AT(seal_key), .fallback = "",
+	 .meaning = "PEM file with the Ed25519 private key that signs the daily roots of the CDR chains"},
 	{"spool", "dir", CONF_TEXT, AT(spool_dir), .fallback = "/var/lib/tandem/spool", .check = check_directory,
 	 .meaning = "where CDRs wait, on disk, until PostgreSQL has them"},
 	{"media", "rtpengine", CONF_TEXT, AT(rtpengine), .fallback = "", .check = check_rtpengine,

@@ -50,6 +50,7 @@ struct settings {
 	char *database_url; /* [database] url */
 	char *redis_url;    /* [redis] url */
 	int without_redis;  /* [billing] without_redis: enum settings_without_redis */
+	char *seal_key;     /* [billing] seal_key: "" none */
 	char *spool_dir;    /* [spool] dir */
 	char *rtpengine;    /* [media] rtpengine: "" or host:port list */
 

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tandem cdr verify, tandem cdr seal, tandem cdr refused */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "billing/chain.h"
+#include "billing/refused.h"
+#include "billing/root.h"
+#include "cli/cli.h"
+#include "cli/table.h"
+#include "lib/clock.h"
+
+static const char *key_of(const struct cli *cli)
+{
+	return cli->settings->seal_key[0] != '\0' ? cli->settings->seal_key : NULL;
+}
+
+/* ---- verify ---- */
+
+static void print_verdict(const struct chain_report *r, int roots, bool json)
+{
+	if (json) {
+		json_t *j =
+			json_pack("{sb sI sI sI si sI so}", "holds", r->bad == 0, "rows", (json_int_t)r->rows, "chains",
+				  (json_int_t)r->chains, "refused", (json_int_t)r->refused, "roots", roots, "bad",
+				  (json_int_t)r->bad, "first_bad", r->bad != 0 ? json_string(r->first) : json_null());
+		cli_print_json(j);
+		json_decref(j);
+		return;
+	}
+	if (r->bad == 0)
+		printf("%" PRId64 " records in %" PRId64 " chains hold, %" PRId64
+		       " of them set aside, with %d daily roots\n",
+		       r->rows, r->chains, r->refused, roots);
+}
+
+static enum cli_exit run_verify(struct cli *cli, int argc, char **argv)
+{
+	const char *from = NULL, *to = NULL;
+	bool json = false;
+	const struct cli_option options[] = {
+		{.name = "from", .value = &from}, {.name = "to", .value = &to}, {.name = "json", .flag = &json}};
+	struct chain_report report;
+	struct status st = {""};
+	enum cli_exit status;
+	int64_t at;
+	int roots = 0;
+
+	if (!cli_parse(cli, argc, argv, options, 3, NULL, 0, &status))
+		return status;
+	if ((from != NULL && clock_parse(from, &at) != 0) || (to != NULL && clock_parse(to, &at) != 0))
+		return cli_usage(cli, "--from and --to take a time like 2026-01-31T00:00:00Z or a date");
+
+	struct pg *pg = cli_database(cli);
+	if (pg == NULL)
+		return CLI_FAILED;
+	int err = chain_verify(pg, from, to, &report, &st);
+	if (err == 0)
+		err = root_verify(pg, key_of(cli), &roots, &report, &st);
+	pg_free(&pg);
+	if (err != 0)
+		return cli_fail("%s", st.text);
+	print_verdict(&report, roots, json);
+	if (report.bad > 0)
+		return cli_fail("%s (%" PRId64 " such in all)", report.first, report.bad);
+	return CLI_DONE;
+}
+
+/* ---- seal ---- */
+
+static enum cli_exit run_seal(struct cli *cli, int argc, char **argv)
+{
+	struct status st = {""};
+	enum cli_exit status;
+	int made;
+
+	if (!cli_parse(cli, argc, argv, NULL, 0, NULL, 0, &status))
+		return status;
+
+	struct pg *pg = cli_database(cli);
+	if (pg == NULL)
+		return CLI_FAILED;
+	if (key_of(cli) == NULL) {
+		pg_free(&pg);
+		return cli_fail("[billing] seal_key names no key file");
+	}
+	int err = root_seal(pg, key_of(cli), &made, &st);
+	pg_free(&pg);
+	if (err != 0)
+		return cli_fail("%s", st.text);
+	printf("%d daily roots signed\n", made);
+	return CLI_DONE;
+}
+
+/* ---- refused ---- */
+
+static const char *text_of(const json_t *row, const char *key)
+{
+	return json_string_value(json_object_get(row, key));
+}
+
+static void print_refused(const json_t *list)
+{
+	struct table *t = table_new((const char *const[]){"!id", "node", "refused at", "reason", NULL});
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(list, i, row)
+	{
+		table_row(t, (const char *const[]){text_of(row, "id"), text_of(row, "node"), text_of(row, "refused_at"),
+						   text_of(row, "reason")});
+	}
+	table_print(&t);
+}
+
+static enum cli_exit list_refused(struct pg *pg, bool json)
+{
+	struct status st = {""};
+	json_t *list = NULL;
+
+	if (refused_list(pg, &list, &st) != 0)
+		return cli_fail("%s", st.text);
+	if (json)
+		cli_print_json(list);
+	else
+		print_refused(list);
+	json_decref(list);
+	return CLI_DONE;
+}
+
+static enum cli_exit retry_refused(struct pg *pg, bool json)
+{
+	struct refused_result result;
+	struct status st = {""};
+
+	if (refused_retry(pg, &result, &st) != 0)
+		return cli_fail("%s", st.text);
+	if (json) {
+		json_t *j = json_pack("{sI sI}", "stored", (json_int_t)result.stored, "refused",
+				      (json_int_t)result.refused);
+		cli_print_json(j);
+		json_decref(j);
+	} else {
+		printf("%" PRId64 " stored, %" PRId64 " refused again\n", result.stored, result.refused);
+	}
+	return result.refused == 0 ? CLI_DONE : cli_fail("refused again: %s", result.why.text);
+}
+
+static enum cli_exit run_refused(struct cli *cli, int argc, char **argv)
+{
+	bool json = false, retry = false;
+	const struct cli_option options[] = {{.name = "retry", .flag = &retry}, {.name = "json", .flag = &json}};
+	enum cli_exit status;
+
+	if (!cli_parse(cli, argc, argv, options, 2, NULL, 0, &status))
+		return status;
+
+	struct pg *pg = cli_database(cli);
+	if (pg == NULL)
+		return CLI_FAILED;
+	status = retry ? retry_refused(pg, json) : list_refused(pg, json);
+	pg_free(&pg);
+	return status;
+}
+
+const struct command command_cdr_verify = {
+	.name = "cdr verify",
+	.synopsis = "[--from TIME] [--to TIME] [--json]",
+	.meaning = "check that no CDR was edited, deleted or inserted",
+	.help = "  --from TIME   only calls that started then or later\n"
+		"  --to TIME     only calls that started before\n"
+		"  --json        the figures as JSON\n",
+	.run = run_verify,
+};
+
+const struct command command_cdr_seal = {
+	.name = "cdr seal",
+	.synopsis = "",
+	.meaning = "sign the daily root of each day that has none yet",
+	.run = run_seal,
+};
+
+const struct command command_cdr_refused = {
+	.name = "cdr refused",
+	.synopsis = "[--retry] [--json]",
+	.meaning = "list the CDRs that the database refused, or try them again",
+	.help = "  --retry   store them now, each once; the others stay\n"
+		"  --json    as JSON\n",
+	.run = run_refused,
+};

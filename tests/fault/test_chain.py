@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nobody changes a CDR unseen: rows edited, deleted, inserted; records set aside and stored after all; signed roots."""
+
+import json
+import os
+import uuid
+
+from story import Story, wait_for
+from story.process import run
+
+
+class Chain(Story):
+    stack_options = {"workers": 1}
+
+    @classmethod
+    def provision(cls, stack):
+        cls.vendor = stack.vendor("alpha", {"1": "0.02", "12": "0.0123456"})
+        cls.customer = stack.customer("harbour", {"1": "0.06"}, [cls.vendor])
+
+    def sql(self, text):
+        return self.stack.postgres.psql(text)
+
+    def calls(self, n, prefix="12125"):
+        """n calls, answered and not, one with a name full of what a text file must escape; their ids in order."""
+        numbers = [self.number(prefix) for _ in range(n)]
+        for i, called in enumerate(numbers):
+            if i % 3 == 2:
+                call = self.customer["peer"].invite(called)
+                self.vendor["peer"].expect_call().reply(486)
+                call.expect(486)
+            else:
+                call, leg = self.answered(self.customer, self.vendor, called)
+                call.request("BYE")
+                leg.expect("BYE")
+                leg.reply(200)
+                call.expect(200)
+        listed = "', '".join(numbers)
+        wait_for("the CDRs", lambda: int(self.sql(f"select count(*) from cdrs where called_in in ('{listed}')")) == n, 10)
+        return self.sql(f"select id from cdrs where called_in in ('{listed}') order by chain_seq").split()
+
+    def verify(self, *more):
+        """(status, JSON, standard error)"""
+        done = self.stack.tandem("cdr", "verify", "--json", *more, check=False)
+        return done.returncode, json.loads(done.stdout), done.stderr
+
+    def holds(self):
+        status, said, err = self.verify()
+        self.assertEqual((status, said["holds"], said["bad"]), (0, True, 0), f"{said} {err}")
+        return said
+
+    def finds(self, what, *words):
+        status, said, err = self.verify()
+        self.assertEqual((status, said["holds"]), (1, False))
+        for word in (what, *words):
+            self.assertIn(word, said["first_bad"])
+            self.assertIn(word, err)
+
+    def undone(self, change, *expected):
+        """Change rows past all rules, as somebody with the database's password would; then put all back."""
+        self.sql("create table kept as select * from cdrs; create table kept_attempts as select * from cdr_attempts")
+        try:
+            self.sql(change)
+            self.finds(*expected)
+        finally:
+            self.sql("delete from cdrs; insert into cdrs select * from kept; delete from cdr_attempts; "
+                     "insert into cdr_attempts select * from kept_attempts; drop table kept, kept_attempts")
+        self.holds()
+
+    def test_edited_deleted_and_inserted_rows_are_named(self):
+        ids = self.calls(6)
+        self.assertGreaterEqual(self.holds()["rows"], 6)
+        self.undone(f"update cdrs set sell_amount = sell_amount + 0.000001 where id = '{ids[1]}'", "edited", ids[1])
+        self.undone(f"update cdrs set called_in = '1' where id = '{ids[4]}'", "edited", ids[4])
+        self.undone(f"update cdr_attempts set sip_code = 487 where cdr_id = '{ids[2]}'", "edited", ids[2])
+        self.undone(f"delete from cdr_attempts where cdr_id = '{ids[0]}'", "edited", ids[0])
+        self.undone(f"delete from cdrs where id = '{ids[3]}'", "deleted", ids[2], ids[4])
+        other = uuid.uuid4()
+        copy = (f"create temp table x as select * from cdrs where id = '{ids[1]}'; update x set id = '{other}'; ")
+        self.undone(copy + "insert into cdrs select * from x", "inserted")
+        self.undone(copy + "update x set chain_id = null, chain_seq = null, chain_hash = null; insert into cdrs select * from x",
+                    "inserted", str(other))
+
+    def test_a_range_of_time_is_checked_by_itself(self):
+        self.calls(3)
+        early = self.sql("select to_char(min(started_at) at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') from cdrs")
+        last = self.sql("select to_char(max(started_at) at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') from cdrs")
+        self.assertEqual(self.verify("--from", last)[1]["rows"], 1)
+        self.assertEqual(self.verify("--from", early, "--to", last)[0], 0)
+        self.assertEqual(self.verify("--to", early)[1]["rows"], 0)
+
+    def test_a_refused_record_is_listed_in_its_place_and_can_be_stored(self):
+        self.sql("create function refuse() returns trigger language plpgsql as $$ begin raise 'not this one'; end $$; "
+                 "create trigger refuse before insert on cdrs for each row when (new.called_in like '12777%') "
+                 "execute function refuse()")
+        try:
+            called = self.number("12777")
+            call, leg = self.answered(self.customer, self.vendor, called)
+            call.request("BYE")
+            leg.expect("BYE")
+            leg.reply(200)
+            call.expect(200)
+            wait_for("the refused record", lambda: self.refused() or None, 10, 0.2)
+            self.calls(2)
+            self.assertEqual(self.refused()[0]["reason"], "not this one (SQLSTATE P0001)")
+            self.assertEqual(self.holds()["refused"], 1)
+            done = self.stack.tandem("cdr", "refused", "--retry", check=False)
+            self.assertEqual((done.returncode, done.stdout), (1, "0 stored, 1 refused again\n"))
+            self.assertIn("not this one", done.stderr)
+        finally:
+            self.sql("drop trigger refuse on cdrs; drop function refuse()")
+        for said in ("1 stored, 0 refused again\n", "0 stored, 0 refused again\n"):
+            self.assertEqual(self.stack.tandem("cdr", "refused", "--retry").stdout, said)
+        self.assertEqual(self.refused(), [])
+        self.assertEqual(self.holds()["refused"], 0)
+        self.assertEqual(self.sql(f"select kind from ledger l join cdrs c on c.id = l.cdr_id where called_in = '{called}' order by 1"),
+                         "charge\ncost")
+
+    def refused(self):
+        return json.loads(self.stack.tandem("cdr", "refused", "--json").stdout)
+
+    def test_a_signed_root_finds_a_chain_written_anew(self):
+        """A day that is over, its chain made here, by SQL alone."""
+        call, chain = "00000000-0000-7000-8000-000000000001", uuid.uuid4()
+        rehash = (f"update cdrs c set chain_hash = sha256(decode(repeat('00', 32), 'hex') || "
+                  f"convert_to(cdr_line(c) || E'\\n' || cdr_attempt_lines(c.id), 'UTF8')) where chain_id = '{chain}'")
+        self.sql("insert into cdrs (id, node, started_at, ended_at, duration_ms, disconnect_reason, hangup_party, attempts, "
+                 f"chain_id, chain_seq) values ('{call}', 'old', now() - interval '1 day', now() - interval '1 day', 0, 'normal', "
+                 f"'caller', 0, '{chain}', 1)")
+        self.sql(rehash)
+        key = os.path.join(self.stack.folder, "seal.pem")
+        run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key])
+        with open(self.stack.config, "a") as f:
+            f.write(f"\n[billing]\nseal_key = {key}\n")
+        self.assertEqual(self.stack.tandem("cdr", "seal").stdout, "1 daily roots signed\n")
+        self.assertEqual(self.stack.tandem("cdr", "seal").stdout, "0 daily roots signed\n")
+        self.assertEqual(self.holds()["roots"], 1)
+        self.sql(f"update cdrs set node = 'new' where id = '{call}'")
+        self.finds("edited", call)
+        self.sql(rehash)  # the chain holds again, the root does not
+        self.finds("edited", "root")
+        self.sql(f"delete from cdrs where chain_id = '{chain}'")
+        self.finds("deleted", str(chain))
+        self.sql("update cdr_roots set signature = '\\x00'")
+        self.finds("signature")
+        self.sql("delete from cdr_roots")
+        self.holds()
