@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/buf.h"
 #include "routing/deck.h"
 #include "routing/snapshot.h"
 
@@ -112,6 +113,10 @@ enum route_outcome route_permit(struct route *r, const struct route_query *q);
  *   min_margin, min_margin_percent, allow_loss: the ingress trunk's own word holds where it has one, else the plan's.
  *   404 or 503: a member whose prefixes leave the number out counts as one without a rate. */
 enum route_outcome route_decide(struct route *r, const struct route_query *q);
+
+/* route_write - the same as text, appended to out; cheap enough for every call. Names that are not UTF-8 make it invalid: they come
+ * from PostgreSQL, which has none. */
+void route_write(const struct route *r, struct buf *out);
 
 /* route_json - {outcome, reason, sell, routes, excluded} as the API shows it; new reference */
 json_t *route_json(const struct route *r);

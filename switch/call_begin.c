@@ -122,12 +122,11 @@ static void offers_keep(struct call *c, const struct route *r)
 
 static void trace_keep(struct cdr *cdr, const struct route *r)
 {
-	json_t *trace = route_json(r);
-	char *text = trace ? json_dumps(trace, JSON_COMPACT) : NULL;
-	if (text)
-		cdr->trace = arena_strdup(cdr->arena, text);
-	free(text);
-	json_decref(trace);
+	struct buf text = {0};
+
+	route_write(r, &text);
+	cdr->trace = arena_strndup(cdr->arena, text.text, text.len);
+	buf_free(&text);
 }
 
 static struct route_query query_of(const struct call *c)

@@ -26,8 +26,8 @@ struct node {
 	struct purse *purse;
 	struct vendors *vendors;
 	struct digest_guard *guard;
-	unsigned char secret[32]; /* seals branches; made anew at each start */
-	char *tls_dir;		  /* NULL: no TLS listener */
+	uint8_t secret[16]; /* seals branches; made anew at each start */
+	char *tls_dir;	    /* NULL: no TLS listener */
 	struct loader *loader;
 	struct worker **worker;
 	int workers;

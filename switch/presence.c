@@ -12,6 +12,7 @@
 #include "cluster/live.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
+#include "lib/json_text.h"
 #include "lib/log.h"
 #include "lib/money.h"
 #include "lib/queue.h"
@@ -49,6 +50,7 @@ struct presence {
 	char calls_key[KEY_MAX], commands_key[KEY_MAX], use_key[KEY_MAX], alive_key[KEY_MAX];
 	_Atomic bool stop, up;
 	_Atomic int others;
+	struct buf text; /* scratch */
 	struct buf used; /* what Redis has of our use of limits */
 	_Atomic uint64_t dropped;
 };
@@ -65,37 +67,81 @@ static struct entry **slot_of(struct presence *p, const struct uuid *id)
 	return e;
 }
 
-static json_t *text_or_null(const char *text)
+static void field_put(struct buf *out, const char *name)
 {
-	return text[0] ? json_string(text) : json_null();
+	if (out->text[out->len - 1] != '{')
+		buf_putc(out, ',');
+	buf_putc(out, '"');
+	buf_puts(out, name);
+	buf_puts(out, "\":");
 }
 
-static json_t *id_or_null(int64_t id)
+static void text_field(struct buf *out, const char *name, const char *text)
 {
-	return id ? json_integer(id) : json_null();
+	field_put(out, name);
+	if (text[0])
+		json_put_text(out, text);
+	else
+		buf_puts(out, "null");
 }
 
-static json_t *call_json(const struct presence *p, const struct presence_call *c, bool inward)
+static void integer_field(struct buf *out, const char *name, int64_t n)
+{
+	field_put(out, name);
+	json_put_integer(out, n);
+}
+
+static void id_field(struct buf *out, const char *name, int64_t id)
+{
+	field_put(out, name);
+	if (id)
+		json_put_integer(out, id);
+	else
+		buf_puts(out, "null");
+}
+
+static void terms_field(struct buf *out, const struct rate_terms *t)
+{
+	field_put(out, "_terms");
+	buf_putc(out, '{');
+	integer_field(out, "price_n", t->price_n);
+	integer_field(out, "initial_price_n", t->initial_price_n);
+	integer_field(out, "connect_fee_n", t->connect_fee_n);
+	integer_field(out, "initial_s", t->initial_s);
+	integer_field(out, "increment_s", t->increment_s);
+	integer_field(out, "grace_s", t->grace_s);
+	integer_field(out, "rounding", t->rounding);
+	integer_field(out, "places", t->places);
+	integer_field(out, "duration_rounding", t->duration_rounding);
+	buf_putc(out, '}');
+}
+
+/* As cluster/live.h says; inward: with the terms that tell what it has cost so far. */
+static void call_put(struct buf *out, const struct presence *p, const struct presence_call *c, bool inward)
 {
 	static const char *const state[] = {"routing", "ringing", "answered", "ended"};
-	char id[UUID_TEXT_MAX], started[CLOCK_TEXT_MAX], answered[CLOCK_TEXT_MAX];
-	json_t *j = json_pack("{ss ss ss so so so so ss ss so ss so so so}", "id", uuid_format(&c->id, id), "node",
-			      p->node, "state", state[c->state], "ingress_trunk_id", id_or_null(c->ingress_trunk_id),
-			      "ingress_carrier_id", id_or_null(c->ingress_carrier_id), "egress_trunk_id",
-			      id_or_null(c->egress_trunk_id), "egress_carrier_id", id_or_null(c->egress_carrier_id),
-			      "calling", c->calling, "called", c->called, "destination", text_or_null(c->destination),
-			      "started_at", clock_format(c->started_us, started), "answered_at",
-			      text_or_null(clock_format(c->answered_us, answered)), "cost_so_far", json_null(),
-			      "currency", text_or_null(c->currency));
-	if (j && inward && c->answered_us)
-		json_object_set_new(j, "_terms",
-				    json_pack("{sI sI sI si si si si si si}", "price_n", (json_int_t)c->buy.price_n,
-					      "initial_price_n", (json_int_t)c->buy.initial_price_n, "connect_fee_n",
-					      (json_int_t)c->buy.connect_fee_n, "initial_s", c->buy.initial_s,
-					      "increment_s", c->buy.increment_s, "grace_s", c->buy.grace_s, "rounding",
-					      c->buy.rounding, "places", c->buy.places, "duration_rounding",
-					      c->buy.duration_rounding));
-	return j;
+	char id[UUID_TEXT_MAX], time[CLOCK_TEXT_MAX];
+
+	buf_putc(out, '{');
+	text_field(out, "id", uuid_format(&c->id, id));
+	text_field(out, "node", p->node);
+	text_field(out, "state", state[c->state]);
+	id_field(out, "ingress_trunk_id", c->ingress_trunk_id);
+	id_field(out, "ingress_carrier_id", c->ingress_carrier_id);
+	id_field(out, "egress_trunk_id", c->egress_trunk_id);
+	id_field(out, "egress_carrier_id", c->egress_carrier_id);
+	field_put(out, "calling");
+	json_put_text(out, c->calling);
+	field_put(out, "called");
+	json_put_text(out, c->called);
+	text_field(out, "destination", c->destination);
+	text_field(out, "started_at", clock_format(c->started_us, time));
+	text_field(out, "answered_at", clock_format(c->answered_us, time));
+	text_field(out, "cost_so_far", "");
+	text_field(out, "currency", c->currency);
+	if (inward && c->answered_us)
+		terms_field(out, &c->buy);
+	buf_putc(out, '}');
 }
 
 /* ---- writing ---- */
@@ -105,22 +151,25 @@ static int send_words(struct presence *p, struct status *st, int argc, const cha
 	return redis_append(p->redis, st, argc, argv, NULL);
 }
 
-static void event_add(struct presence *p, json_t *events, const struct presence_call *c, const char *name)
+/* events: NULL if nobody listens */
+static void event_add(struct presence *p, struct buf *events, const struct presence_call *c, const char *name)
 {
-	if (events)
-		json_array_append_new(events, json_pack("{ss so}", "event", name, "call", call_json(p, c, false)));
+	if (!events)
+		return;
+	buf_puts(events, events->len ? ",{\"event\":" : "[{\"event\":");
+	json_put_text(events, name);
+	buf_puts(events, ",\"call\":");
+	call_put(events, p, c, false);
+	buf_putc(events, '}');
 }
 
 static int call_write(struct presence *p, const struct presence_call *c, struct status *st)
 {
 	char id[UUID_TEXT_MAX];
-	json_t *j = call_json(p, c, true);
-	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
-	int r = text ? send_words(p, st, 4, (const char *[]){"HSET", p->calls_key, uuid_format(&c->id, id), text})
-		     : -ENOMEM;
-	free(text);
-	json_decref(j);
-	return r;
+
+	buf_reset(&p->text);
+	call_put(&p->text, p, c, true);
+	return send_words(p, st, 4, (const char *[]){"HSET", p->calls_key, uuid_format(&c->id, id), p->text.text});
 }
 
 static int call_remove(struct presence *p, const struct presence_call *c, struct status *st)
@@ -131,7 +180,7 @@ static int call_remove(struct presence *p, const struct presence_call *c, struct
 
 /* Take in what the workers said since the last time. A call that came and went in between is never written, but told.
  */
-static void take_in(struct presence *p, json_t *events)
+static void take_in(struct presence *p, struct buf *events)
 {
 	struct presence_call *c;
 
@@ -154,7 +203,7 @@ static void take_in(struct presence *p, json_t *events)
 	}
 }
 
-static int flush(struct presence *p, json_t *events, struct status *st)
+static int flush(struct presence *p, struct buf *events, struct status *st)
 {
 	int r = 0;
 
@@ -180,11 +229,9 @@ static int flush(struct presence *p, json_t *events, struct status *st)
 			}
 		}
 	}
-	if (r == 0 && events && json_array_size(events)) {
-		char *text = json_dumps(events, JSON_COMPACT);
-		if (text)
-			r = send_words(p, st, 3, (const char *[]){"PUBLISH", LIVE_EVENTS_CHANNEL, text});
-		free(text);
+	if (r == 0 && events && events->len) {
+		buf_putc(events, ']');
+		r = send_words(p, st, 3, (const char *[]){"PUBLISH", LIVE_EVENTS_CHANNEL, events->text});
 	}
 	return r;
 }
@@ -395,11 +442,11 @@ static int round_trip(struct presence *p, struct status *st)
 {
 	int64_t now = clock_mono_us();
 	bool beat = now - p->beat_us >= HEARTBEAT_US;
-	json_t *events = somebody_listens(p) ? json_array() : NULL;
+	struct buf told = {0}, *events = somebody_listens(p) ? &told : NULL;
 
 	take_in(p, events);
 	int r = flush(p, events, st);
-	json_decref(events);
+	buf_free(&told);
 	if (r == 0 && beat)
 		r = node_write(p, st);
 	if (r == 0)
@@ -514,6 +561,7 @@ void presence_stop(struct presence **pp)
 	redis_free(&p->redis);
 	queue_free(&p->queue);
 	buf_free(&p->used);
+	buf_free(&p->text);
 	free(p->node);
 	free(p);
 	*pp = NULL;
