@@ -23,6 +23,7 @@ static const char *const matches[] = {"called", "calling", NULL};
 static const char *const booking_kinds[] = {"payment", "charge", "cost", "adjustment", "tax", "rerate", NULL};
 static const char *const roles[] = {"admin", "provisioning", "finance", "readonly", NULL};
 static const char *const job_statuses[] = {"queued", "running", "done", "failed", NULL};
+static const char *const invoice_statuses[] = {"draft", "issued", "void", NULL};
 static const char *const call_states[] = {"routing", "ringing", "answered", NULL};
 
 static const struct param_rule carrier_params[] = {
@@ -106,6 +107,11 @@ static const struct param_rule cdr_params[] = {
 	{"called_prefix", PARAM_DIGITS, NULL, "called numbers that start so (a leading + aside)"},
 	{"sip_code", PARAM_INT, NULL, "with this final answer"},
 	{"answered", PARAM_BOOL, NULL, "answered or not"},
+};
+static const struct param_rule invoice_params[] = {
+	{"carrier_id", PARAM_ID, NULL, "for this carrier"},
+	{"side", PARAM_CHOICE, sides, "of this side"},
+	{"status", PARAM_CHOICE, invoice_statuses, "with this status"},
 };
 static const struct param_rule call_params[] = {
 	{"node", PARAM_TEXT, NULL, "on this node"},
@@ -212,6 +218,26 @@ const struct endpoint endpoints[] = {
 	LISTED("/v1/ledger", &ledger, RULES(ledger_params), ENDPOINT_BOUND, "List bookings, newest first"),
 	READ("/v1/ledger/{id}", &ledger, ENDPOINT_BOUND, "Read a booking"),
 
+	LISTED("/v1/invoices", &invoices, RULES(invoice_params), ENDPOINT_BOUND, "List invoices, newest first"),
+	MADE("/v1/invoices", &invoices, ROLE_FINANCE, "Draft an invoice of what is not billed yet"),
+	READ("/v1/invoices/{id}", &invoices, ENDPOINT_BOUND, "Read an invoice with its lines"),
+	REMOVED("/v1/invoices/{id}", &invoices, ROLE_FINANCE, "Delete a draft"),
+	{REQUEST_POST, "/v1/invoices/{id}/issue", invoices_issue, ROLE_FINANCE, ENDPOINT_ACTION, &invoices, NULL,
+	 "Number a draft and claim what it bills"},
+	{REQUEST_POST, "/v1/invoices/{id}/void", invoices_void, ROLE_FINANCE, ENDPOINT_ACTION, &invoices, NULL,
+	 "Take an issued invoice back; the next one bills its calls"},
+	{REQUEST_GET, "/v1/invoices/{id}/csv", invoices_csv, ROLE_READONLY, ENDPOINT_BOUND | ENDPOINT_FILE, &invoices,
+	 NULL, "An invoice as CSV (text/csv)"},
+	{REQUEST_GET, "/v1/invoices/{id}/pdf", invoices_pdf, ROLE_READONLY, ENDPOINT_BOUND | ENDPOINT_FILE, &invoices,
+	 NULL, "An invoice on paper (application/pdf)"},
+
+	LISTED("/v1/exports", &exports, NULL, 0, "List export runs, newest first"),
+	{REQUEST_POST, "/v1/exports", exports_create, ROLE_FINANCE, 0, &exports, NULL,
+	 "Export what is in no earlier run; shows the files if they are written within 8 s"},
+	READ("/v1/exports/{id}", &exports, 0, "Read an export run"),
+	{REQUEST_GET, "/v1/exports/{parent}/files/{name}", exports_file, ROLE_READONLY, ENDPOINT_FILE, &exports, NULL,
+	 "A file of a run (application/gzip; manifest.json is JSON); 503 while it is being written again here"},
+
 	{REQUEST_GET, "/v1/nodes", nodes_list, ROLE_READONLY, 0, &nodes, NULL, "List the switch's nodes"},
 	{REQUEST_GET, "/v1/api-keys", resource_list, ROLE_ADMIN, ENDPOINT_LIST, &api_keys, RULES(key_params),
 	 "List API keys"},
@@ -226,6 +252,7 @@ const struct endpoint endpoints[] = {
 	 "Are PostgreSQL (at the right version) and Redis there?"},
 	{REQUEST_GET, "/metrics", metrics_text, ROLE_READONLY, 0, NULL, NULL, "Figures for Prometheus"},
 	{REQUEST_GET, "/openapi.json", openapi_json, ROLE_READONLY, ENDPOINT_BOUND, NULL, NULL, "This description"},
+
 };
 
 const int endpoints_count = sizeof(endpoints) / sizeof(*endpoints);
@@ -257,6 +284,22 @@ static bool is_uuid(const char *text)
 	return uuid_parse(text, &u) == 0;
 }
 
+/* A file's name in a path: nothing that leads elsewhere. */
+static bool is_name(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len >= 1 && len < 64 && text[0] != '.' &&
+	       strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == len;
+}
+
+static bool variable_fits(const struct endpoint *e, char initial, const char *text)
+{
+	if (initial == 'n')
+		return is_name(text);
+	return initial == 'i' && e->flags & ENDPOINT_UUID ? is_uuid(text) : is_id(text);
+}
+
 static bool path_matches(const struct endpoint *e, const struct request *r, const char **id, const char **parent)
 {
 	const char *at = e->path + 1;
@@ -267,10 +310,9 @@ static bool path_matches(const struct endpoint *e, const struct request *r, cons
 		if (len == 0)
 			return false;
 		if (*at == '{') {
-			const char **into = at[1] == 'i' ? id : parent;
-			if (!(e->flags & ENDPOINT_UUID && into == id ? is_uuid(r->segment[i]) : is_id(r->segment[i])))
+			if (!variable_fits(e, at[1], r->segment[i]))
 				return false;
-			*into = r->segment[i];
+			*(at[1] == 'p' ? parent : id) = r->segment[i]; /* {parent}; {id}, {name} */
 		} else if (strlen(r->segment[i]) != len || strncmp(at, r->segment[i], len) != 0) {
 			return false;
 		}

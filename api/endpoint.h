@@ -10,13 +10,15 @@
 struct resource;
 
 enum {
-	ENDPOINT_OPEN = 1,    /* needs no key */
-	ENDPOINT_INLINE = 2,  /* touches neither PostgreSQL nor Redis: runs on the thread that read the request */
-	ENDPOINT_BOUND = 4,   /* also for keys that belong to a carrier */
-	ENDPOINT_CSV = 8,     /* the body is CSV, kept in a file */
-	ENDPOINT_UUID = 16,   /* {id} is a UUID */
-	ENDPOINT_LIST = 32,   /* takes limit and cursor */
-	ENDPOINT_STREAM = 64, /* answers with server-sent events */
+	ENDPOINT_OPEN = 1,     /* needs no key */
+	ENDPOINT_INLINE = 2,   /* touches neither PostgreSQL nor Redis: runs on the thread that read the request */
+	ENDPOINT_BOUND = 4,    /* also for keys that belong to a carrier */
+	ENDPOINT_CSV = 8,      /* the body is CSV, kept in a file */
+	ENDPOINT_UUID = 16,    /* {id} is a UUID */
+	ENDPOINT_LIST = 32,    /* takes limit and cursor */
+	ENDPOINT_STREAM = 64,  /* answers with server-sent events */
+	ENDPOINT_ACTION = 128, /* a POST without a body that answers 200 */
+	ENDPOINT_FILE = 256,   /* answers with bytes that are not described further */
 };
 
 struct endpoint {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "api/events.h"
+#include "api/exporter.h"
 #include "api/importer.h"
 #include "api/metrics.h"
 #include "api/openapi.h"
@@ -93,9 +94,10 @@ static int parts_start(struct service *s, struct watch **watch, struct server **
 	s->metrics = metrics_new();
 	*watch = watch_start(s);
 	s->importer = importer_start(s);
+	s->exporter = exporter_start(s);
 	s->events = events_start(s->settings->redis_url);
 	s->pool = pool_new(s, WORKERS);
-	if (*watch == NULL || s->importer == NULL || s->events == NULL || s->pool == NULL)
+	if (*watch == NULL || s->importer == NULL || s->exporter == NULL || s->events == NULL || s->pool == NULL)
 		return status_set(st, -EAGAIN, "no threads can be had");
 	return server_start(server, s, st);
 }
@@ -107,6 +109,7 @@ static void parts_stop(struct service *s, struct watch **watch, struct server **
 		server_quiesce(*server, STOP_LIMIT_MS);
 	pool_free(&s->pool);
 	importer_stop(&s->importer);
+	exporter_stop(&s->exporter);
 	if (s->events != NULL)
 		events_close(s->events);
 	server_stop(server);

@@ -172,7 +172,7 @@ static void add_schemas(json_t *schemas, const struct endpoint *e)
 		json_object_set_new(schema, "description", json_string(res->meaning));
 		json_object_set_new(schemas, name, schema);
 	}
-	if (e->method == REQUEST_POST && !(e->flags & ENDPOINT_CSV))
+	if (e->method == REQUEST_POST && !(e->flags & (ENDPOINT_CSV | ENDPOINT_ACTION)))
 		json_object_set_new(schemas, component(res, "New", name),
 				    object_schema(res->fields, res->n, true, false));
 	if (e->method == REQUEST_PATCH)
@@ -217,6 +217,8 @@ static json_t *parameters(const struct endpoint *e)
 		json_array_append_new(list, ref("parameters", "parent"));
 	if (strstr(e->path, "{id}") != NULL)
 		json_array_append_new(list, ref("parameters", e->flags & ENDPOINT_UUID ? "uuid" : "id"));
+	if (strstr(e->path, "{name}") != NULL)
+		json_array_append_new(list, ref("parameters", "name"));
 	for (int i = 0; e->params != NULL && i < e->params->n; i++) {
 		const struct param_rule *rule = &e->params->rule[i];
 		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o}", "name", rule->name, "in", "query",
@@ -245,6 +247,16 @@ static json_t *page_schema(const char *name)
 			 "next_cursor", "type", "string", "null");
 }
 
+/* whose bytes are not described further */
+static json_t *file_types(const struct endpoint *e)
+{
+	if (e->run == invoices_csv)
+		return json_pack("{s:{}}", "text/csv");
+	if (e->run == invoices_pdf)
+		return json_pack("{s:{}}", "application/pdf");
+	return json_pack("{s:{}, s:{s:{s:s}}}", "application/gzip", "application/json", "schema", "type", "object");
+}
+
 static json_t *good_answer(const struct endpoint *e, int *status)
 {
 	char name[64];
@@ -264,11 +276,13 @@ static json_t *good_answer(const struct endpoint *e, int *status)
 	if (e->resource == NULL)
 		return json_pack("{s:s, s:o}", "description", "As said.", "content",
 				 content(JSON_BODY, json_pack("{s:s}", "type", "object")));
+	if (e->flags & ENDPOINT_FILE)
+		return json_pack("{s:s, s:o}", "description", "The file.", "content", file_types(e));
 	component(e->resource, "", name);
 	if ((e->flags & ENDPOINT_LIST) || e->run == nodes_list)
 		return json_pack("{s:s, s:o}", "description", "A page.", "content",
 				 content(JSON_BODY, page_schema(name)));
-	if (e->method == REQUEST_POST && e->run != route_lookup)
+	if (e->method == REQUEST_POST && e->run != route_lookup && !(e->flags & ENDPOINT_ACTION))
 		*status = e->flags & ENDPOINT_CSV ? 202 : 201;
 	return json_pack("{s:s, s:o}", "description",
 			 *status == 200 ? "The object." : "Made; Location says where it is.", "content",
@@ -320,7 +334,7 @@ static json_t *operation(const struct endpoint *e)
 		json_object_set_new(op, "requestBody",
 				    json_pack("{s:b, s:o}", "required", 1, "content",
 					      content("text/csv", json_pack("{s:s}", "type", "string"))));
-	else if (e->method == REQUEST_POST || e->method == REQUEST_PATCH)
+	else if ((e->method == REQUEST_POST && !(e->flags & ENDPOINT_ACTION)) || e->method == REQUEST_PATCH)
 		json_object_set_new(
 			op, "requestBody",
 			json_pack("{s:b, s:o}", "required", 1, "content",
@@ -340,9 +354,10 @@ static json_t *components(void)
 		"\"minimum\":1}},"
 		"\"uuid\":{\"name\":\"id\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\","
 		"\"format\":\"uuid\"}},"
-		"\"parent\":{\"name\":\"parent\",\"in\":\"path\",\"required\":true,\"description\":\"Id of the rate "
-		"deck.\","
+		"\"parent\":{\"name\":\"parent\",\"in\":\"path\",\"required\":true,\"description\":\"Id of what it "
+		"belongs to.\","
 		"\"schema\":{\"type\":\"integer\",\"minimum\":1}},"
+		"\"name\":{\"name\":\"name\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"}},"
 		"\"limit\":{\"name\":\"limit\",\"in\":\"query\",\"description\":\"Items on a page.\","
 		"\"schema\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":100}},"
 		"\"cursor\":{\"name\":\"cursor\",\"in\":\"query\",\"description\":\"next_cursor of the page before.\","

@@ -102,10 +102,18 @@ struct request *request_new(struct service *service, const char *target)
 	return r;
 }
 
+static void answer_file_close(struct answer *a)
+{
+	if (a->has_file)
+		close(a->file_fd);
+	a->has_file = false;
+}
+
 void request_free(struct request **r)
 {
 	if (*r == NULL)
 		return;
+	answer_file_close(&(*r)->answer);
 	if ((*r)->body_fd >= 0)
 		close((*r)->body_fd);
 	EVP_MD_CTX_free((*r)->digest);
@@ -261,11 +269,21 @@ void request_problem_unauthorized(struct request *r, const char *detail)
 	request_problem_fields(r, 401, detail, NULL);
 }
 
+void request_answer_file(struct request *r, int fd, int64_t bytes, const char *type)
+{
+	answer_file_close(&r->answer);
+	r->answer.has_file = true;
+	r->answer.file_fd = fd;
+	r->answer.file_bytes = bytes;
+	request_answer(r, 200, type);
+}
+
 void request_answer_reset(struct request *r)
 {
 	struct buf body = r->answer.body;
 
 	buf_reset(&body);
+	answer_file_close(&r->answer);
 	r->answer = (struct answer){.body = body};
 	r->again = false;
 }

@@ -47,7 +47,10 @@ struct answer {
 	struct buf body;
 	const char *location, *etag, *allow; /* headers, NULL: not sent */
 	int retry_after_s;		     /* 0: not sent */
-	bool streams;			     /* server-sent events follow */
+	bool has_file;			     /* the body is this file instead; it is the answer's, closed once sent */
+	int file_fd;
+	int64_t file_bytes;
+	bool streams; /* server-sent events follow */
 };
 
 struct endpoint;
@@ -114,6 +117,8 @@ void request_answer(struct request *r, int status, const char *type); /* body is
 void request_answer_json(struct request *r, int status, const json_t *value);
 void request_etag(struct request *r, const json_t *object); /* its version, if it has one */
 void request_answer_text(struct request *r, int status, const char *json_text);
+/* request_answer_file - 200 with a file as the body; takes fd */
+void request_answer_file(struct request *r, int fd, int64_t bytes, const char *type);
 /* request_problem - application/problem+json; detail is a sentence for the caller and holds nothing of the backend */
 void request_problem(struct request *r, int status, const char *fmt, ...) printf_like(3, 4);
 /* request_problem_fields - the same with `errors`; takes the array */

@@ -197,7 +197,11 @@ static enum MHD_Result send_answer(struct exchange *x)
 	struct MHD_Response *response = a->streams ? stream_open(x) : NULL;
 	char number[16];
 
-	if (response == NULL) {
+	if (response == NULL && a->has_file) {
+		response = MHD_create_response_from_fd64((uint64_t)a->file_bytes, a->file_fd);
+		a->has_file = response == NULL; /* the response closes it */
+		deadline_set(x->server, x->peer, CSV_LIMIT_US);
+	} else if (response == NULL) {
 		size_t len = a->type != NULL ? a->body.len : 0;
 		response = MHD_create_response_from_buffer(len, len > 0 ? buf_steal(&a->body) : NULL,
 							   len > 0 ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);

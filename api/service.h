@@ -14,6 +14,7 @@
 enum service_schema { SCHEMA_UNKNOWN, SCHEMA_CURRENT, SCHEMA_OTHER };
 
 struct importer;
+struct exporter;
 struct events;
 struct metrics;
 struct pool;
@@ -22,6 +23,7 @@ struct service {
 	const struct settings *settings;
 	char instance[96]; /* of this process: marks its import jobs */
 	struct importer *importer;
+	struct exporter *exporter;
 	struct events *events;
 	struct metrics *metrics;
 	struct pool *pool;

@@ -49,6 +49,10 @@ extern const struct pg_statement store_import_list, store_import_get, store_impo
 extern const struct pg_statement store_import_start, store_import_progress, store_import_finish, store_import_beat,
 	store_import_cancel, store_import_orphans;
 extern const struct pg_statement store_cdr_list, store_cdr_list_bound, store_cdr_get, store_cdr_get_bound;
+extern const struct pg_statement store_export_run_list, store_export_run_get, store_export_run_insert,
+	store_export_run_day;
+extern const struct pg_statement store_bill_list, store_bill_get, store_bill_lock, store_bill_insert, store_bill_delete,
+	store_bill_users, store_bill_issue_it, store_bill_void_it;
 extern const struct pg_statement store_idempotency_claim, store_idempotency_find, store_idempotency_keep,
 	store_idempotency_expire;
 

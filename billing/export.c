@@ -94,6 +94,13 @@ static int put_rows(struct writing *w, const PGresult *r)
 	return err;
 }
 
+static int go_on(const struct writing *w)
+{
+	if (w->options->stopping != NULL && atomic_load(w->options->stopping))
+		return status_set(w->st, -ECANCELED, "stopped; run %s is finished by the next export", w->id);
+	return 0;
+}
+
 static int put_cdrs(struct writing *w)
 {
 	int err = pg_exec(w->pg, &store_export_open, (const char *const[]){w->id}, NULL, w->st), rows = 1;
@@ -107,6 +114,8 @@ static int put_cdrs(struct writing *w)
 		rows = PQntuples(r);
 		err = put_rows(w, r);
 		PQclear(r);
+		if (err == 0)
+			err = go_on(w);
 	}
 	return err;
 }

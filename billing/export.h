@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,9 +21,10 @@
 #include "lib/status.h"
 
 struct export_options {
-	const char *dir;   /* [export] dir */
-	const char *node;  /* [node] id */
-	const char *actor; /* who asked for it */
+	const char *dir;	     /* [export] dir */
+	const char *node;	     /* [node] id */
+	const char *actor;	     /* who asked for it */
+	const atomic_bool *stopping; /* NULL, or: give up with -ECANCELED when it becomes true */
 };
 
 struct export_result {

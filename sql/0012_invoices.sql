@@ -202,3 +202,11 @@ create function api_invoice(i invoices) returns json language sql stable as $$
 			i.version
 	) x
 $$;
+
+-- What POST /v1/invoices sends, whole and checked.
+create function api_invoice_insert(object jsonb, out id bigint, out shown json) language plpgsql as $$
+begin
+	id := invoice_draft((object ->> 'carrier_id')::bigint, object ->> 'side', (object ->> 'from')::date, (object ->> 'to')::date,
+		object -> 'taxes', object ->> 'note');
+	select api_invoice(i) into shown from invoices i where i.id = api_invoice_insert.id;
+end $$;

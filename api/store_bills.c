@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The statements of export runs and invoices. */
+#include "api/store.h"
+
+#define STATEMENT(name, params, sql) const struct pg_statement store_##name = {"api_" #name, sql, params}
+
+/* Export runs, newest first: no filters. */
+STATEMENT(export_run_list, 3,
+	  "select e.id, api_export(e) from export_runs e where ($1::bigint is null or e.id < $1) "
+	  "and $3::bigint is null order by e.id desc limit $2::integer");
+STATEMENT(export_run_get, 2, "select api_export(e) from export_runs e where e.id = $1 and $2::bigint is null");
+/* cut-off or null, actor */
+STATEMENT(export_run_insert, 2, "select export_claim($1::timestamptz, $2)");
+/* run, name: the day of its directory, if it has that file */
+STATEMENT(export_run_day, 2,
+	  "select to_char(e.created_at at time zone 'UTC', 'YYYY-MM-DD') from export_runs e where e.id = $1 "
+	  "and e.finished_at is not null and ($2 = 'manifest.json' or exists (select from export_files f "
+	  "where f.run_id = e.id and f.name = $2))");
+
+/* Invoices, newest first: filters carrier_id, side, status. */
+STATEMENT(bill_list, 6,
+	  "select i.id, api_invoice(i) from invoices i where ($1::bigint is null or i.id < $1) "
+	  "and ($3::bigint is null or (i.carrier_id = $3 and i.status <> 'draft')) "
+	  "and ($4::bigint is null or i.carrier_id = $4) and ($5::text is null or i.side = $5) "
+	  "and ($6::text is null or i.status = $6) order by i.id desc limit $2::integer");
+STATEMENT(bill_get, 2,
+	  "select api_invoice(i) from invoices i where i.id = $1 "
+	  "and ($2::bigint is null or (i.carrier_id = $2 and i.status <> 'draft'))");
+STATEMENT(bill_lock, 2,
+	  "select i.id, api_invoice(i) from invoices i where i.id = $1 and $2::bigint is null for update");
+STATEMENT(bill_insert, 1, "select id, shown from api_invoice_insert($1)");
+STATEMENT(bill_delete, 1, "delete from invoices where id = $1 and status = 'draft'");
+STATEMENT(bill_users, 1,
+	  "select 'its number, which stays: an issued invoice is made void' from invoices i where i.id = $1 "
+	  "and i.status <> 'draft'");
+STATEMENT(bill_issue_it, 1, "select invoice_issue($1)");
+STATEMENT(bill_void_it, 1, "select invoice_void($1)");
