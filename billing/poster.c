@@ -19,6 +19,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/pg.h"
+#include "lib/thread.h"
 
 #define ANSWER_LIMIT_US (30 * 1000000LL) /* a server that says nothing for so long is dropped */
 #define RETRY_US (500 * 1000LL)
@@ -382,7 +383,7 @@ static void *poster_thread(void *arg)
 	struct spool_batch *b = NULL;
 	bool stop = false;
 
-	pthread_setname_np(pthread_self(), "poster");
+	thread_settle("poster", 5);
 	while (!stop) {
 		struct status st = {""};
 		int err = prepare(p, &st);

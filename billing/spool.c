@@ -22,6 +22,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/queue.h"
+#include "lib/thread.h"
 
 #define CALLS_MAX 65536
 #define DISK_RESERVE (16u << 20)
@@ -359,7 +360,7 @@ static void *spool_thread(void *arg)
 	struct spool *s = arg;
 	int err = 0;
 
-	pthread_setname_np(pthread_self(), "spool");
+	thread_settle("spool", 1);
 	while (!may_stop(s, err)) {
 		rest(s, err);
 		take_given(s);

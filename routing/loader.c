@@ -12,6 +12,7 @@
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/thread.h"
 #include "routing/cache.h"
 #include "routing/snapshot_priv.h"
 #include "routing/store.h"
@@ -366,7 +367,7 @@ static void *loader_main(void *arg)
 {
 	struct loader *l = arg;
 
-	(void)pthread_setname_np(pthread_self(), "loader");
+	thread_settle("loader", 10);
 	while (!atomic_load(&l->stop)) {
 		struct status st = {""};
 		int64_t next_us = clock_mono_us() + POLL_MS * US_PER_MS;

@@ -17,6 +17,7 @@
 #include "lib/money.h"
 #include "lib/queue.h"
 #include "lib/redis.h"
+#include "lib/thread.h"
 
 enum {
 	QUEUE_SLOTS = 1 << 16,
@@ -488,6 +489,8 @@ static void *presence_run(void *arg)
 	struct presence *p = arg;
 	bool said_away = false;
 
+	thread_settle("presence", 5);
+
 	while (!atomic_load(&p->stop)) {
 		struct status st = {""};
 		int r = round_trip(p, &st);
@@ -527,7 +530,6 @@ int presence_start(struct presence **out, const struct presence_options *o, stru
 		free(p);
 		return status_set(st, r, "cannot start the presence thread: %s", strerror(-r));
 	}
-	pthread_setname_np(p->thread, "presence");
 	*out = p;
 	return 0;
 }
