@@ -113,6 +113,20 @@ static const struct param_rule invoice_params[] = {
 	{"side", PARAM_CHOICE, sides, "of this side"},
 	{"status", PARAM_CHOICE, invoice_statuses, "with this status"},
 };
+static const struct param_rule vendor_health_params[] = {
+	{"trunk_id", PARAM_ID, NULL, "of this egress trunk"},
+	{"node", PARAM_TEXT, NULL, "as this node sees it"},
+};
+static const struct param_rule vendor_quality_params[] = {
+	{"trunk_id", PARAM_ID, NULL, "of this egress trunk"},
+	{"destination", PARAM_TEXT, NULL, "to this destination"},
+};
+static const struct param_rule vendor_event_params[] = {
+	{"trunk_id", PARAM_ID, NULL, "of this egress trunk"},
+};
+static const struct param_rule vendor_force_params[] = {
+	{"trunk_id", PARAM_ID, NULL, "of this trunk"},
+};
 static const struct param_rule call_params[] = {
 	{"node", PARAM_TEXT, NULL, "on this node"},
 	{"state", PARAM_CHOICE, call_states, "in this state"},
@@ -212,6 +226,18 @@ const struct endpoint endpoints[] = {
 	{REQUEST_GET, "/v1/cdrs/{id}", cdrs_get, ROLE_READONLY, ENDPOINT_BOUND | ENDPOINT_UUID, &cdrs, NULL,
 	 "Read a CDR with its attempts and routing trace"},
 
+	{REQUEST_GET, "/v1/vendor-health", vendor_health_list, ROLE_READONLY, ENDPOINT_WHOLE, &vendor_health,
+	 RULES(vendor_health_params), "List which vendors' addresses are up, as each node sees it"},
+	{REQUEST_GET, "/v1/vendor-quality", vendor_quality_list, ROLE_READONLY, ENDPOINT_WHOLE, &vendor_quality,
+	 RULES(vendor_quality_params), "List how vendors complete calls to a destination, over the last hour"},
+	{REQUEST_GET, "/v1/vendor-events", vendor_events_list, ROLE_READONLY, ENDPOINT_WHOLE, &vendor_events,
+	 RULES(vendor_event_params), "List changes of vendors' standing, newest first"},
+	LISTED("/v1/vendor-forces", &vendor_forces, RULES(vendor_force_params), 0,
+	       "List vendors that are forced up or down"),
+	MADE("/v1/vendor-forces", &vendor_forces, ROLE_PROVISIONING, "Force a vendor's trunk up or down"),
+	READ("/v1/vendor-forces/{id}", &vendor_forces, 0, "Read a force"),
+	REMOVED("/v1/vendor-forces/{id}", &vendor_forces, ROLE_PROVISIONING, "Let what is observed hold again"),
+
 	LISTED("/v1/payments", &payments, RULES(payment_params), ENDPOINT_BOUND, "List payments, newest first"),
 	MADE("/v1/payments", &payments, ROLE_FINANCE, "Book a payment"),
 	READ("/v1/payments/{id}", &payments, ENDPOINT_BOUND, "Read a payment"),
@@ -238,7 +264,7 @@ const struct endpoint endpoints[] = {
 	{REQUEST_GET, "/v1/exports/{parent}/files/{name}", exports_file, ROLE_READONLY, ENDPOINT_FILE, &exports, NULL,
 	 "A file of a run (application/gzip; manifest.json is JSON); 503 while it is being written again here"},
 
-	{REQUEST_GET, "/v1/nodes", nodes_list, ROLE_READONLY, 0, &nodes, NULL, "List the switch's nodes"},
+	{REQUEST_GET, "/v1/nodes", nodes_list, ROLE_READONLY, ENDPOINT_WHOLE, &nodes, NULL, "List the switch's nodes"},
 	{REQUEST_GET, "/v1/api-keys", resource_list, ROLE_ADMIN, ENDPOINT_LIST, &api_keys, RULES(key_params),
 	 "List API keys"},
 	MADE("/v1/api-keys", &api_keys, ROLE_ADMIN, "Create an API key; the answer shows it, once"),

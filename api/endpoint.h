@@ -19,6 +19,7 @@ enum {
 	ENDPOINT_STREAM = 64,  /* answers with server-sent events */
 	ENDPOINT_ACTION = 128, /* a POST without a body that answers 200 */
 	ENDPOINT_FILE = 256,   /* answers with bytes that are not described further */
+	ENDPOINT_WHOLE = 512,  /* a list without pages */
 };
 
 struct endpoint {

@@ -14,6 +14,7 @@
 #include "cluster/live.h"
 #include "config.h"
 #include "lib/clock.h"
+#include "routing/standing_live.h"
 
 #define STATUS_MAX 600
 
@@ -146,6 +147,32 @@ static void put_nodes(struct request *r, struct buf *out)
 	json_decref(all);
 }
 
+/* What each node says of each vendor's address: 1 up, 0.5 on trial, 0 down. */
+static void put_vendors(struct request *r, struct buf *out)
+{
+	json_t *all = json_array(), *one;
+	struct status st = {0};
+	size_t i;
+
+	if (standing_read_health(r->redis, all, &st) != 0)
+		json_array_clear(all); /* tandem_redis_up says so */
+	buf_puts(out, "# HELP tandem_vendor_up Whether the trunk's address answers: 1 up, 0.5 on trial, 0 down.\n"
+		      "# TYPE tandem_vendor_up gauge\n");
+	json_array_foreach(all, i, one)
+	{
+		bool down = json_is_true(json_object_get(one, "down")),
+		     trial = json_is_true(json_object_get(one, "trial"));
+		buf_puts(out, "tandem_vendor_up{node=\"");
+		put_label(out, json_string_value(json_object_get(one, "node")));
+		buf_printf(out, "\",trunk_id=\"%" JSON_INTEGER_FORMAT "\"} %s\n",
+			   json_integer_value(json_object_get(one, "trunk_id")),
+			   trial  ? "0.5"
+			   : down ? "0"
+				  : "1");
+	}
+	json_decref(all);
+}
+
 void metrics_text(struct request *r)
 {
 	struct service *s = r->service;
@@ -168,5 +195,6 @@ void metrics_text(struct request *r)
 	put_answers(s->metrics, out);
 	put_durations(s->metrics, out);
 	put_nodes(r, out);
+	put_vendors(r, out);
 	request_answer(r, 200, "text/plain; version=0.0.4; charset=utf-8");
 }

@@ -279,7 +279,7 @@ static json_t *good_answer(const struct endpoint *e, int *status)
 	if (e->flags & ENDPOINT_FILE)
 		return json_pack("{s:s, s:o}", "description", "The file.", "content", file_types(e));
 	component(e->resource, "", name);
-	if ((e->flags & ENDPOINT_LIST) || e->run == nodes_list)
+	if (e->flags & (ENDPOINT_LIST | ENDPOINT_WHOLE))
 		return json_pack("{s:s, s:o}", "description", "A page.", "content",
 				 content(JSON_BODY, page_schema(name)));
 	if (e->method == REQUEST_POST && e->run != route_lookup && !(e->flags & ENDPOINT_ACTION))

@@ -44,6 +44,8 @@ extern const struct pg_statement store_payment_list, store_payment_get, store_pa
 extern const struct pg_statement store_booking_list, store_booking_get;
 extern const struct pg_statement store_key_list, store_key_get, store_key_lock, store_key_insert, store_key_delete,
 	store_key_find, store_key_used;
+extern const struct pg_statement store_force_list, store_force_get, store_force_lock, store_force_insert,
+	store_force_delete, store_force_faults;
 extern const struct pg_statement store_audit_list;
 extern const struct pg_statement store_import_list, store_import_get, store_import_insert;
 extern const struct pg_statement store_import_start, store_import_progress, store_import_finish, store_import_beat,

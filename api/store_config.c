@@ -199,3 +199,16 @@ STATEMENT(exchange_insert, 1,
 	  "from jsonb_populate_record(null::exchange_rates, $1::jsonb) r returning id, "
 	  "api_exchange_rate(exchange_rates)");
 STATEMENT(exchange_delete, 1, "delete from exchange_rates where id = $1");
+
+/* The operator's word on vendors' health: filter trunk_id. A key bound to a carrier sees none. */
+STATEMENT(force_list, 4,
+	  "select f.id, api_vendor_force(f) from vendor_forces f where ($1::bigint is null or f.id > $1) "
+	  "and $3::bigint is null and ($4::bigint is null or f.trunk_id = $4) order by f.id limit $2::integer");
+STATEMENT(force_get, 2, "select api_vendor_force(f) from vendor_forces f where f.id = $1 and $2::bigint is null");
+STATEMENT(force_lock, 2,
+	  "select f.id, api_vendor_force(f) from vendor_forces f where f.id = $1 and $2::bigint is null for update");
+STATEMENT(force_insert, 1,
+	  "insert into vendor_forces (trunk_id, force, note) select r.trunk_id, r.force, r.note "
+	  "from jsonb_populate_record(null::vendor_forces, $1::jsonb) r returning id, api_vendor_force(vendor_forces)");
+STATEMENT(force_delete, 1, "delete from vendor_forces where id = $1");
+STATEMENT(force_faults, 1, "select field, message from api_vendor_force_faults($1)");

@@ -68,7 +68,12 @@ struct quality_verdict quality_judge(const struct quality_counts *vendor, const 
 	struct quality_verdict v = {.score_ppm = quality_score(vendor),
 				    .measured = vendor->attempts >= QUALITY_CALLS_MIN};
 
-	v.demoted = v.measured && v.score_ppm < share_of_good(all) * SCORE_ONE / 2;
+	const struct quality_counts others = {.attempts = all->attempts - vendor->attempts,
+					      .answered = all->answered - vendor->answered,
+					      .effective = all->effective - vendor->effective,
+					      .short_calls = all->short_calls - vendor->short_calls};
+	v.demoted = v.measured && others.attempts >= QUALITY_CALLS_MIN &&
+		    v.score_ppm < share_of_good(&others) * SCORE_ONE / 2;
 	return v;
 }
 

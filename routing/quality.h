@@ -47,8 +47,8 @@ struct quality_verdict {
 /* quality_score - the upper end of Wilson's 95 % interval of the share of good calls, in millionths. A call that talked
  *   counts 1; a short one, or one that reached the callee in vain, a half; any other 0. */
 int32_t quality_score(const struct quality_counts *c);
-/* quality_judge - of one vendor beside all of the destination. Demoted: measured, and even the upper end is less than
- *   half of what all vendors together achieve there. */
+/* quality_judge - of one vendor beside all of the destination (itself included). Demoted: measured, as the others are,
+ *   and even the upper end is less than half of what the others together achieve there. */
 struct quality_verdict quality_judge(const struct quality_counts *vendor, const struct quality_counts *all);
 
 /* quality_key - what a call is measured under: the sell rate's destination, or "#" and its prefix where it has none */

@@ -55,6 +55,13 @@ class Health(Story):
         shown = json.loads(self.stack.tandem("route", "--trunk", str(self.customer["id"]), "--called", called, "--json").stdout)
         self.assertEqual(shown["excluded"], looked["excluded"])
 
+        shown = [h for h in self.stack.api.items("/v1/vendor-health", trunk_id=self.mute["id"])]
+        self.assertEqual([(h["node"], h["state"] in ("down", "trial"), h["reason"]) for h in shown],
+                         [("sw1", True, "5 calls in a row: no response")])
+        metrics = self.stack.api.call("GET", "/metrics")[1]
+        self.assertIn(f'tandem_vendor_up{{node="sw1",trunk_id="{self.mute["id"]}"}} 0', metrics)
+        self.assertIn(f'tandem_vendor_up{{node="sw1",trunk_id="{self.bravo["id"]}"}} 1', metrics)
+
         # after a pause one call may try it, but never in the only place
         self.mute["peer"].mute = False
         self.stack.api.patch(f"/v1/routing-plans/{self.customer['plan']['id']}", max_attempts=2)
@@ -75,6 +82,8 @@ class Health(Story):
         wait_for("a call to try it", tried, 15)
         wait_for("the all-clear", lambda: self.said("vendor back", self.mute), 3)
         wait_for("the look-up to know", lambda: not self.reasons(self.look(self.customer, called)), 5)
+        events = [e["event"] for e in self.stack.api.items("/v1/vendor-events", trunk_id=self.mute["id"])]
+        self.assertEqual(events[:2], ["up", "down"])
 
     def test_probes_find_out_without_a_call(self):
         self.pinged["peer"].mute = True
@@ -92,3 +101,21 @@ class Health(Story):
         leg = self.pinged["peer"].expect_call()
         leg.reply(486)
         call.expect(486)
+
+    def test_the_operators_word_holds_against_what_is_seen(self):
+        api, called = self.stack.api, self.number("24")
+        force = api.post("/v1/vendor-forces", trunk_id=self.bravo["id"], force="down", note="maintenance")
+        self.stack.settle()
+        self.assertEqual(self.reasons(self.look(self.other, called))[self.bravo["id"]], "down")
+        wait_for("it to be shown", lambda: [h["forced"] for h in api.items("/v1/vendor-health", trunk_id=self.bravo["id"])] == ["down"], 5)
+        call = self.other["peer"].invite(called)
+        leg = self.pinged["peer"].expect_call()
+        leg.reply(503)                      # nobody is left
+        call.expect(503)
+        self.attempts_are(api.cdr(called=called), (self.pinged, 503))
+        self.assertEqual(api.call("POST", "/v1/vendor-forces", {"trunk_id": self.bravo["id"], "force": "up"})[0], 409)
+        self.assertEqual(api.call("POST", "/v1/vendor-forces", {"trunk_id": self.customer["id"], "force": "up"})[0], 422)
+        api.delete(f"/v1/vendor-forces/{force['id']}")
+        self.stack.settle()
+        self.assertEqual(self.reasons(self.look(self.other, called)), {})
+        self.assertTrue(self.said("vendor's health by the operator's word", self.bravo))
