@@ -161,7 +161,9 @@ class Hunting(Talk):
         self.assertEqual(ok.tag("To"), later.tag("To"))
         call.ack()
         leg.expect("ACK")
-        call.expect_silence(7)        # its ACK was taken: no hang-up after 64 T1
+        before = call.repeats[200]
+        call.expect_silence(7)        # its ACK was taken: no repeats, no hang-up after 64 T1
+        self.assertEqual(call.repeats[200], before)
         leg.request("INFO")
         call.expect("INFO")
         call.reply(200)
@@ -182,6 +184,8 @@ class Hunting(Talk):
         self.assertNotEqual(early.tag("To"), ok.tag("To"))
         call.ack()
         leg.expect("ACK")
+        call.expect_silence(0.5)
+        self.assertEqual(call.repeats[200], 0)
         self.ends(leg, call)
         self.only_bravo_is_paid(called, (self.alpha, 500, "failed"))
 

@@ -260,6 +260,53 @@ class Races(Talk):
 
     # ---- inside a call
 
+    def test_bye_of_the_vendor_during_the_callers_re_invite(self):
+        called = self.number()
+        call, leg = self.up(called)
+        call.request("INVITE", self.customer["peer"].sdp())
+        leg.expect("INVITE")
+        leg.request("BYE")
+        leg.expect(200, method="BYE")
+        leg.reply(487, to=leg.last_invite)
+        leg.expect("ACK")
+        self.refused_and_told_bye(call)
+        self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="normal", hangup_party="callee")
+
+    def refused_and_told_bye(self, call):
+        """A final answer to the re-INVITE and a BYE, in either order."""
+        first = call.take(lambda m: m.method == "BYE" or (m.code or 0) >= 300)
+        if first.is_request:
+            call.reply(200, to=first)
+            call.take(lambda m: m.method == "INVITE" and m.code >= 300)
+        else:
+            self.is_told_bye(call)
+
+    def test_bye_of_the_caller_during_its_own_re_invite(self):
+        called = self.number()
+        call, leg = self.up(called)
+        call.request("INVITE", self.customer["peer"].sdp())
+        leg.expect("INVITE")
+        call.request("BYE")
+        for _ in range(2):            # the answers to both, in either order
+            m = call.take(lambda m: (m.method == "BYE" and m.code == 200) or (m.method == "INVITE" and m.code >= 300))
+        self.is_told_bye(leg)
+        leg.reply(487, to=leg.last_invite)
+        leg.expect("ACK")
+        self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="normal", hangup_party="caller")
+
+    def test_bye_crosses_the_answer_to_a_re_invite(self):
+        called = self.number()
+        call, leg = self.up(called)
+        call.request("INVITE", self.customer["peer"].sdp())
+        leg.expect("INVITE")
+        with self.pause_switch():
+            call.request("BYE")
+            leg.reply(200, sdp=True, to=leg.last_invite)
+        for _ in range(2):
+            call.take(lambda m: (m.method == "BYE" and m.code == 200) or (m.method == "INVITE" and m.code >= 200))
+        self.acknowledged_and_told_bye(leg)
+        self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="normal", hangup_party="caller")
+
     def acknowledged_and_told_bye(self, leg):
         """The ACK of its answer and a BYE, in either order."""
         for _ in range(2):
