@@ -87,6 +87,13 @@ static int shape_read(enum export_side side, const struct export_wish *wish, str
 	return err;
 }
 
+int export_wish_check(enum export_side side, const struct export_wish *wish, struct status *st)
+{
+	struct export_shape shape;
+
+	return shape_read(side, wish, &shape, st);
+}
+
 static int part_init(struct part *part, int64_t carrier_id, enum export_side side, const struct export_wish *wish,
 		     struct status *st)
 {

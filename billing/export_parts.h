@@ -22,6 +22,9 @@ struct export_wish {	     /* how a carrier wants one side's file */
 	const char *columns; /* names with commas between, "" for all */
 };
 
+/* export_wish_check - 0, or -EINVAL with st naming what that side's files cannot have */
+int export_wish_check(enum export_side side, const struct export_wish *wish, struct status *st) must_check;
+
 struct export_part_facts {
 	char name[EXPORT_NAME_MAX];
 	int64_t rows, bytes;

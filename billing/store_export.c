@@ -36,9 +36,18 @@ const struct pg_statement store_export_file_put = {
 const struct pg_statement store_export_file_get = {
 	"billing_export_file_get", "select sha256 from export_files where run_id = $1 and name = $2", 2};
 
-const struct pg_statement store_export_finish = {
-	"billing_export_finish",
-	"update export_runs set finished_at = clock_timestamp(), node = $2 where id = $1 and finished_at is null", 2};
+const struct pg_statement store_export_finish = {"billing_export_finish", "select export_finish($1, $2)", 2};
+
+const struct pg_statement store_export_delivery_take = {
+	"billing_export_delivery_take", "select run_id, name, carrier_id, target from export_delivery_take($1)", 1};
+const struct pg_statement store_export_delivery_done = {"billing_export_delivery_done",
+							"select export_delivery_done($1, $2, $3)", 3};
+const struct pg_statement store_export_wish = {
+	"billing_export_wish",
+	"insert into export_options (carrier_id, side, format, columns, deliver)"
+	" values ($1, $2, $3, string_to_array(nullif($4, ''), ','), $5) on conflict (carrier_id, side) do update"
+	" set format = excluded.format, columns = excluded.columns, deliver = excluded.deliver",
+	5};
 
 const struct pg_statement store_export_show = {"billing_export_show",
 					       "select api_export(e) from export_runs e where e.id = $1", 1};

@@ -19,7 +19,11 @@ extern const struct pg_statement store_export_fetch_rerates;
 extern const struct pg_statement store_export_file_put; /* run, name, rows, amount, currency, bytes, sha256 */
 extern const struct pg_statement store_export_file_get; /* run, name -> sha256 */
 extern const struct pg_statement store_export_finish;	/* run, node */
-extern const struct pg_statement store_export_show;	/* run -> as JSON */
-extern const struct pg_statement store_export_list;	/* -> the latest 100 as JSON */
+extern const struct pg_statement
+	store_export_delivery_take; /* also by command? -> run, name, carrier, target or null */
+extern const struct pg_statement store_export_delivery_done; /* run, name, problem or null */
+extern const struct pg_statement store_export_wish;	     /* carrier, side, format, columns, target or null */
+extern const struct pg_statement store_export_show;	     /* run -> as JSON */
+extern const struct pg_statement store_export_list;	     /* -> the latest 100 as JSON */
 
 #endif

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How export files reach partners: by sftp, by a program of the operator's, again when it failed."""
+
+import gzip
+import json
+import os
+
+from story import Story
+
+CDR = """insert into cdrs (id, node, started_at, ended_at, ingress_carrier_id, egress_carrier_id, duration_ms, disconnect_reason, hangup_party, attempts)
+    values (gen_random_uuid(), 'sw1', now() - interval '1 minute', now() - interval '1 second', {0}, {1}, 0, 'busy', 'callee', 1)"""
+
+# What stands in for sftp: takes the words that tandem gives it and does what its batch says, below a folder.
+SFTP = """#!/usr/bin/python3
+import os, shlex, shutil, sys
+print("permission denied, says the other side", file=sys.stderr)
+folder = os.environ["FAKE_SFTP"]
+if os.path.exists(folder + "/refuse"):
+    sys.exit(255)
+with open(folder + "/words", "a") as f:
+    f.write(" ".join(sys.argv[1:]) + "\\n")
+for line in sys.stdin:
+    command, source, target = shlex.split(line)
+    target = os.path.join(folder, target)
+    if command == "put":
+        shutil.copy(source, target)
+    else:
+        assert command == "rename"
+        os.rename(os.path.join(folder, source), target)
+"""
+CARRY = """#!/bin/sh
+[ ! -e "{folder}/refuse" ] || {{ echo 'no carrier today' >&2; exit 3; }}
+cp "$1" "{folder}/$2-for-$3-$4"
+"""
+
+
+class Deliveries(Story):
+    stack_options = {"nodes": 0}
+
+    def setUp(self):
+        super().setUp()
+        n = str(next(self._numbers))
+        self.customer = self.stack.carrier("customer " + n)["id"]
+        self.vendor = self.stack.carrier("vendor " + n)["id"]
+        self.there = os.path.join(self.stack.folder, "there " + n)
+        programs = os.path.join(self.stack.folder, "programs " + n)
+        os.makedirs(self.there + "/in")
+        os.makedirs(programs)
+        self.carry = os.path.join(programs, "carry")
+        for name, text in (("sftp", SFTP), ("carry", CARRY.format(folder=self.there))):
+            with open(os.path.join(programs, name), "w") as f:
+                f.write(text)
+            os.chmod(f.name, 0o755)
+        self.stack.env = {**self.stack.env, "FAKE_SFTP": self.there, "PATH": programs + ":" + os.environ["PATH"]}
+
+    def run_made(self):
+        self.stack.postgres.psql(CDR.format(self.customer, self.vendor))
+        return json.loads(self.stack.tandem("export", "run", "--json").stdout)[0]
+
+    def wish(self, side, *words):
+        carrier = self.customer if side == "sell" else self.vendor
+        return self.stack.tandem("export", "options", "--carrier", str(carrier), "--side", side, *words)
+
+    def deliver(self, *words, status=0):
+        done = self.stack.tandem("export", "deliver", "--json", *words, check=False)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return [(d["run"], d["name"], d.get("error")) for d in json.loads(done.stdout)]
+
+    def later(self):
+        """The time for the next try has come."""
+        self.stack.postgres.psql("update export_deliveries set next_try_at = now()")
+
+    def arrived(self, name):
+        with gzip.open(os.path.join(self.there, name), "rt") as f:
+            return f.read()
+
+    def test_a_file_goes_by_sftp_once(self):
+        before = self.run_made()
+        self.wish("sell", "--format", "jsonl", "--columns", "id,called_in", "--deliver", "sftp://us@files.example.net:2222/in")
+        run = self.run_made()
+        name = f"carrier-{self.customer}-sell.jsonl.gz"
+        self.assertEqual(self.deliver(), [(run["id"], name, None)], f"and nothing of run {before['id']}")
+        self.assertEqual(os.listdir(self.there + "/in"), [f"{run['id']}-{name}"])
+        self.assertEqual(list(json.loads(self.arrived(f"in/{run['id']}-{name}"))), ["id", "called_in"])
+        with open(self.there + "/words") as f:
+            self.assertEqual(f.read(), "-q -b - -oBatchMode=yes -oConnectTimeout=20 -P 2222 -- us@files.example.net\n")
+        self.later()
+        self.assertEqual(self.deliver(), [])
+
+    def test_what_fails_is_tried_again_and_later_each_time(self):
+        self.wish("buy", "--deliver", "sftp://us@files.example.net/")
+        run = self.run_made()
+        name = f"carrier-{self.vendor}-buy.csv.gz"
+        with open(self.there + "/refuse", "w"):
+            pass
+        waits = []
+        for _ in range(3):
+            self.assertEqual(self.deliver(status=1), [(run["id"], name, "sftp failed: permission denied, says the other side")])
+            self.assertEqual(self.deliver(), [], "not at once")
+            waits.append(int(self.stack.postgres.psql("select round(extract(epoch from next_try_at - now()) / 60) from export_deliveries "
+                                                      f"where run_id = {run['id']}")))
+            self.later()
+        self.assertEqual(waits, [1, 2, 4])
+        os.remove(self.there + "/refuse")
+        self.assertEqual(self.deliver(), [(run["id"], name, None)])
+        self.assertEqual(self.stack.postgres.psql(f"select attempts, last_error is null from export_deliveries where run_id = {run['id']}"), "4|t")
+
+    def test_a_program_of_the_operators_carries_files(self):
+        self.wish("sell", "--deliver", "command")
+        run = self.run_made()
+        name = f"carrier-{self.customer}-sell.csv.gz"
+        self.assertEqual(self.deliver(), [], "without the program they wait")
+        self.assertEqual(self.deliver("--command", self.carry), [(run["id"], name, None)])
+        self.assertTrue(self.arrived(f"{run['id']}-for-{self.customer}-{name}").startswith("id,node,"))
+        self.run_made()
+        self.assertIn("cannot run /nowhere", self.deliver("--command", "/nowhere", status=1)[0][2])
+
+    def test_another_node_writes_what_it_sends(self):
+        self.wish("sell", "--deliver", "command")
+        run = self.run_made()
+        other = os.path.join(self.stack.folder, "other.conf")
+        with open(self.stack.config) as f, open(other, "w") as out:
+            out.write(f.read().replace("/export\n", "/export-of-another-node\n"))
+        self.stack.tandem("export", "deliver", "--command", self.carry, config=other)
+        self.assertTrue(self.arrived(f"{run['id']}-for-{self.customer}-carrier-{self.customer}-sell.csv.gz"))
+
+    def test_wrong_wishes_are_refused(self):
+        me = ["export", "options", "--carrier", str(self.customer), "--side", "sell"]
+        for more, status in ((["--columns", "id,buy_amount"], 2), (["--format", "xml"], 2), (["--deliver", "http://x"], 1),
+                             (["--deliver", "sftp://host"], 1), (["--carrier", "x"], 2), (["--carrier", "4711"], 1), (["--side", "both"], 2)):
+            done = self.stack.tandem(*me, *more, check=False)
+            self.assertEqual((done.returncode, len(done.stderr.strip().splitlines())), (status, 1), f"{more}: {done.stderr}")
