@@ -21,6 +21,7 @@ static const char *const policies[] = {"lcr", "priority", "weighted", "quality",
 static const char *const list_kinds[] = {"block", "allow", NULL};
 static const char *const matches[] = {"called", "calling", NULL};
 static const char *const booking_kinds[] = {"payment", "charge", "cost", "adjustment", "tax", "rerate", NULL};
+static const char *const alert_kinds[] = {"low_balance", "vendor_limit", NULL};
 static const char *const roles[] = {"admin", "provisioning", "finance", "readonly", NULL};
 static const char *const job_statuses[] = {"queued", "running", "done", "failed", NULL};
 static const char *const invoice_statuses[] = {"draft", "issued", "void", NULL};
@@ -83,6 +84,11 @@ static const struct param_rule ledger_params[] = {
 	{"carrier_id", PARAM_ID, NULL, "of this carrier"}, {"kind", PARAM_CHOICE, booking_kinds, "of this kind"},
 	{"cdr_id", PARAM_UUID, NULL, "for this call"},	   {"from", PARAM_TIME, NULL, "booked at or after"},
 	{"to", PARAM_TIME, NULL, "booked before"},
+};
+static const struct param_rule alert_params[] = {
+	{"carrier_id", PARAM_ID, NULL, "about this carrier"},
+	{"kind", PARAM_CHOICE, alert_kinds, "of this kind"},
+	{"standing", PARAM_BOOL, NULL, "that stand, or that are cleared"},
 };
 static const struct param_rule key_params[] = {
 	{"name", PARAM_TEXT, NULL, "with this name"},
@@ -243,6 +249,9 @@ const struct endpoint endpoints[] = {
 	READ("/v1/payments/{id}", &payments, ENDPOINT_BOUND, "Read a payment"),
 	LISTED("/v1/ledger", &ledger, RULES(ledger_params), ENDPOINT_BOUND, "List bookings, newest first"),
 	READ("/v1/ledger/{id}", &ledger, ENDPOINT_BOUND, "Read a booking"),
+
+	LISTED("/v1/alerts", &alerts, RULES(alert_params), 0, "List alerts, newest first"),
+	READ("/v1/alerts/{id}", &alerts, 0, "Read an alert"),
 
 	LISTED("/v1/invoices", &invoices, RULES(invoice_params), ENDPOINT_BOUND, "List invoices, newest first"),
 	MADE("/v1/invoices", &invoices, ROLE_FINANCE, "Draft an invoice of what is not billed yet"),

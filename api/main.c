@@ -20,6 +20,7 @@
 #include "api/server.h"
 #include "api/service.h"
 #include "api/watch.h"
+#include "billing/alert.h"
 #include "config.h"
 #include "lib/buf.h"
 #include "lib/log.h"
@@ -88,6 +89,18 @@ static struct options options_parse(int argc, char **argv)
 	return o;
 }
 
+static int alerts_start(struct service *s, struct status *st)
+{
+	const struct alert_options o = {
+		.database_url = s->settings->database_url,
+		.mail_to = s->settings->alert_mail,
+		.mail_from = s->settings->alert_mail_from,
+		.sendmail = s->settings->alert_sendmail,
+		.webhook = s->settings->alert_webhook,
+	};
+	return alert_start(&s->alerts, &o, st);
+}
+
 static int parts_start(struct service *s, struct watch **watch, struct server **server, struct status *st)
 {
 	s->openapi = openapi_make();
@@ -96,6 +109,9 @@ static int parts_start(struct service *s, struct watch **watch, struct server **
 	s->importer = importer_start(s);
 	s->exporter = exporter_start(s);
 	s->events = events_start(s->settings->redis_url);
+	int err = alerts_start(s, st);
+	if (err != 0)
+		return err;
 	s->pool = pool_new(s, WORKERS);
 	if (*watch == NULL || s->importer == NULL || s->exporter == NULL || s->events == NULL || s->pool == NULL)
 		return status_set(st, -EAGAIN, "no threads can be had");
@@ -109,6 +125,7 @@ static void parts_stop(struct service *s, struct watch **watch, struct server **
 		server_quiesce(*server, STOP_LIMIT_MS);
 	pool_free(&s->pool);
 	importer_stop(&s->importer);
+	alert_stop(&s->alerts);
 	exporter_stop(&s->exporter);
 	if (s->events != NULL)
 		events_close(s->events);

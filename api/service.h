@@ -13,6 +13,7 @@
 
 enum service_schema { SCHEMA_UNKNOWN, SCHEMA_CURRENT, SCHEMA_OTHER };
 
+struct alert_sender;
 struct importer;
 struct exporter;
 struct events;
@@ -22,6 +23,7 @@ struct pool;
 struct service {
 	const struct settings *settings;
 	char instance[96]; /* of this process: marks its import jobs */
+	struct alert_sender *alerts;
 	struct importer *importer;
 	struct exporter *exporter;
 	struct events *events;

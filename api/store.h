@@ -42,6 +42,7 @@ extern const struct pg_statement store_exchange_list, store_exchange_get, store_
 	store_exchange_delete;
 extern const struct pg_statement store_payment_list, store_payment_get, store_payment_insert;
 extern const struct pg_statement store_booking_list, store_booking_get;
+extern const struct pg_statement store_alert_list, store_alert_get;
 extern const struct pg_statement store_key_list, store_key_get, store_key_lock, store_key_insert, store_key_delete,
 	store_key_find, store_key_used;
 extern const struct pg_statement store_force_list, store_force_get, store_force_lock, store_force_insert,

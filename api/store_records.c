@@ -27,6 +27,13 @@ STATEMENT(booking_list, 8,
 STATEMENT(booking_get, 2,
 	  "select api_booking(l) from ledger l where l.id = $1 and ($2::bigint is null or l.carrier_id = $2)");
 
+/* Alerts, newest first: filters carrier_id, kind, standing. */
+STATEMENT(alert_list, 6,
+	  "select a.id, api_alert(a) from alerts a where ($1::bigint is null or a.id < $1) and $3::bigint is null "
+	  "and ($4::bigint is null or a.carrier_id = $4) and ($5::text is null or a.kind = $5) "
+	  "and ($6::boolean is null or (a.cleared_at is null) = $6) order by a.id desc limit $2::integer");
+STATEMENT(alert_get, 2, "select api_alert(a) from alerts a where a.id = $1 and $2::bigint is null");
+
 /* API keys: filters name, role, carrier_id. */
 STATEMENT(key_list, 6,
 	  "select k.id, api_key(k) from api_keys k where ($1::bigint is null or k.id > $1) and $3::bigint is null "

@@ -233,6 +233,14 @@ static int check_rtpengine(const char *value, void *field, struct status *st)
 }
 
 /* the URL may hold a password: it is not shown */
+static int check_webhook(const char *value, void *field, struct status *st)
+{
+	(void)field;
+	if (value[0] == '\0' || strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0)
+		return 0;
+	return status_set(st, -EINVAL, "must begin with http:// or https://");
+}
+
 static int check_redis_url(const char *value, void *field, struct status *st)
 {
 	struct redis_address address;
@@ -299,6 +307,14 @@ const struct conf_option settings_table[] = {
 	{"api", "tls_key", CONF_TEXT, AT(api_tls_key), .fallback = "", .meaning = "PEM file with its private key"},
 	{"export", "dir", CONF_TEXT, AT(export_dir), .fallback = "/var/lib/tandem/export", .check = check_directory,
 	 .meaning = "where CDR export files are written"},
+	{"alerts", "mail", CONF_TEXT, AT(alert_mail), .fallback = "",
+	 .meaning = "who is told by mail of alerts: addresses, with commas between; empty: nobody"},
+	{"alerts", "mail_from", CONF_TEXT, AT(alert_mail_from), .fallback = "tandem",
+	 .meaning = "who sends that mail"},
+	{"alerts", "sendmail", CONF_TEXT, AT(alert_sendmail), .fallback = "/usr/sbin/sendmail",
+	 .meaning = "the program that takes the mail, as sendmail -t -i does"},
+	{"alerts", "webhook", CONF_TEXT, AT(alert_webhook), .fallback = "", .check = check_webhook, .secret = true,
+	 .meaning = "http:// or https:// URL that each new alert is posted to as JSON"},
 	{"log", "level", CONF_CHOICE, AT(log_level), .fallback = "info", .choices = log_levels, .reloadable = true,
 	 .meaning = "how much is logged: error, warn, info or debug"},
 };

@@ -54,6 +54,8 @@ struct settings {
 	char *spool_dir;    /* [spool] dir */
 	char *rtpengine;    /* [media] rtpengine: "" or host:port list */
 
+	char *alert_mail, *alert_mail_from, *alert_sendmail, *alert_webhook; /* [alerts]; "" none */
+
 	char *api_listen; /* [api] listen: host:port, host numeric, IPv6 in brackets */
 	char *api_tls_certificate, *api_tls_key;
 
