@@ -82,8 +82,10 @@ declare
 begin
 	select * into strict i from invoices where id = key and status = 'draft' for update;
 	begins := i.from_day::timestamp at time zone i.timezone;
-	create temp table if not exists invoice_open (ledger_id bigint, kind text, cdr_id uuid, at timestamptz, amount numeric)
-		on commit delete rows;
+	if to_regclass('pg_temp.invoice_open') is null then
+		create temp table invoice_open (ledger_id bigint, kind text, cdr_id uuid, at timestamptz, amount numeric)
+			on commit delete rows;
+	end if;
 	delete from pg_temp.invoice_open;
 	insert into pg_temp.invoice_open select b.* from invoice_open_bookings(i) b;
 	analyze pg_temp.invoice_open;
