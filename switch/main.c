@@ -17,6 +17,7 @@
 #include "settings/settings.h"
 #include "switch/node.h"
 #include "switch/stack.h"
+#include "switch/worker.h"
 
 enum { STOP_US = 30 * 1000 * 1000 }; /* hanging up, the last CDRs: what node_stop takes at most */
 
@@ -112,21 +113,48 @@ static void drain(struct node *n, const sigset_t *signals)
 			break; /* asked twice: now */
 }
 
+/* systemd's watchdog is fed only if every worker has turned its loop since it was fed last. */
+struct watch {
+	bool wanted;
+	_Atomic int answers; /* of the present round */
+	int asked;	     /* workers that were asked in it */
+};
+
+static void on_asked(struct worker *w, void *arg)
+{
+	atomic_fetch_add((_Atomic int *)arg, 1);
+}
+
+static void watch_turn(struct watch *watch, struct node *n)
+{
+	if (!watch->wanted || atomic_load(&watch->answers) < watch->asked)
+		return;
+	sd_notify(0, "WATCHDOG=1");
+	atomic_store(&watch->answers, 0);
+	watch->asked = n->workers;
+	for (int i = 0; i < n->workers; i++)
+		if (worker_post(n->worker[i], on_asked, &watch->answers)) /* no memory: no sign of one that hangs */
+			atomic_fetch_add(&watch->answers, 1);
+}
+
 static void wait_for_the_end(struct node *n, const char *path, struct settings **settings, const sigset_t *signals)
 {
+	static struct watch watch; /* workers write to it until they end */
 	uint64_t watchdog_us = 0;
 	struct timespec pause = {.tv_sec = 3600};
 
-	if (sd_watchdog_enabled(0, &watchdog_us) > 0 && watchdog_us)
-		pause = (struct timespec){.tv_sec = (time_t)(watchdog_us / 2 / 1000000),
-					  .tv_nsec = (long)(watchdog_us / 2 % 1000000) * 1000};
+	if (sd_watchdog_enabled(0, &watchdog_us) > 0 && watchdog_us) {
+		watch.wanted = true;
+		pause = (struct timespec){.tv_sec = (time_t)(watchdog_us / 4 / 1000000),
+					  .tv_nsec = (long)(watchdog_us / 4 % 1000000) * 1000};
+	}
 	for (;;) {
 		int signal = sigtimedwait(signals, NULL, &pause);
 		if (signal == SIGHUP)
 			settings_again(n, path, settings);
 		else if (signal == SIGTERM || signal == SIGINT)
 			return;
-		sd_notify(0, "WATCHDOG=1");
+		watch_turn(&watch, n);
 	}
 }
 

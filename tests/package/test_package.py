@@ -100,6 +100,8 @@ class AMachinesLife(OnAMachine):
             self.assertEqual(self.inside(f"ps -o user= -p $(systemctl show -P MainPID {unit})").strip(), "tandem")
             self.assertIn("Type=notify", self.inside(f"systemctl show -p Type {unit}"))
             self.assertNotIn("WatchdogUSec=0", self.inside(f"systemctl show -p WatchdogUSec {unit}"))
+        nice = self.inside("ps -L -o ni= -p $(systemctl show -P MainPID tandemd)").split()
+        self.assertTrue(any(int(n) > 0 for n in nice), f"no thread of tandemd steps back: {nice}")
         self.assertEqual(self.inside(f"stat -c '%U:%G %a' {CONF}").strip(), "root:tandem 640")
 
     def test_3_a_translation_works_where_no_code_may_be_made(self):
