@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tandem cdr verify, tandem cdr seal, tandem cdr refused */
+/* tandem cdr verify, tandem cdr seal, tandem cdr refused, tandem cdr archive */
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "billing/archive.h"
 #include "billing/chain.h"
 #include "billing/refused.h"
 #include "billing/root.h"
@@ -162,6 +163,66 @@ static enum cli_exit run_refused(struct cli *cli, int argc, char **argv)
 	pg_free(&pg);
 	return status;
 }
+
+/* ---- archive ---- */
+
+static enum cli_exit archive(struct pg *pg, int64_t keep_days, const char *dir, bool json)
+{
+	struct archive_file file;
+	struct status st = {""};
+	json_t *files = json_array();
+	int days, more = 0;
+
+	int err = archive_detach(pg, keep_days, &days, &st);
+	while (err == 0 && dir != NULL && (more = archive_write(pg, dir, &file, &st)) > 0) {
+		json_array_append_new(files, json_pack("{ss sI ss}", "file", file.path, "rows", (json_int_t)file.rows,
+						       "sha256", file.sha256));
+		if (!json)
+			printf("%s: %" PRId64 " calls, SHA-256 %s\n", file.path, file.rows, file.sha256);
+	}
+	if (json && err == 0 && more == 0) {
+		json_t *j = json_pack("{si sO}", "detached", days, "files", files);
+		cli_print_json(j);
+		json_decref(j);
+	} else if (err == 0 && dir == NULL) {
+		printf("%d days detached\n", days);
+	}
+	json_decref(files);
+	return err == 0 && more == 0 ? CLI_DONE : cli_fail("%s", st.text);
+}
+
+static enum cli_exit run_archive(struct cli *cli, int argc, char **argv)
+{
+	const char *keep = NULL, *dir = NULL;
+	bool json = false;
+	const struct cli_option options[] = {{.name = "keep", .value = &keep, .required = true},
+					     {.name = "dir", .value = &dir},
+					     {.name = "json", .flag = &json}};
+	enum cli_exit status;
+	int64_t keep_days;
+
+	if (!cli_parse(cli, argc, argv, options, 3, NULL, 0, &status))
+		return status;
+	if (!cli_parse_int(keep, 1, 36500, &keep_days))
+		return cli_usage(cli, "--keep takes a number of days, at least 1");
+
+	struct pg *pg = cli_database(cli);
+	if (pg == NULL)
+		return CLI_FAILED;
+	status = archive(pg, keep_days, dir, json);
+	pg_free(&pg);
+	return status;
+}
+
+const struct command command_cdr_archive = {
+	.name = "cdr archive",
+	.synopsis = "--keep DAYS [--dir DIR] [--json]",
+	.meaning = "take old days of CDRs out of the database",
+	.help = "  --keep DAYS   days before today (UTC) that stay\n"
+		"  --dir DIR     write what is taken out here, then drop it; without it the tables stay, detached\n"
+		"  --json        the files as JSON\n",
+	.run = run_archive,
+};
 
 const struct command command_cdr_verify = {
 	.name = "cdr verify",

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nobody changes a CDR unseen: rows edited, deleted, inserted; records set aside and stored after all; signed roots."""
 
+import gzip
+import hashlib
 import json
 import os
+import time
 import uuid
 
 from story import Story, wait_for
@@ -95,6 +98,7 @@ class Chain(Story):
         try:
             called = self.number("12777")
             call, leg = self.answered(self.customer, self.vendor, called)
+            time.sleep(0.05)  # talk that costs something
             call.request("BYE")
             leg.expect("BYE")
             leg.reply(200)
@@ -144,3 +148,43 @@ class Chain(Story):
         self.finds("signature")
         self.sql("delete from cdr_roots")
         self.holds()
+
+    def test_old_days_are_detached_then_written_and_the_rest_still_verifies(self):
+        """Two days ago there were two calls, in the middle of this node's chain: made older by SQL, with their hashes."""
+        ids = self.calls(3)
+        chain = self.sql(f"select chain_id from cdrs where id = '{ids[0]}'")
+        before = self.holds()["rows"]
+        day = self.sql("select (now() at time zone 'UTC')::date - 2")
+        old = [i.replace(i[:13], self.sql(f"select left(uuid_floor('{day} 12:00Z')::text, 13)")) for i in ids[:2]]
+        self.sql(f"select cdr_partition_make('{day}'); " + "".join(
+            f"update cdrs set id = '{new}', started_at = '{day} 12:00Z', ended_at = '{day} 12:01Z' where id = '{was}'; "
+            f"update cdr_attempts set cdr_id = '{new}' where cdr_id = '{was}'; "
+            f"update cdr_traces set cdr_id = '{new}' where cdr_id = '{was}'; " for was, new in zip(ids, old)))
+        self.sql("do $$ declare h bytea := decode(repeat('00', 32), 'hex'); c cdrs; begin "
+                 f"for c in select * from cdrs where chain_id = '{chain}' order by chain_seq loop "
+                 "h := sha256(h || convert_to(cdr_line(c) || E'\\n' || cdr_attempt_lines(c.id), 'UTF8')); "
+                 "update cdrs set chain_hash = h where id = c.id; end loop; end $$")
+        self.holds()
+        folder = os.path.join(self.stack.folder, "archive")
+        os.makedirs(folder)
+        self.assertEqual(self.stack.tandem("cdr", "archive", "--keep", "30").stdout, "0 days detached\n")
+        self.assertEqual(self.stack.tandem("cdr", "archive", "--keep", "1").stdout, "1 days detached\n")
+        self.assertEqual(int(self.sql(f"select count(*) from cdrs where started_at < '{day}'::date + 1")), 0)
+        self.assertEqual(self.holds()["rows"], before - 2)
+        said = json.loads(self.stack.tandem("cdr", "archive", "--keep", "1", "--dir", folder, "--json").stdout)
+        self.assertEqual((said["detached"], [f["rows"] for f in said["files"]]), (0, [2]))
+        path = said["files"][0]["file"]
+        with open(path, "rb") as f:
+            self.assertEqual(hashlib.sha256(f.read()).hexdigest(), said["files"][0]["sha256"])
+        with gzip.open(path, "rt") as f:
+            rows = [json.loads(line) for line in f]
+        self.assertEqual(sorted(r["cdr"]["id"] for r in rows), sorted(old))
+        self.assertEqual([len(r["attempts"]) for r in rows], [1, 1])
+        self.assertTrue(all(r["trace"] for r in rows))
+        self.assertEqual(self.sql("select count(*) from pg_class where relname like 'cdr%_old_%' and relkind = 'r'"), "0")
+        self.holds()
+        # One of that day that comes late is stored, and archived under the next number.
+        self.sql("select cdr_partition_make('" + day + "')")
+        self.assertEqual(self.stack.tandem("cdr", "archive", "--keep", "1", "--dir", folder).returncode, 0)
+        self.assertEqual(len(os.listdir(folder)), 2)
+        self.undone(f"update cdrs set node = 'x' where id = '{ids[2]}'", "edited", ids[2])
