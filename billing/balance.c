@@ -31,6 +31,9 @@ struct balance_reader {
 	struct uuid *posted;
 	size_t n_posted;
 	struct balance_estate *estates;
+	char *owner;		    /* of holds */
+	struct balance_hold *holds; /* NULL: nothing new */
+	size_t n_holds;
 
 	struct pg *pg; /* from here on: the thread's own */
 	uint64_t generation;
@@ -96,6 +99,17 @@ void balance_book(struct balance_reader *b, struct balance_estate *estate)
 	pthread_mutex_unlock(&b->mutex);
 }
 
+void balance_show(struct balance_reader *b, const char *owner, struct balance_hold *holds, size_t n)
+{
+	pthread_mutex_lock(&b->mutex);
+	free(b->holds);
+	b->holds = holds;
+	b->n_holds = n;
+	if (b->owner == NULL)
+		b->owner = xstrdup(owner);
+	pthread_mutex_unlock(&b->mutex);
+}
+
 static struct balance_news *take_given(struct balance_reader *b)
 {
 	struct balance_news *news = xcalloc(1, sizeof(*news));
@@ -145,6 +159,8 @@ static int book(struct balance_reader *b, const struct balance_estate *e, struct
 	int err = 0;
 
 	snprintf(node, sizeof(node), "%.*s", (int)strcspn(e->owner, "/"), e->owner);
+	const char *owner[] = {e->owner};
+
 	for (size_t i = 0; err == 0 && i < e->n; i++) {
 		char call[UUID_TEXT_MAX], carrier[24], micro[24];
 
@@ -158,6 +174,31 @@ static int book(struct balance_reader *b, const struct balance_estate *e, struct
 			err = 0;
 		}
 	}
+	return err == 0 ? pg_exec(b->pg, &store_holds_drop, owner, NULL, st) : err;
+}
+
+static int write_holds(struct balance_reader *b, struct status *st)
+{
+	struct buf carriers = {0}, micro = {0};
+
+	pthread_mutex_lock(&b->mutex);
+	struct balance_hold *holds = b->holds;
+	size_t n = b->n_holds;
+	b->holds = NULL;
+	pthread_mutex_unlock(&b->mutex);
+	if (holds == NULL)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		buf_printf(&carriers, "%c%" PRId64, i == 0 ? '{' : ',', holds[i].carrier_id);
+		buf_printf(&micro, "%c%" PRId64, i == 0 ? '{' : ',', holds[i].micro);
+	}
+	buf_puts(&carriers, n == 0 ? "{}" : "}");
+	buf_puts(&micro, n == 0 ? "{}" : "}");
+	const char *params[] = {b->owner, carriers.text, micro.text};
+	int err = pg_exec(b->pg, &store_holds_put, params, NULL, st);
+	buf_free(&carriers);
+	buf_free(&micro);
+	free(holds);
 	return err;
 }
 
@@ -203,6 +244,8 @@ static void turn(struct balance_reader *b)
 		err = book(b, e, &st);
 	if (err == 0)
 		err = read_balances(b, news, &st);
+	if (err == 0)
+		err = write_holds(b, &st);
 	report(b, err, &st);
 	b->read_us = clock_mono_us();
 	if (err == 0)
@@ -256,6 +299,8 @@ static void reader_release(struct balance_reader **b)
 {
 	estates_free((*b)->estates);
 	free((*b)->posted);
+	free((*b)->holds);
+	free((*b)->owner);
 	pg_free(&(*b)->pg);
 	pthread_mutex_destroy(&(*b)->mutex);
 	free((*b)->database_url);

@@ -25,6 +25,10 @@ struct balance_spent { /* what a call of a dead node had spent */
 	int64_t carrier_id, micro;
 };
 
+struct balance_hold { /* what this node's calls hold of a carrier's money, for those who look at it */
+	int64_t carrier_id, micro;
+};
+
 struct balance_estate { /* of a dead node; all its calls that had spent anything */
 	struct balance_estate *next;
 	char *owner; /* who held the leases, "NODE/..." */
@@ -52,6 +56,10 @@ void balance_stop(struct balance_reader **b); /* tells once more what is known b
 
 void balance_posted(struct balance_reader *b, struct uuid *ids, size_t n);  /* [any thread] takes ids (malloc) */
 void balance_book(struct balance_reader *b, struct balance_estate *estate); /* [any thread] takes it */
+
+/* balance_show - [any thread] what owner holds now; takes holds (malloc). Written with the next reading; a newer one that
+ * comes first takes its place. */
+void balance_show(struct balance_reader *b, const char *owner, struct balance_hold *holds, size_t n);
 
 void balance_news_free(struct balance_news **news);
 void balance_estate_free(struct balance_estate **estate);

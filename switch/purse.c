@@ -59,6 +59,7 @@ struct account {
 	struct account *next;
 	int64_t carrier_id, balance_micro, version; /* version -1: not known */
 	int64_t held_micro;			    /* by this node's calls */
+	bool touched;				    /* they ever held anything */
 };
 
 struct purse {
@@ -134,7 +135,10 @@ static void lease_remove(struct purse *p, struct lease **slot)
 
 static void lease_set(struct purse *p, struct lease *l, int64_t micro)
 {
-	account_get(p, l->carrier_id)->held_micro += micro - l->micro;
+	struct account *a = account_get(p, l->carrier_id);
+
+	a->held_micro += micro - l->micro;
+	a->touched = true;
 	l->micro = micro;
 }
 
@@ -623,6 +627,26 @@ static int beat(struct purse *p, struct status *st)
 	return err;
 }
 
+/* For those who look at a carrier: PostgreSQL is told what its calls hold here. */
+static void show(struct purse *p)
+{
+	struct balance_hold *holds = NULL;
+	size_t n = 0, slots = 0;
+
+	for (size_t i = 0; i < CARRIER_BUCKETS; i++)
+		for (const struct account *a = p->account[i]; a; a = a->next) {
+			if (!a->touched)
+				continue;
+			if (n == slots) {
+				slots = slots ? 2 * slots : 64;
+				holds = xrealloc(holds, slots * sizeof(*holds));
+			}
+			holds[n++] = (struct balance_hold){.carrier_id = a->carrier_id, .micro = a->held_micro};
+		}
+	if (n)
+		balance_show(p->balance, p->owner, holds, n);
+}
+
 static void heartbeat(struct purse *p)
 {
 	struct status st = {""};
@@ -630,6 +654,7 @@ static void heartbeat(struct purse *p)
 	if (clock_mono_us() - p->beat_us < (p->up ? HEARTBEAT_US : HEARTBEAT_US / 2))
 		return;
 	p->beat_us = clock_mono_us();
+	show(p);
 	if (beat(p, &st))
 		went_away(p, &st);
 	else if (p->told_away) {

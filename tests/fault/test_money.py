@@ -31,6 +31,9 @@ class Money(Story):
     def balance(self, customer):
         return Decimal(self.stack.postgres.psql(f"select balance from balances where carrier_id = {customer['carrier']['id']}"))
 
+    def available(self, customer):
+        return self.stack.api.get(f"/v1/carriers/{customer['carrier']['id']}")["available"]
+
     def held(self, customer):
         """What all nodes' calls hold of this carrier's money, as Redis has it."""
         script = ("local sum = 0 local all = redis.call('HGETALL', KEYS[1]) for i = 1, #all, 2 do "
@@ -158,6 +161,7 @@ class Money(Story):
         customer = self.prepaid("orphan", "2.00")
         node = self.stack.nodes[1]
         self.begin(customer, "12126", node)
+        wait_for("what is available less what is held", lambda: Decimal(self.available(customer)) == Decimal("1.40"), 5)
         wait_for("the call's heartbeat", lambda: self.held(customer) == Decimal("0.60"), 5)
         time.sleep(2.5)
         node.kill()
@@ -165,6 +169,7 @@ class Money(Story):
         self.released(customer, 60)
         self.assertLess(time.monotonic() - died, 60)
         self.assertEqual(self.balance(customer), Decimal("1.40"))
+        self.assertEqual(Decimal(self.available(customer)), Decimal("1.40"))
         node.start()
         recovered = wait_for("the recovered record", lambda: self.stack.postgres.psql(
             f"select sell_amount from cdrs where recovered and ingress_carrier_id = {customer['carrier']['id']}"), 60)
