@@ -57,8 +57,8 @@ void balance_stop(struct balance_reader **b); /* tells once more what is known b
 void balance_posted(struct balance_reader *b, struct uuid *ids, size_t n);  /* [any thread] takes ids (malloc) */
 void balance_book(struct balance_reader *b, struct balance_estate *estate); /* [any thread] takes it */
 
-/* balance_show - [any thread] what owner holds now; takes holds (malloc). Written with the next reading; a newer one that
- * comes first takes its place. */
+/* balance_show - [any thread] what owner holds now; takes holds (malloc). Written with the next reading; a newer one
+ * that comes first takes its place. */
 void balance_show(struct balance_reader *b, const char *owner, struct balance_hold *holds, size_t n);
 
 void balance_news_free(struct balance_news **news);

@@ -10,8 +10,8 @@ const struct pg_statement store_balances = {
 	" where c.billing_mode = 'prepaid' or c.credit_limit is not null or c.vendor_limit is not null",
 	0};
 
-const struct pg_statement store_holds_put = {
-	"billing_holds_put", "select holds_put($1, $2::bigint[], $3::bigint[])", 3};
+const struct pg_statement store_holds_put = {"billing_holds_put", "select holds_put($1, $2::bigint[], $3::bigint[])",
+					     3};
 
 const struct pg_statement store_holds_drop = {"billing_holds_drop", "delete from hold_owners where owner = $1", 1};
 
