@@ -160,12 +160,31 @@ static int manifest_store(struct writing *w, json_t *manifest)
 	return err;
 }
 
+/* The signed root of the last day that was sealed when the run was claimed; null: none was. */
+static int manifest_add_root(struct writing *w, json_t *manifest)
+{
+	PGresult *r;
+	int err = pg_exec(w->pg, &store_export_root, (const char *const[]){w->id}, &r, w->st);
+
+	if (err != 0)
+		return err;
+	json_t *root = PQntuples(r) == 0
+			       ? json_null()
+			       : json_pack("{ss ss ss ss}", "day", PQgetvalue(r, 0, 0), "root", PQgetvalue(r, 0, 1),
+					   "signature", PQgetvalue(r, 0, 2), "public_key", PQgetvalue(r, 0, 3));
+	json_object_set_new(manifest, "chain_root", root);
+	PQclear(r);
+	return 0;
+}
+
 static int manifest_write(struct writing *w)
 {
 	json_t *manifest = json_pack("{sI ss ss so}", "run", (json_int_t)strtoll(w->id, NULL, 10), "cutoff", w->cutoff,
 				     "created_at", w->created_at, "files", export_parts_describe(w->parts));
-	int err = manifest_store(w, manifest);
+	int err = manifest_add_root(w, manifest);
 
+	if (err == 0)
+		err = manifest_store(w, manifest);
 	json_decref(manifest);
 	return err;
 }

@@ -28,6 +28,12 @@ const struct pg_statement store_export_open_rerates = {"billing_export_open_rera
 const struct pg_statement store_export_fetch_rerates = {"billing_export_fetch_rerates",
 							"fetch 2000 from export_rerates", 0};
 
+const struct pg_statement store_export_root = {
+	"billing_export_root",
+	"select r.day, encode(r.root, 'hex'), encode(r.signature, 'hex'), encode(r.public_key, 'hex')"
+	" from export_runs e join cdr_roots r on r.day = e.root_day where e.id = $1",
+	1};
+
 const struct pg_statement store_export_file_put = {
 	"billing_export_file_put",
 	"insert into export_files (run_id, name, rows, amount, currency, bytes, sha256)"

@@ -16,6 +16,8 @@ extern const struct pg_statement store_export_fetch;	/* -> the next rows: EXPORT
 extern const struct pg_statement store_export_open_rerates; /* id: opens the cursor of its corrections */
 /* store_export_fetch_rerates - -> carrier, CDR, old, new, difference, currency; in the order of the carriers */
 extern const struct pg_statement store_export_fetch_rerates;
+extern const struct pg_statement
+	store_export_root; /* run -> day, root, signature, public key in hexadecimal; no row: none */
 extern const struct pg_statement store_export_file_put; /* run, name, rows, amount, currency, bytes, sha256 */
 extern const struct pg_statement store_export_file_get; /* run, name -> sha256 */
 extern const struct pg_statement store_export_finish;	/* run, node */

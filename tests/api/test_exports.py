@@ -177,6 +177,20 @@ class Exports(Story):
         self.assertEqual([list(line.items()) for line in lines][-1], [(c, cdr[c]) for c in ("id", "called_in", "sell_amount", "recovered")])
         self.stack.tandem("export", "write", str(run["id"]))
 
+    def test_the_manifest_has_the_last_signed_root(self):
+        def root(run):
+            with open(os.path.join(run["path"], "manifest.json")) as f:
+                return json.load(f)["chain_root"]
+
+        before = self.export()
+        put = "insert into cdr_roots (day, heads, root, signature, public_key) values ('{}', '', '\\x{}', '\\x02', '\\x03')"
+        self.stack.postgres.psql(put.format("2026-05-01", "01"))
+        run = self.export()
+        self.stack.postgres.psql(put.format("2026-05-02", "ff"))
+        self.stack.tandem("export", "write", str(run["id"]))
+        self.assertEqual((root(before), root(run)), (None, {"day": "2026-05-01", "root": "01", "signature": "02", "public_key": "03"}))
+        self.assertEqual(root(self.export())["root"], "ff")
+
     def test_the_list_names_the_runs(self):
         run = self.export()
         latest = json.loads(self.stack.tandem("export", "list", "--json").stdout)[0]
