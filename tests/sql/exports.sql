@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Which run has which CDR; which rate holds for a call of the past; what an invoice may claim.
 begin;
-select plan(35);
+select plan(40);
 
 create function new_id(t timestamptz, n integer) returns uuid language sql as $$
 	select (left(uuid_floor(t)::text, 14) || '7000-8000-' || lpad(n::text, 12, '0'))::uuid
@@ -47,6 +47,13 @@ select is(members(:four), '5 9', 'and the one after it neither that nor what is 
 select run('2026-05-01 15:00Z', 120, 130) as five \gset
 select is(members(:five), '8', 'which the last one has');
 select is((select string_agg(members(id), ' ' order by id) from export_runs), '1 3 2 4 6 7 5 9 8', 'all together are every CDR once');
+select ok(not export_has_all('2026-05-01Z', '2026-05-02Z'), 'a run whose files are not written counts for nothing');
+update export_runs set finished_at = now();
+select ok(export_has_all('2026-05-01Z', '2026-05-02Z'), 'every CDR of that day is exported');
+select ok('2026-05-01' in (select cdr_days_before('2026-05-02')), 'and the day may go to the archive');
+select cdr(10, '2026-05-01 14:30Z', 131);
+select ok(not export_has_all('2026-05-01Z', '2026-05-02Z'), 'until one comes late');
+select ok('2026-05-01' not in (select cdr_days_before('2026-05-02')), 'then it stays');
 update export_runs set seen_end = 9000000000000000 where id = :five;
 select throws_like('select export_claim(null, ''test'')', '%counts its transactions anew%', 'after a restore from a dump nothing is exported');
 delete from export_runs;
