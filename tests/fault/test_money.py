@@ -8,8 +8,8 @@ from decimal import Decimal
 from story import Story, wait_for
 
 
-class Money(Story):
-    stack_options = {"nodes": 2, "workers": 2}
+class Prepaid(Story):
+    """What the stories of both classes need."""
 
     @classmethod
     def provision(cls, stack):
@@ -87,6 +87,18 @@ class Money(Story):
             t.join()
         self.assertEqual(len(found), n)
         return found
+
+    def admitted(self, customer):
+        self.vendor_takes()
+        call = customer["peer"].invite(self.number("12126"))
+        if call.expect_final().code != 200:
+            return None
+        call.ack()
+        return call
+
+
+class Money(Prepaid):
+    stack_options = {"nodes": 2, "workers": 2}
 
     def test_50_calls_at_once_on_two_nodes_share_one_balance(self):
         """1.00 at 0.60 a minute by the minute: one call and no more, five times over."""
@@ -194,10 +206,46 @@ class Money(Story):
         again.bye()
         self.released(customer)
 
-    def admitted(self, customer):
-        self.vendor_takes()
-        call = customer["peer"].invite(self.number("12126"))
-        if call.expect_final().code != 200:
-            return None
-        call.ack()
-        return call
+    def test_what_an_ended_call_costs_stays_held_until_it_is_booked(self):
+        customer = self.prepaid("unbooked", "1.00")
+        call = self.begin(customer, "12126")
+        self.stack.postgres.stop()
+        try:
+            call.bye()
+            self.assertEqual(customer["peer"].invite(self.number("12126")).expect_final().code, 402)
+            self.assertEqual(self.held(customer), Decimal("0.60"))
+        finally:
+            self.stack.postgres.start()
+        wait_for("the charge", lambda: self.balance(customer) == Decimal("0.40"), 15)
+        self.released(customer)
+        self.assertEqual(customer["peer"].invite(self.number("12126")).expect_final().code, 402)
+
+    def test_a_redis_that_forgets_all_forgets_no_money(self):
+        """Grants wait until every node has posted again what its calls hold."""
+        customer = self.prepaid("forgotten", "1.00")
+        call = self.begin(customer, "12126", self.stack.nodes[1])
+        self.stack.redis.command("FLUSHALL")
+        began = time.monotonic()
+        self.assertEqual(customer["peer"].invite(self.number("12126")).expect_final().code, 402)
+        self.assertGreater(time.monotonic() - began, 1.5)
+        self.assertEqual(self.held(customer), Decimal("0.60"))
+        call.bye()
+        wait_for("the charge", lambda: self.balance(customer) == Decimal("0.40"), 10)
+        self.released(customer)
+
+
+class WithoutRedis(Prepaid):
+    stack_options = {"nodes": 1, "settings": {"billing": {"without_redis": "admit"}}}
+
+    def test_a_node_alone_admits_what_it_knows_to_be_there(self):
+        customer = self.prepaid("trusted", "1.00")
+        self.stack.redis.stop()
+        try:
+            time.sleep(1)
+            call = self.begin(customer, "12126")
+            self.assertEqual(customer["peer"].invite(self.number("12126")).expect_final().code, 402)
+            call.bye()
+            wait_for("the charge", lambda: self.balance(customer) == Decimal("0.40"), 10)
+        finally:
+            self.stack.redis.start()
+        self.released(customer)
