@@ -69,6 +69,39 @@ static bool is_sdp(const sip_content_type_t *type)
 	return type && type->c_type && strcasecmp(type->c_type, "application/sdp") == 0;
 }
 
+bool body_has_sdp(const sip_t *sip)
+{
+	return sip && sip->sip_payload && sip->sip_payload->pl_len && is_sdp(sip->sip_content_type);
+}
+
+bool body_hides_sdp(const sip_t *sip)
+{
+	const sip_content_type_t *type = sip && sip->sip_payload ? sip->sip_content_type : NULL;
+
+	return type && type->c_type && strncasecmp(type->c_type, "multipart/", 10) == 0;
+}
+
+void body_set(sip_t *sip, su_home_t *home, const char *text, size_t len)
+{
+	sip->sip_payload = sip_payload_create(home, text, (isize_t)len);
+}
+
+int body_offer(sip_t *copy, su_home_t *home, const sip_t *sip, const struct codecs *from, const struct codecs *to)
+{
+	*copy = *sip;
+	if (!body_has_sdp(sip) || (!from->n && !to->n))
+		return 0;
+	struct buf once = {0}, twice = {0};
+	int r = codecs_filter(&once, sip->sip_payload->pl_data, sip->sip_payload->pl_len, from);
+	if (r == 0)
+		r = codecs_filter(&twice, once.text ? once.text : "", once.len, to);
+	if (r == 0)
+		body_set(copy, home, twice.text ? twice.text : "", twice.len);
+	buf_free(&once);
+	buf_free(&twice);
+	return r;
+}
+
 struct body body_for(su_home_t *home, const struct leg *to, const sip_t *sip)
 {
 	struct body b = {0};

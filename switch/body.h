@@ -6,6 +6,7 @@
 #ifndef SWITCH_BODY_H
 #define SWITCH_BODY_H
 
+#include "switch/codecs.h"
 #include "switch/stack.h"
 
 struct leg;
@@ -18,6 +19,16 @@ struct body {
 
 /* body_for - the body of sip (may be NULL) as it is sent on `to` */
 struct body body_for(su_home_t *home, const struct leg *to, const sip_t *sip);
+
+bool body_has_sdp(const sip_t *sip);   /* NULL: no */
+bool body_hides_sdp(const sip_t *sip); /* a multipart body, in which nobody looks for SDP */
+/* body_set - another payload, copied to home, for a copy of a message */
+void body_set(sip_t *sip, su_home_t *home, const char *text, size_t len);
+
+/* body_offer - *copy = sip, an SDP offer in it cut down to the codecs that both sides' trunks list, in the order of the
+ * one it goes to. 0, or -ENOTSUP: none would be left */
+int body_offer(sip_t *copy, su_home_t *home, const sip_t *sip, const struct codecs *from,
+	       const struct codecs *to) must_check;
 
 #define BODY_TAGS(b)                                                                                                   \
 	TAG_IF((b).payload && (b).type, SIPTAG_CONTENT_TYPE((b).type)),                                                \

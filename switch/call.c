@@ -51,8 +51,10 @@ static void call_free(struct call *c)
 	dns_drop(c->name_question);
 	spend_drop(c);
 	leg_close(&c->a);
-	for (int i = 0; i < c->attempts; i++)
+	for (int i = 0; i < c->attempts; i++) {
+		media_end(c->attempt[i]);
 		leg_close(&c->attempt[i]->leg);
+	}
 	if (c->timer)
 		su_timer_destroy(c->timer);
 	if (c->snap)
@@ -141,11 +143,12 @@ void call_on_leg(struct call *c, struct leg *leg, const struct leg_event *ev)
 			call_handle(c, CALL_ON_TRYING, ev, t);
 		break;
 	case LEG_PROGRESS:
-		if (present)
+		if (present && !media_hold(c, t, ev))
 			call_handle(c, CALL_ON_PROGRESS, ev, t);
 		break;
 	case LEG_ANSWER:
-		call_handle(c, present ? CALL_ON_ANSWER : CALL_ON_LATE_ANSWER, ev, t);
+		if (!present || !media_hold(c, t, ev))
+			call_handle(c, present ? CALL_ON_ANSWER : CALL_ON_LATE_ANSWER, ev, t);
 		break;
 	case LEG_FAIL:
 		call_handle(c, present ? CALL_ON_FAIL : CALL_ON_LATE_FAIL, ev, t);
@@ -154,7 +157,8 @@ void call_on_leg(struct call *c, struct leg *leg, const struct leg_event *ev)
 		call_handle(c, CALL_ON_CANCEL, ev, NULL);
 		break;
 	case LEG_ACKED:
-		call_handle(c, CALL_ON_ACK, ev, NULL);
+		if (!c->b || !media_hold(c, c->b, ev))
+			call_handle(c, CALL_ON_ACK, ev, NULL);
 		break;
 	case LEG_UNACKED:
 		call_handle(c, CALL_ON_UNACKED, ev, NULL);
@@ -333,6 +337,8 @@ void call_finish(struct call *c, struct cause cause, enum cdr_party party)
 			t->leg.gone = true; /* never called */
 		else if (!t->leg.confirmed)
 			leg_give_up(&t->leg);
+		else if (!answered) /* its 2xx waited for its SDP, and the caller did not */
+			leg_hang_up(&t->leg, cause_q850_of_reason(cause.reason));
 	}
 	c->state = CALL_OVER;
 	cdr_write(c, code, cause.reason, party);

@@ -18,6 +18,7 @@
 #include "switch/cause.h"
 #include "switch/dns.h"
 #include "switch/leg.h"
+#include "switch/media.h"
 #include "switch/peer.h"
 #include "switch/shared.h"
 #include "switch/spend.h"
@@ -27,9 +28,11 @@ enum call_state {
 	CALL_ADMITTING, /* parked: Redis books its place under limits that hold over all nodes */
 	CALL_RESERVING, /* parked: the same for the next vendor's limits */
 	CALL_RESOLVING, /* parked: the host name of the vendor is being looked up */
+	CALL_OFFERING,	/* parked: rtpengine makes the SDP for the vendor */
 	CALL_CALLING,	/* an attempt is out, nothing came back yet */
 	CALL_TRYING,	/* 100 came */
 	CALL_RINGING,	/* 18x came */
+	CALL_ANSWERING, /* parked: 200 came, rtpengine makes its SDP for the caller */
 	CALL_ANSWERED,	/* 200 sent to the caller, its ACK not here yet */
 	CALL_UP,
 	CALL_OVER, /* the CDR is written; legs may still wait for transactions */
@@ -53,7 +56,9 @@ enum call_event {
 	CALL_ON_GRANT,	 /* the place that a parked call waits for */
 	CALL_ON_REFUSAL, /* there is none */
 	CALL_ON_RESOLVED,
-	CALL_ON_GONE, /* a leg has no transaction left */
+	CALL_ON_MEDIA,	    /* what waited for rtpengine goes on, with its SDP */
+	CALL_ON_MEDIA_LOST, /* ... without, for there is none */
+	CALL_ON_GONE,	    /* a leg has no transaction left */
 	CALL_EVENTS
 };
 
@@ -63,6 +68,7 @@ enum call_timer {
 	CALL_TIMER_PROGRESS,
 	CALL_TIMER_RING,
 	CALL_TIMER_INVITE,
+	CALL_TIMER_MEDIA,
 	CALL_TIMER_DURATION
 };
 
@@ -91,6 +97,9 @@ struct call_attempt {
 	int others;
 	int redirects; /* followed on the way here */
 	bool open;     /* its gauges are held */
+	struct media media;
+	struct codecs codecs; /* that its trunk lists */
+	sip_t *body;	      /* the caller's INVITE as it goes to this vendor; only its body is used */
 	struct gauge *trunk_gauge, *carrier_gauge;
 };
 
@@ -117,6 +126,7 @@ struct call {
 	bool hunt_after_media;
 	int last_code; /* the last vendor's final answer; 408 for silence */
 	bool last_was_silence, last_rang;
+	int untried_code; /* what the caller is told if no vendor could be tried at all; 0: 503 */
 	su_timer_t *timer;
 	enum call_timer timer_kind;
 	int64_t begun_mono_us, answered_mono_us, invite_deadline_us;
@@ -173,6 +183,9 @@ void hunt_next(struct call *c);
 /* hunt_send - the present attempt has its place: find the vendor's address, then hunt_dial; hunt_skip - it has none */
 void hunt_send(struct call *c);
 void hunt_dial(struct call *c);
+/* hunt_invite - its body is made: out with the INVITE. hunt_no_media - it could not be: 415, 488, or 503 */
+void hunt_invite(struct call *c);
+void hunt_no_media(struct call *c, int code);
 /* hunt_other_address - the same vendor at its next address, if the look-up gave several. False: no more. */
 bool hunt_other_address(struct call *c, const struct call_attempt *t);
 /* hunt_follow - the vendor's 3xx, if its trunk allows. False: not followed. */

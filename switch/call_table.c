@@ -169,6 +169,10 @@ static void give_up(struct call *c, const char *reason, bool rang)
 
 static void on_timer(struct call *c, const struct leg_event *ev, struct call_attempt *t)
 {
+	if (c->state == CALL_OFFERING) {
+		hunt_no_media(c, 503);
+		return;
+	}
 	if (c->state < CALL_CALLING) { /* only the whole call's limit can run then */
 		call_finish(c, (struct cause){408, CDR_NO_ANSWER}, CDR_SWITCH);
 		return;
@@ -192,6 +196,7 @@ static void on_timer(struct call *c, const struct leg_event *ev, struct call_att
 		c->next_offer = c->offers;
 		break;
 	case CALL_TIMER_NONE:
+	case CALL_TIMER_MEDIA:
 	case CALL_TIMER_DURATION:
 		return;
 	}
@@ -276,6 +281,49 @@ static void on_name_resolved(struct call *c, const struct leg_event *ev, struct 
 	hunt_dial(c);
 }
 
+static void on_offered(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	call_set_timer(c, CALL_TIMER_NONE, 0);
+	hunt_invite(c);
+}
+
+static void on_not_offered(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	call_set_timer(c, CALL_TIMER_NONE, 0);
+	hunt_no_media(c, ev->status);
+}
+
+/* The vendor answered, but no media could be had for it: it is hung up, and another one would fare no better. */
+static void on_answer_lost(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	struct call_attempt *b = c->b;
+
+	hunt_attempt_close(b, 503, "no_media");
+	leg_hang_up(&b->leg, cause_q850(503));
+	call_finish(c, (struct cause){503, CDR_VENDOR_FAILED}, CDR_SWITCH);
+}
+
+/* ... or it hung up while its answer waited. */
+static void on_answer_gone(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	if (t != c->b)
+		return; /* a late answer that we hang up anyway */
+	c->cdr->q850_cause = q850_of(ev->sip);
+	hunt_attempt_close(t, 200, "failed");
+	call_finish(c, (struct cause){480, CDR_VENDOR_FAILED}, CDR_CALLEE);
+}
+
+/* The caller's ACK brought the answer to the vendor's offer. */
+static void on_ack_media(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	leg_ack(&t->leg, ev->sip);
+}
+
+static void on_ack_lost(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	call_finish(c, (struct cause){200, CDR_MEDIA_TIMEOUT}, CDR_SWITCH);
+}
+
 static void on_not_reserved(struct call *c, const struct leg_event *ev, struct call_attempt *t)
 {
 	hunt_skip(c);
@@ -292,6 +340,7 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
 		[CALL_ON_PROGRESS] = IGNORE, [CALL_ON_ANSWER] = IGNORE, [CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE,
 		[CALL_ON_RESOLVED] = IGNORE, [CALL_ON_GONE] = IGNORE,
+		[CALL_ON_MEDIA] = IGNORE, [CALL_ON_MEDIA_LOST] = IGNORE,
 	},
 	[CALL_RESERVING] = {
 		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_LATE_ANSWER] = on_late_answer,
@@ -300,6 +349,7 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
 		[CALL_ON_PROGRESS] = IGNORE, [CALL_ON_ANSWER] = IGNORE, [CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE,
 		[CALL_ON_RESOLVED] = IGNORE, [CALL_ON_GONE] = IGNORE,
+		[CALL_ON_MEDIA] = IGNORE, [CALL_ON_MEDIA_LOST] = IGNORE,
 	},
 	[CALL_RESOLVING] = {
 		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_LATE_ANSWER] = on_late_answer,
@@ -307,6 +357,15 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
 		[CALL_ON_PROGRESS] = IGNORE, [CALL_ON_ANSWER] = IGNORE, [CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE,
 		[CALL_ON_GRANT] = IGNORE, [CALL_ON_REFUSAL] = IGNORE, [CALL_ON_GONE] = IGNORE,
+		[CALL_ON_MEDIA] = IGNORE, [CALL_ON_MEDIA_LOST] = IGNORE,
+	},
+	[CALL_OFFERING] = {
+		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_LATE_ANSWER] = on_late_answer,
+		[CALL_ON_TIMER] = on_timer, [CALL_ON_HANGUP] = on_hangup,
+		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
+		[CALL_ON_PROGRESS] = IGNORE, [CALL_ON_ANSWER] = IGNORE, [CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE,
+		[CALL_ON_GRANT] = IGNORE, [CALL_ON_REFUSAL] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_GONE] = IGNORE,
+		[CALL_ON_MEDIA] = on_offered, [CALL_ON_MEDIA_LOST] = on_not_offered,
 	},
 	[CALL_CALLING] = {
 		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_TRYING] = on_trying,
@@ -314,6 +373,7 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 		[CALL_ON_LATE_ANSWER] = on_late_answer, [CALL_ON_TIMER] = on_timer, [CALL_ON_HANGUP] = on_hangup,
 		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE,
 		[CALL_ON_GRANT] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_REFUSAL] = IGNORE, [CALL_ON_GONE] = IGNORE,
+		[CALL_ON_MEDIA] = on_progress, [CALL_ON_MEDIA_LOST] = on_progress,
 	},
 	[CALL_TRYING] = {
 		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_PROGRESS] = on_progress,
@@ -322,6 +382,7 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
 		[CALL_ON_LATE_FAIL] = IGNORE, [CALL_ON_GRANT] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_REFUSAL] = IGNORE,
 		[CALL_ON_GONE] = IGNORE,
+		[CALL_ON_MEDIA] = on_progress, [CALL_ON_MEDIA_LOST] = on_progress,
 	},
 	[CALL_RINGING] = {
 		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_PROGRESS] = on_progress,
@@ -330,6 +391,15 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
 		[CALL_ON_LATE_FAIL] = IGNORE, [CALL_ON_GRANT] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_REFUSAL] = IGNORE,
 		[CALL_ON_GONE] = IGNORE,
+		[CALL_ON_MEDIA] = on_progress, [CALL_ON_MEDIA_LOST] = on_progress,
+	},
+	[CALL_ANSWERING] = {
+		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_BYE_B] = on_answer_gone,
+		[CALL_ON_LATE_ANSWER] = on_late_answer, [CALL_ON_TIMER] = on_answer_lost, [CALL_ON_HANGUP] = on_hangup,
+		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_TRYING] = IGNORE, [CALL_ON_PROGRESS] = IGNORE,
+		[CALL_ON_ANSWER] = IGNORE, [CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE, [CALL_ON_GRANT] = IGNORE,
+		[CALL_ON_REFUSAL] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_GONE] = IGNORE,
+		[CALL_ON_MEDIA] = on_answer, [CALL_ON_MEDIA_LOST] = on_answer_lost,
 	},
 	[CALL_ANSWERED] = {
 		[CALL_ON_ACK] = on_ack, [CALL_ON_UNACKED] = on_unacked, [CALL_ON_BYE_A] = on_bye_a,
@@ -338,6 +408,7 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 		[CALL_ON_CANCEL] = IGNORE, [CALL_ON_TRYING] = IGNORE, [CALL_ON_PROGRESS] = IGNORE, [CALL_ON_ANSWER] = IGNORE,
 		[CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE, [CALL_ON_GRANT] = IGNORE, [CALL_ON_RESOLVED] = IGNORE,
 		[CALL_ON_REFUSAL] = IGNORE, [CALL_ON_GONE] = IGNORE,
+		[CALL_ON_MEDIA] = IGNORE, [CALL_ON_MEDIA_LOST] = IGNORE,
 	},
 	[CALL_UP] = {
 		[CALL_ON_BYE_A] = on_bye_a, [CALL_ON_BYE_B] = on_bye_b, [CALL_ON_LATE_ANSWER] = on_late_answer,
@@ -345,6 +416,7 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 		[CALL_ON_CANCEL] = IGNORE, [CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_TRYING] = IGNORE,
 		[CALL_ON_PROGRESS] = IGNORE, [CALL_ON_ANSWER] = IGNORE, [CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE,
 		[CALL_ON_GRANT] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_REFUSAL] = IGNORE, [CALL_ON_GONE] = IGNORE,
+		[CALL_ON_MEDIA] = on_ack_media, [CALL_ON_MEDIA_LOST] = on_ack_lost,
 	},
 	[CALL_OVER] = {
 		[CALL_ON_LATE_ANSWER] = on_late_answer,
@@ -352,6 +424,7 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 		[CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE, [CALL_ON_PROGRESS] = IGNORE, [CALL_ON_ANSWER] = IGNORE,
 		[CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE, [CALL_ON_TIMER] = IGNORE, [CALL_ON_HANGUP] = IGNORE,
 		[CALL_ON_GRANT] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_REFUSAL] = IGNORE, [CALL_ON_GONE] = IGNORE,
+		[CALL_ON_MEDIA] = IGNORE, [CALL_ON_MEDIA_LOST] = IGNORE,
 	},
 };
 /* clang-format on */

@@ -75,6 +75,7 @@ static void vendor_tell(const struct call_attempt *t, const struct cdr_attempt *
 void hunt_attempt_close(struct call_attempt *t, int code, const char *reason)
 {
 	t->open = false;
+	media_end(t);
 	limits_give_back(t);
 	call_set_timer(t->call, CALL_TIMER_NONE, 0); /* its limits end with it */
 	if (t->call->cdr->attempts <= t->n)
@@ -155,9 +156,11 @@ static int attempt_send(struct call_attempt *t, const struct trunk *trunk, const
 		.session_s = trunk->session_expires_s,
 		.username = trunk->username,
 		.password = trunk->password,
-		.body = sip_object(c->invite),
+		.body = t->body,
 	};
-	return leg_call(&t->leg, c, c->worker, port, c->arena, &to);
+	int r = leg_call(&t->leg, c, c->worker, port, c->arena, &to);
+	t->leg.codecs = t->codecs;
+	return r;
 }
 
 /* The nearer of the attempt's own limit and the whole call's. */
@@ -213,6 +216,29 @@ void hunt_send(struct call *c)
 
 void hunt_dial(struct call *c)
 {
+	int refused = c->b->where.n ? media_begin(c) : 0; /* else hunt_invite says what is missing */
+
+	if (refused == 1) {
+		c->state = CALL_OFFERING;
+		call_set_timer(c, CALL_TIMER_MEDIA, MEDIA_LIMIT_MS);
+	} else if (refused) {
+		hunt_no_media(c, refused);
+	} else {
+		hunt_invite(c);
+	}
+}
+
+/* Nobody was called. The next vendor helps unless the caller's own trunk is what asks for the relay. */
+void hunt_no_media(struct call *c, int code)
+{
+	c->untried_code = code;
+	if (c->ingress->relay_media && code != 488)
+		c->next_offer = c->offers;
+	hunt_skip(c);
+}
+
+void hunt_invite(struct call *c)
+{
 	struct call_attempt *t = c->b;
 	const struct call_offer *o = &c->offer[t->offer];
 	struct number_pair out;
@@ -245,6 +271,7 @@ void hunt_skip(struct call *c)
 		hunt_attempt_close(t, 503, t->where.n ? "transport_error" : "unresolved");
 	} else {
 		limits_give_back(t);
+		media_end(t);
 		t->open = false;
 		c->attempts--;
 		c->b = NULL;
@@ -268,6 +295,7 @@ static bool attempt_start(struct call *c, int offer, const struct call_attempt *
 	t->n = c->attempts;
 	t->offer = offer;
 	t->leg = (struct leg){.gone = true}; /* until it is called */
+	t->media = (struct media){0};
 	t->trunk_gauge = t->carrier_gauge = NULL;
 	if (!like && c->offer[offer].health && !health_claim(c->offer[offer].health, clock_mono_us()))
 		return false; /* it went down meanwhile, or another call tries it */
@@ -356,6 +384,8 @@ static void hunt_over(struct call *c)
 		cause = (struct cause){408, c->last_rang ? CDR_NO_ANSWER : CDR_VENDOR_FAILED};
 	else if (c->attempts)
 		cause = cause_of_vendor(c->last_code);
+	else if (c->untried_code && c->untried_code != 503)
+		cause = cause_of_vendor(c->untried_code);
 	call_finish(c, cause,
 		    cause.reason == CDR_BUSY || cause.reason == CDR_CALLEE_REJECTED ? CDR_CALLEE : CDR_SWITCH);
 }

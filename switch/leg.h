@@ -12,6 +12,7 @@
 
 #include "lib/arena.h"
 #include "lib/status.h"
+#include "switch/codecs.h"
 #include "switch/session.h"
 #include "switch/stack.h"
 
@@ -55,6 +56,7 @@ struct leg {
 	struct session session;
 	int32_t session_wish_s; /* what our INVITE asks for; 0: no timer */
 	const char *sdp_sent;	/* the SDP that this side has of us, kept where a refresh may need it */
+	struct codecs codecs;	/* what its trunk lists; set by the call */
 	uint32_t sdp_id;	/* our id in the o= lines that this side sees */
 	uint32_t invite_cseq;	/* of the INVITE that we sent last: its ACK's */
 	bool inbound;		/* they called us */

@@ -14,6 +14,7 @@
 #include "routing/loader.h"
 #include "settings/settings.h"
 #include "switch/presence.h"
+#include "switch/rtpengine.h"
 
 struct worker;
 
@@ -31,6 +32,7 @@ struct node {
 	struct loader *loader;
 	struct worker **worker;
 	int workers;
+	struct rtpengine_state rtpengine;
 
 	_Atomic bool draining;
 	_Atomic int64_t invite_timeout_ms, drain_timeout_ms;

@@ -2,9 +2,11 @@
 #include "switch/relay.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/buf.h"
 #include "switch/body.h"
+#include "switch/call.h"
 #include "switch/cause.h"
 #include "switch/worker.h"
 
@@ -15,8 +17,14 @@ struct relay {
 	nta_outgoing_t *out;
 	uint32_t cseq; /* of out */
 	bool invite;
+	bool offered;	/* the request has SDP: a 2xx answers it, else it offers */
 	bool answered;	/* its 2xx was passed back and waits for the ACK */
 	bool cancelled; /* the library has answered it 487; the other side may still answer 2xx */
+	/* of a relayed call: what waits for rtpengine */
+	struct media *media; /* of the call; NULL: bypass */
+	struct rtpengine_question *question;
+	msg_t *held; /* the request, or the answer to it, whose SDP is being rewritten */
+	int status;  /* of the answer; 0: the request */
 };
 
 static void unlink_from(struct relay **list, const struct relay *r)
@@ -34,7 +42,17 @@ static void relay_free(struct relay *r)
 		nta_incoming_destroy(r->in);
 	if (r->out)
 		nta_outgoing_destroy(r->out);
+	rtpengine_drop(r->question);
+	if (r->held)
+		msg_destroy(r->held);
 	free(r);
+}
+
+static void relay_refuse(struct relay *r, int status)
+{
+	leg_refuse(r->from, r->in, status);
+	r->in = NULL;
+	relay_free(r);
 }
 
 bool relay_busy(const struct leg *leg)
@@ -64,22 +82,71 @@ static void ack_pass(struct relay *r, const sip_t *sip)
 		leg_ack_send(r->to, r->cseq, sip, worker_branch(r->to->worker, branch));
 }
 
+/* One side has agreed to what the other was not told: the call ends. */
+static void torn(struct relay *r)
+{
+	struct leg *leg = r->from;
+
+	relay_free(r);
+	call_on_leg(leg->call, leg, &(struct leg_event){.kind = LEG_TORN});
+}
+
+static void on_ack_made(void *arg, const json_t *answer, int instance)
+{
+	struct relay *r = arg;
+	const char *sdp = media_sdp(answer);
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+	sip_t sip = {0};
+
+	r->question = NULL;
+	if (!sdp) {
+		media_lost(r->from->worker, answer);
+		ack_pass(r, NULL);
+		torn(r);
+		return;
+	}
+	su_home_init(home);
+	body_set(&sip, home, sdp, strlen(sdp));
+	sip.sip_content_type = sip_content_type_make(home, "application/sdp");
+	ack_pass(r, &sip);
+	su_home_deinit(home);
+	relay_free(r);
+}
+
+/* The ACK answers the offer that the 2xx was. */
+static bool ack_held(struct relay *r, const sip_t *sip)
+{
+	if (!r->media || r->offered || !body_has_sdp(sip))
+		return false;
+	r->question = media_ask(r->media, r->from, MEDIA_ANSWER, sip, on_ack_made, r);
+	if (!r->question) {
+		media_lost(r->from->worker, NULL);
+		ack_pass(r, NULL);
+		torn(r);
+	}
+	return true;
+}
+
 static int on_relay_ack_cancel(void *magic, nta_incoming_t *irq, sip_t const *sip)
 {
 	struct relay *r = magic;
 
 	if (sip && sip->sip_request->rq_method == sip_method_cancel) {
-		if (r->out && !r->answered) {
+		if (r->out && !r->answered && !r->status)
 			nta_outgoing_tcancel(r->out, NULL, NULL, TAG_END());
+		if (!r->answered)
 			r->cancelled = true;
-		}
 		return 0;
 	}
-	if (r->cancelled) { /* ACK of the 487: what the other side answers is still to come */
+	if (r->answered && r->question)
+		return 0;	      /* its ACK is here already, and waits for its SDP */
+	if (r->cancelled && r->out) { /* ACK of the 487: what the other side answers is still to come */
 		nta_incoming_destroy(r->in);
 		r->in = NULL;
 		return 0;
 	}
+	if (r->answered && ack_held(r, sip))
+		return 0;
 	if (r->answered)
 		ack_pass(r, sip); /* without one in time, too: the other side's 2xx needs it in any case */
 	relay_free(r);
@@ -90,16 +157,14 @@ static int on_relay_ack_cancel(void *magic, nta_incoming_t *irq, sip_t const *si
  * the call ends as one that lost its state. */
 static void cancelled_answer(struct relay *r, int status)
 {
-	struct leg *leg = r->from;
-
 	if (status < 200)
 		return;
-	bool agreed = status < 300;
-	if (agreed)
-		ack_pass(r, NULL);
-	relay_free(r);
-	if (agreed)
-		call_on_leg(leg->call, leg, &(struct leg_event){.kind = LEG_TORN});
+	if (status >= 300) {
+		relay_free(r);
+		return;
+	}
+	ack_pass(r, NULL);
+	torn(r);
 }
 
 /* Whoever asked is gone, but a final answer must be acknowledged all the same: the library does it for refusals. */
@@ -115,6 +180,61 @@ static void orphan_answer(struct relay *r, int status)
 	leg_settle(to);
 }
 
+/* sip: whose body goes along; NULL: none. May free r. */
+static void answer_pass(struct relay *r, int status, const sip_t *sip)
+{
+	bool good = status >= 200 && status < 300;
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+
+	su_home_init(home);
+	struct body b = body_for(home, r->from, sip);
+	sip_session_expires_t *x = good ? session_header(home, r->from) : NULL;
+	nta_incoming_treply(r->in, status, cause_phrase(status),
+			    TAG_IF(good || status < 200, SIPTAG_CONTACT(r->from->port->contact)),
+			    TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
+			    TAG_IF(x && !r->from->session.we_refresh, SIPTAG_REQUIRE_STR("timer")), BODY_TAGS(b),
+			    TAG_END());
+	su_home_deinit(home);
+	if (status < 200)
+		return;
+	if (good) { /* both sides have shown that they live */
+		session_start(r->from);
+		session_start(r->to);
+	}
+	if (r->invite && good)
+		r->answered = true; /* until the ACK */
+	else
+		relay_free(r);
+}
+
+static void on_answer_made(void *arg, const json_t *answer, int instance)
+{
+	struct relay *r = arg;
+	const char *sdp = media_sdp(answer);
+	msg_t *msg = r->held;
+	int status = r->status;
+
+	r->question = NULL;
+	r->held = NULL;
+	r->status = 0;
+	if (!sdp)
+		media_lost(r->from->worker, answer);
+	if (r->cancelled) {
+		cancelled_answer(r, status);
+	} else if (sdp) {
+		sip_t sip = *sip_object(msg);
+		r->media->paired = true;
+		body_set(&sip, msg_home(msg), sdp, strlen(sdp));
+		answer_pass(r, status, &sip);
+	} else {
+		nta_incoming_treply(r->in, SIP_500_INTERNAL_SERVER_ERROR, TAG_END());
+		if (r->invite)
+			ack_pass(r, NULL);
+		torn(r);
+	}
+	msg_destroy(msg);
+}
+
 static int on_relay_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 {
 	struct relay *r = magic;
@@ -122,7 +242,7 @@ static int on_relay_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 	bool internal = !sip || nta_sip_is_internal(sip);
 	bool good = status >= 200 && status < 300;
 
-	if (status == 100 || r->answered)
+	if (status == 100 || r->answered || r->status)
 		return 0;
 	if (!r->from) {
 		orphan_answer(r, status);
@@ -134,27 +254,104 @@ static int on_relay_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 	}
 	if (good && !internal)
 		target_refresh(r->to, nta_outgoing_getresponse(orq), sip);
-	su_home_t home[1] = {SU_HOME_INIT(home)};
-	su_home_init(home);
-	struct body b = body_for(home, r->from, internal ? NULL : sip);
-	sip_session_expires_t *x = good ? session_header(home, r->from) : NULL;
-	nta_incoming_treply(r->in, status, cause_phrase(status),
-			    TAG_IF(good || status < 200, SIPTAG_CONTACT(r->from->port->contact)),
-			    TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
-			    TAG_IF(x && !r->from->session.we_refresh, SIPTAG_REQUIRE_STR("timer")), BODY_TAGS(b),
-			    TAG_END());
-	su_home_deinit(home);
-	if (status < 200)
+	if (r->media && body_has_sdp(sip) && good) {
+		r->held = nta_outgoing_getresponse(orq);
+		r->status = status;
+		r->question =
+			media_ask(r->media, r->to, r->offered ? MEDIA_ANSWER : MEDIA_OFFER, sip, on_answer_made, r);
+		if (!r->question)
+			on_answer_made(r, NULL, RTPENGINE_ANY);
 		return 0;
-	if (good) { /* both sides have shown that they live */
-		session_start(r->from);
-		session_start(r->to);
 	}
-	if (r->invite && good)
-		r->answered = true; /* until the ACK */
-	else
-		relay_free(r);
+	answer_pass(r, status, internal || (r->media && body_has_sdp(sip)) ? NULL : sip);
 	return 0;
+}
+
+/* sip: whose body goes along. May free r. */
+static void request_send(struct relay *r, const sip_t *sip)
+{
+	sip_method_t method = sip->sip_request->rq_method;
+	bool target = method == sip_method_invite || method == sip_method_update;
+	char branch[WORKER_BRANCH_MAX];
+	struct leg *to = r->to;
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+
+	su_home_init(home);
+	struct body b = body_for(home, to, sip);
+	r->out = nta_outgoing_tcreate(to->dialog, on_relay_response, r, leg_next_hop(to), method,
+				      sip->sip_request->rq_method_name, NULL,
+				      TAG_IF(target, SIPTAG_CONTACT(to->port->contact)), TPTAG_IDENT(to->port->ident),
+				      NTATAG_BRANCH_KEY(worker_branch(to->worker, branch)), BODY_TAGS(b), TAG_END());
+	su_home_deinit(home);
+	if (r->out)
+		r->cseq = nta_outgoing_cseq(r->out);
+	else
+		relay_refuse(r, 500);
+}
+
+static void on_request_made(void *arg, const json_t *answer, int instance)
+{
+	struct relay *r = arg;
+	const char *sdp = media_sdp(answer);
+	msg_t *msg = r->held;
+	sip_t sip = *sip_object(msg);
+
+	r->question = NULL;
+	r->held = NULL;
+	if (!sdp)
+		media_lost(r->from->worker, answer);
+	if (r->cancelled) {
+		/* answered 487: its ACK is still to come */
+	} else if (!sdp) {
+		relay_refuse(r, answer ? 488 : 500);
+	} else if (r->to->over || !r->to->dialog) {
+		relay_refuse(r, 481);
+	} else {
+		body_set(&sip, msg_home(msg), sdp, strlen(sdp));
+		request_send(r, &sip);
+	}
+	msg_destroy(msg);
+}
+
+/* An offer of a relayed call waits for rtpengine, anything else goes out at once. sip: with the codecs that may pass.
+ */
+static void request_begin(struct relay *r, nta_incoming_t *request, const sip_t *sip)
+{
+	if (!r->media || !r->offered) {
+		request_send(r, sip);
+		return;
+	}
+	r->question = media_ask(r->media, r->from, MEDIA_OFFER, sip, on_request_made, r);
+	if (r->question) {
+		r->held = nta_incoming_getrequest(request);
+	} else {
+		media_lost(r->from->worker, NULL);
+		relay_refuse(r, 500);
+	}
+}
+
+static void relay_begin(struct leg *from, struct leg *to, nta_incoming_t *request, const sip_t *sip,
+			struct media *media)
+{
+	sip_method_t method = sip->sip_request->rq_method;
+	bool target = method == sip_method_invite || method == sip_method_update;
+	struct relay *r = xcalloc(1, sizeof *r);
+
+	*r = (struct relay){.next = from->relays,
+			    .from = from,
+			    .to = to,
+			    .in = request,
+			    .invite = method == sip_method_invite,
+			    .offered = target && body_has_sdp(sip),
+			    .media = target ? media : NULL};
+	from->relays = r;
+	if (target)
+		target_refresh(from, nta_incoming_getrequest(request), sip);
+	if (r->invite) {
+		nta_incoming_bind(request, on_relay_ack_cancel, r);
+		nta_incoming_treply(request, SIP_100_TRYING, TAG_END());
+	}
+	request_begin(r, request, sip);
 }
 
 void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const sip_t *sip)
@@ -189,44 +386,32 @@ void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const
 		leg_refuse(from, request, 491);
 		return;
 	}
-	struct relay *r = xcalloc(1, sizeof *r);
-	*r = (struct relay){.from = from, .to = to, .in = request, .invite = method == sip_method_invite};
-	char branch[WORKER_BRANCH_MAX];
+	struct media *media = media_of(from->call);
 	bool target = method == sip_method_invite || method == sip_method_update;
-	if (target)
-		target_refresh(from, nta_incoming_getrequest(request), sip);
 	su_home_t home[1] = {SU_HOME_INIT(home)};
+	sip_t copy;
 	su_home_init(home);
-	struct body b = body_for(home, to, sip);
-	r->out = nta_outgoing_tcreate(to->dialog, on_relay_response, r, leg_next_hop(to), method,
-				      sip->sip_request->rq_method_name, NULL,
-				      TAG_IF(target, SIPTAG_CONTACT(to->port->contact)), TPTAG_IDENT(to->port->ident),
-				      NTATAG_BRANCH_KEY(worker_branch(to->worker, branch)), BODY_TAGS(b), TAG_END());
+	int refused = target && media && body_hides_sdp(sip)			 ? 415
+		      : body_offer(&copy, home, sip, &from->codecs, &to->codecs) ? 488
+										 : 0;
+	if (refused)
+		leg_refuse(from, request, refused);
+	else
+		relay_begin(from, to, request, &copy, media);
 	su_home_deinit(home);
-	if (!r->out) {
-		free(r);
-		leg_refuse(from, request, 500);
-		return;
-	}
-	r->cseq = nta_outgoing_cseq(r->out);
-	r->next = from->relays;
-	from->relays = r;
-	if (r->invite) {
-		nta_incoming_bind(request, on_relay_ack_cancel, r);
-		nta_incoming_treply(request, SIP_100_TRYING, TAG_END());
-	}
 }
 
 void relay_end(struct leg *leg)
 {
 	while (leg->relays) {
 		struct relay *r = leg->relays;
-		if (r->answered)
+		bool agreed = r->answered || r->status; /* the other side has */
+		if (r->invite && agreed)
 			ack_pass(r, NULL); /* the caller's will not come any more */
-		else if (r->in && !r->cancelled)
+		if (!r->answered && r->in && !r->cancelled)
 			nta_incoming_treply(r->in, r->invite ? 487 : 481, cause_phrase(r->invite ? 487 : 481),
 					    TAG_END());
-		if (!r->invite || r->answered || !r->out) {
+		if (!r->invite || agreed || !r->out) {
 			relay_free(r);
 			continue;
 		}

@@ -19,6 +19,7 @@
 #include "switch/call.h"
 #include "switch/dns.h"
 #include "switch/front.h"
+#include "switch/media.h"
 #include "switch/node.h"
 #include "switch/parser.h"
 #include "switch/probe.h"
@@ -66,6 +67,8 @@ static void on_tick(struct worker *context, su_timer_t *timer, void *arg)
 	call_bury(w);
 	shared_tick(w->shared);
 	dns_tick(w->dns);
+	rtpengine_tick(w->rtpengine);
+	media_tick(w);
 	if (w->probes)
 		probes_tick(w->probes);
 }
@@ -324,6 +327,9 @@ static int worker_open(struct worker *w, int workers, struct status *st)
 	r = dns_new(&w->dns, w, w->node->settings->dns_servers, st);
 	if (r)
 		return r;
+	r = rtpengine_new(&w->rtpengine, w, w->node->settings->rtpengine, st);
+	if (r)
+		return r;
 	if (w->index == 0)
 		w->probes = probes_new(w);
 	w->tick = su_timer_create(su_root_task(w->root), TICK_MS);
@@ -339,6 +345,7 @@ static void worker_close(struct worker *w)
 	call_bury(w);
 	shared_free(&w->shared);
 	probes_free(&w->probes);
+	rtpengine_free(&w->rtpengine);
 	dns_free(&w->dns);
 	if (w->tick)
 		su_timer_destroy(w->tick);

@@ -55,8 +55,10 @@ struct worker {
 	struct probes *probes;	   /* of the first worker; NULL in the others */
 	struct shared *shared;	   /* limits over all nodes */
 	struct dns *dns;	   /* host names of vendors */
-	struct call *calls;	   /* all, by call->next */
-	struct call *dead; /* to be freed at the next tick, when no callback of the library can still hold them */
+	struct rtpengine *rtpengine;
+	int64_t media_us;   /* when media_tick next looks */
+	struct call *calls; /* all, by call->next */
+	struct call *dead;  /* to be freed at the next tick, when no callback of the library can still hold them */
 	su_timer_t *tick;
 	unsigned asked; /* see worker_overloaded */
 	bool overloaded;

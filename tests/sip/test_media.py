@@ -1,0 +1,488 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Media through rtpengine where a trunk asks for it: real packets go through both ways, and no side sees the other's address."""
+
+import os
+import re
+import secrets
+import shutil
+import socket
+import time
+
+from story import Talk
+from story.process import Failure, Process, free_port, wait_for
+from story.sip import sdp_offer
+
+RELAY_HOST = "127.0.0.9"  # what rtpengine shows of itself
+
+
+class Rtpengine:
+    """A private one, in user space, on loopback."""
+
+    def __init__(self, folder, port=None, timeout=60):
+        self.folder, self.timeout = folder, timeout
+        self.port = port or free_port(tcp=False)
+        self.process = None
+
+    def start(self):
+        binary = shutil.which("rtpengine")
+        if binary is None:
+            raise Failure("rtpengine is not installed: scripts/deps test")
+        least = free_port(RELAY_HOST, tcp=False) & ~1
+        self.process = Process("rtpengine", [binary, "--config-file=none", "--foreground", "--log-stderr", "--table=-1",
+                                             f"--interface={RELAY_HOST}", f"--listen-ng=127.0.0.1:{self.port}",
+                                             f"--port-min={least}", f"--port-max={least + 400}", "--num-threads=2",
+                                             f"--timeout={self.timeout}", "--delete-delay=0", "--log-level=5"],
+                               os.path.join(self.folder, "rtpengine.log"))
+        wait_for("rtpengine's start", self.answers, 10)
+        return self
+
+    def ask(self, command):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(1)
+            s.sendto(f"{secrets.token_hex(8)} {command}".encode(),  # a cookie used before brings the same answer again
+("127.0.0.1", self.port))
+            return s.recv(65535).decode()
+
+    def answers(self):
+        self.process.must_run()
+        try:
+            return "pong" in self.ask('{"command":"ping"}')
+        except OSError:
+            return False
+
+    def sessions(self):
+        return re.search(r'"calls":\s*\[(.*?)\]', self.ask('{"command":"list"}')).group(1).count('"') // 2
+
+    def stop(self):
+        if self.process is not None and self.process.status is None:
+            self.process.thaw()
+            self.process.stop(10)
+        self.process = None
+
+
+class Phone:
+    """The media end of a peer: a UDP socket on its address."""
+
+    def __init__(self, host):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((host, 0))
+        self.socket.settimeout(0.05)
+        self.host, self.port = self.socket.getsockname()
+        self.sequence = 0
+
+    def sdp(self, codecs="8 0 101", way="sendrecv", session=1):
+        return sdp_offer(self.host, self.port, session, codecs, way)
+
+    def say(self, to, word):
+        self.sequence += 1
+        head = bytes((0x80, 8)) + self.sequence.to_bytes(2, "big") + (160 * self.sequence).to_bytes(4, "big") + b"tand"
+        self.socket.sendto(head + word.ljust(160, b"."), to)
+
+    def heard(self):
+        """(word, source) of what came in the next moment; None: nothing."""
+        try:
+            data, source = self.socket.recvfrom(2048)
+        except TimeoutError:
+            return None
+        return data[12:].rstrip(b"."), source
+
+    def close(self):
+        self.socket.close()
+
+
+def place(sdp):
+    """Where an SDP wants its audio: (address, port)."""
+    port = re.search(r"(?m)^m=audio (\d+)", sdp)
+    hosts = re.findall(r"(?m)^c=IN IP4 (\S+)", sdp)
+    return hosts[-1].strip(), int(port.group(1))
+
+
+class Relayed(Talk):
+    """What the stories below have in common; a class of its own starts its rtpengines before the switch."""
+
+    engines = 1
+    engine_timeout = 60
+
+    @classmethod
+    def setUpClass(cls):
+        cls.engine = []
+        folder = os.path.join(os.environ.get("TANDEM_STORY_DIR", "/tmp"), f"rtpengine-{os.getpid()}-{cls.__name__}")
+        os.makedirs(folder, exist_ok=True)
+        cls.folder = folder
+        try:
+            for n in range(cls.engines):
+                own = os.path.join(folder, str(n))
+                os.makedirs(own, exist_ok=True)
+                cls.engine.append(Rtpengine(own, timeout=cls.engine_timeout).start())
+            cls.stack_options = {"settings": {"media": {"rtpengine": ", ".join(f"127.0.0.1:{e.port}" for e in cls.engine)}}}
+            super().setUpClass()
+        except BaseException:
+            cls.engines_stop()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        try:
+            super().tearDownClass()
+        finally:
+            cls.engines_stop()
+
+    @classmethod
+    def engines_stop(cls):
+        for e in cls.engine:
+            e.stop()
+        shutil.rmtree(cls.folder, ignore_errors=True)
+
+    @classmethod
+    def provision(cls, stack):
+        cls.vendor = stack.vendor("alpha", {"1": "0.02"})
+        cls.customer = stack.customer("harbour", {"1": "0.06"}, [cls.vendor], trunk={"media": "relay"})
+
+    def setUp(self):
+        super().setUp()
+        self.phones = {}
+
+    def tearDown(self):
+        for p in self.phones.values():
+            p.close()
+        super().tearDown()
+
+    def phone(self, peer):
+        """The peer's media end; a new one for each story."""
+        if peer.name not in self.phones:
+            self.phones[peer.name] = Phone(peer.host)
+        return self.phones[peer.name]
+
+    def gone(self):
+        wait_for("rtpengine without sessions", lambda: not any(e.sessions() for e in self.engine if e.process))
+
+    def hides(self, message, peer):
+        """Nothing of the peer's address in what the other side got."""
+        self.assertNotIn(peer.host, message.bytes().decode())
+        if message.body:
+            self.assertEqual(place(message.body)[0], RELAY_HOST)
+            self.assertIn("s=-\r\n", message.body)
+
+    def talk(self, one, there, other, back):
+        """Words of one go to `there` and reach the other, and back; each sees the relay's address alone."""
+        for speaker, to, listener, word in ((one, there, other, b"ahoy"), (other, back, one, b"hello")):
+            def passes():
+                speaker.say(to, word)
+                got = listener.heard()
+                return got and got[0] == word and got
+            got = wait_for(f"RTP from {speaker.host} to {listener.host}", passes)
+            self.assertEqual(got[1][0], RELAY_HOST)
+
+    def relayed(self, called=None, vendor=None, customer=None):
+        """A call up to its ACK through rtpengine: (call, leg, where the caller sends, where the vendor sends)."""
+        vendor, customer = vendor or self.vendor, customer or self.customer
+        caller, callee = customer["peer"], vendor["peer"]
+        call = caller.invite(called or self.number(), sdp=self.phone(caller).sdp())
+        leg = callee.expect_call()
+        self.hides(leg.invite, caller)
+        leg.reply(200, sdp=self.phone(callee).sdp())
+        said = call.expect(200)
+        self.hides(said, callee)
+        call.ack()
+        leg.expect("ACK")
+        return call, leg, place(said.body), place(leg.invite.body)
+
+
+class Relay(Relayed):
+    @classmethod
+    def provision(cls, stack):
+        super().provision(stack)
+        cls.beta = stack.vendor("beta", {"1": "0.03"}, trunk={"media": "relay"})
+        cls.plain = stack.customer("pier", {"1": "0.06"}, [cls.vendor, cls.beta])
+        cls.narrow = stack.vendor("gamma", {"1": "0.02"}, trunk={"codecs": ["PCMU", "G729"]})
+        cls.through = stack.customer("quay", {"1": "0.06"}, [cls.narrow])
+        cls.through_relay = stack.customer("wharf", {"1": "0.06"}, [cls.narrow], trunk={"media": "relay"})
+
+    def test_audio_goes_through_both_ways(self):
+        called = self.number()
+        call, leg, there, back = self.relayed(called)
+        self.talk(self.phone(self.customer["peer"]), there, self.phone(self.vendor["peer"]), back)
+        self.assertEqual(self.engine[0].sessions(), 1)
+        self.ends(call, leg)
+        self.gone()
+        self.cdr_says(self.stack.api.cdr(called=called), sip_code=200, disconnect_reason="normal")
+
+    def test_without_relay_the_parties_see_each_other(self):
+        """A trunk that does not ask for it: the SDP's addresses pass as they are."""
+        caller = self.plain["peer"]
+        call = caller.invite(self.number(), sdp=caller.sdp())
+        leg = self.vendor["peer"].expect_call()
+        self.assertEqual(place(leg.invite.body), (caller.host, 40000))
+        leg.reply(200, sdp=True)
+        call.expect(200)
+        call.ack()
+        leg.expect("ACK")
+        self.assertEqual(self.engine[0].sessions(), 0)
+        self.ends(call, leg)
+
+    def test_the_next_vendor_has_a_session_of_its_own(self):
+        """The first vendor is reached past rtpengine, the second asks for the relay; the caller has both's early media."""
+        caller, first, second = self.plain["peer"], self.vendor["peer"], self.beta["peer"]
+        call = caller.invite(self.number(), sdp=self.phone(caller).sdp())
+        leg = first.expect_call()
+        leg.reply(183, sdp=True)
+        self.assertEqual(place(call.expect(183).body)[0], first.host)
+        leg.reply(503)
+        leg.expect("ACK")
+        leg = second.expect_call()
+        self.hides(leg.invite, caller)
+        leg.reply(183, sdp=self.phone(second).sdp())
+        early = call.expect(183)
+        self.hides(early, second)
+        self.talk(self.phone(caller), place(early.body), self.phone(second), place(leg.invite.body))
+        leg.reply(200, sdp=self.phone(second).sdp())
+        said = call.expect(200)
+        self.assertEqual(place(said.body), place(early.body))
+        call.ack()
+        leg.expect("ACK")
+        self.ends(call, leg)
+        self.gone()
+
+    def test_an_abandoned_attempt_leaves_no_session(self):
+        call = self.customer["peer"].invite(self.number(), sdp=self.phone(self.customer["peer"]).sdp())
+        leg = self.vendor["peer"].expect_call()
+        leg.reply(183, sdp=self.phone(self.vendor["peer"]).sdp())
+        call.expect(183)
+        self.cancelled(call, leg)
+        self.gone()
+
+    def test_re_invite_and_update_go_through_from_both_sides(self):
+        call, leg, there, back = self.relayed()
+        for method in ("INVITE", "UPDATE"):
+            for one, other in ((call, leg), (leg, call)):
+                offer = self.phone(one.peer).sdp(way="sendonly", session=2)
+                one.request(method, offer)
+                asked = other.expect(method)
+                self.hides(asked, one.peer)
+                self.assertIn("a=sendonly", asked.body)
+                other.reply(200, sdp=self.phone(other.peer).sdp(way="recvonly", session=2))
+                said = one.expect(200, method=method)
+                self.hides(said, other.peer)
+                self.assertIn("a=recvonly", said.body)
+                if method == "INVITE":
+                    one.ack()
+                    other.expect("ACK")
+        self.ends(call, leg)
+        self.gone()
+
+    def test_a_side_that_moves_is_heard_from_its_new_place(self):
+        call, leg, there, back = self.relayed()
+        caller, callee = self.customer["peer"], self.vendor["peer"]
+        self.talk(self.phone(caller), there, self.phone(callee), back)
+        moved = self.phones["moved"] = Phone(caller.host)
+        call.request("INVITE", moved.sdp(session=2))
+        asked = leg.expect("INVITE")
+        leg.reply(200, sdp=self.phone(callee).sdp())
+        said = call.expect(200, method="INVITE")
+        call.ack()
+        leg.expect("ACK")
+        self.talk(moved, place(said.body), self.phone(callee), place(asked.body))
+        self.ends(call, leg)
+
+    def test_a_refused_re_invite_leaves_the_call_as_it_was(self):
+        call, leg, there, back = self.relayed()
+        leg.request("INVITE", self.phone(leg.peer).sdp(session=2))
+        call.expect("INVITE")
+        call.reply(488)
+        leg.expect(488, method="INVITE")
+        call.expect("ACK")
+        self.talk(self.phone(call.peer), there, self.phone(leg.peer), back)
+        self.ends(call, leg)
+
+    def test_delayed_offers_go_through(self):
+        """The offer in the 200, the answer in the ACK: at the start, and inside the call."""
+        caller, callee = self.customer["peer"], self.vendor["peer"]
+        call = caller.invite(self.number(), sdp=None)
+        leg = callee.expect_call()
+        self.assertFalse(leg.invite.body)
+        leg.reply(200, sdp=self.phone(callee).sdp())
+        said = call.expect(200)
+        self.hides(said, callee)
+        call.ack(self.phone(caller).sdp())
+        got = leg.expect("ACK")
+        self.hides(got, caller)
+        self.talk(self.phone(caller), place(said.body), self.phone(callee), place(got.body))
+        leg.request("INVITE")
+        self.assertFalse(call.expect("INVITE").body)
+        call.reply(200, sdp=self.phone(caller).sdp(session=3))
+        said = leg.expect(200, method="INVITE")
+        self.hides(said, caller)
+        leg.ack(self.phone(callee).sdp(session=3))
+        got = call.expect("ACK")
+        self.hides(got, callee)
+        self.talk(self.phone(caller), place(got.body), self.phone(callee), place(said.body))
+        self.ends(call, leg)
+        self.gone()
+
+    def test_candidates_of_ice_are_the_relays_or_none(self):
+        caller, callee = self.customer["peer"], self.vendor["peer"]
+        ice = ("a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\n"
+               f"a=candidate:1 1 UDP 2130706431 {caller.host} {self.phone(caller).port} typ host\r\n")
+        call = caller.invite(self.number(), sdp=self.phone(caller).sdp() + ice)
+        leg = callee.expect_call()
+        self.hides(leg.invite, caller)
+        self.assertIn("a=ice-ufrag:", leg.invite.body)
+        leg.reply(200, sdp=self.phone(callee).sdp())
+        said = call.expect(200)
+        self.hides(said, callee)
+        call.ack()
+        leg.expect("ACK")
+        self.ends(call, leg)
+        call, leg, _, _ = self.relayed()
+        self.assertNotIn("a=ice", leg.invite.body)
+        self.assertNotIn("a=candidate", leg.invite.body)
+        self.ends(call, leg)
+
+    # ---- codecs
+
+    def test_an_offer_is_cut_down_to_the_trunks_codecs(self):
+        for customer in (self.through, self.through_relay):
+            caller, callee = customer["peer"], self.narrow["peer"]
+            call = caller.invite(self.number(), sdp=self.phone(caller).sdp(codecs="8 18 0 101"))
+            leg = callee.expect_call()
+            self.assertRegex(leg.invite.body, r"(?m)^m=audio \d+ RTP/AVP 0 18 101\r$")
+            self.assertNotIn("PCMA", leg.invite.body)
+            leg.reply(200, sdp=self.phone(callee).sdp(codecs="0 101"))
+            call.expect(200)
+            call.ack()
+            leg.expect("ACK")
+            call.request("INVITE", self.phone(caller).sdp(codecs="8"))
+            call.expect(488, method="INVITE")
+            self.ends(call, leg)
+
+    def test_an_offer_without_any_of_them_is_488(self):
+        for customer in (self.through, self.through_relay):
+            called = self.number()
+            call = customer["peer"].invite(called, sdp=customer["peer"].sdp(codecs="8 101"))
+            call.expect(488)
+            self.narrow["peer"].expect_no_call(0.1)
+            self.cdr_says(self.stack.api.cdr(called=called), sip_code=488, disconnect_reason="vendor_failed")
+        self.gone()
+
+    def test_zz_nothing_is_left(self):
+        self.nothing_left()
+        self.gone()
+
+
+class Instances(Relayed):
+    """Two rtpengines, of which one or both fall silent."""
+
+    engines = 2
+
+    @classmethod
+    def provision(cls, stack):
+        super().provision(stack)
+        cls.beta = stack.vendor("beta", {"1": "0.03"})
+        cls.alpha_relayed = stack.vendor("delta", {"1": "0.01"}, trunk={"media": "relay"})
+        cls.plain = stack.customer("pier", {"1": "0.06"}, [cls.alpha_relayed, cls.beta])
+
+    def logged(self, words, n):
+        log = self.stack.node.process.log
+        wait_for(f"'{words}' in the log {n} times", lambda: log().count(words) >= n, 8)
+        self.assertEqual(log().count(words), n)
+
+    def test_a_silent_one_is_passed_over_and_taken_back(self):
+        first = self.engine[0]
+        first.process.freeze()
+        try:
+            for _ in range(2):  # one of them would be its turn
+                call, leg, there, back = self.relayed()
+                self.talk(self.phone(call.peer), there, self.phone(leg.peer), back)
+                self.ends(call, leg)
+            self.logged("rtpengine does not answer", 1)
+        finally:
+            first.process.thaw()
+        self.logged("rtpengine answers again", 1)
+
+    def test_with_none_relayed_calls_are_503_and_others_go_on(self):
+        for e in self.engine:
+            e.stop()
+        called = self.number()
+        call = self.customer["peer"].invite(called, sdp=True)
+        call.expect(503, limit=8)
+        self.vendor["peer"].expect_no_call(0.1)
+        self.cdr_says(self.stack.api.cdr(called=called), sip_code=503, disconnect_reason="no_route")
+        # the cheaper vendor's trunk asks for the relay, the next one's does not
+        caller = self.plain["peer"]
+        call = caller.invite(self.number(), sdp=True)
+        leg = self.beta["peer"].expect_call()
+        self.assertEqual(place(leg.invite.body)[0], caller.host)
+        leg.reply(200, sdp=True)
+        call.expect(200)
+        call.ack()
+        leg.expect("ACK")
+        self.ends(call, leg)
+        for e in self.engine:
+            e.start()
+        def again():
+            call = self.customer["peer"].invite(self.number(), sdp=True)
+            said = call.expect_final(8)
+            return call if said.code == 200 else None
+        self.vendor["peer"].behave(self.agree)
+        call = wait_for("relayed calls after rtpengine's return", again, 10, every=0.2)
+        call.ack()
+        call.bye()
+
+    def agree(self, leg):
+        leg.reply(200, sdp=True)
+        leg.expect("ACK")
+        leg.expect("BYE")
+        leg.reply(200)
+
+    def test_an_answer_that_meets_no_rtpengine_ends_the_call(self):
+        called = self.number()
+        call = self.customer["peer"].invite(called, sdp=True)
+        leg = self.vendor["peer"].expect_call()
+        for e in self.engine:
+            e.process.freeze()
+        try:
+            leg.reply(200, sdp=True)
+            call.expect(503, limit=8)
+            leg.expect("ACK")
+            self.is_told_bye(leg)
+        finally:
+            for e in self.engine:
+                e.process.thaw()
+        self.cdr_says(self.stack.api.cdr(called=called), sip_code=503, disconnect_reason="vendor_failed")
+
+    def test_a_caller_who_gives_up_while_rtpengine_is_silent(self):
+        """The vendor's 200 waits; the CANCEL ends it: ACK and BYE to the vendor, nothing charged."""
+        called = self.number()
+        call = self.customer["peer"].invite(called, sdp=True)
+        leg = self.vendor["peer"].expect_call()
+        for e in self.engine:
+            e.process.freeze()
+        try:
+            leg.reply(200, sdp=True)
+            time.sleep(0.2)
+            call.cancel()
+            call.expect(200, method="CANCEL")
+            call.expect(487, method="INVITE")
+            leg.expect("ACK")
+            self.is_told_bye(leg)
+        finally:
+            for e in self.engine:
+                e.process.thaw()
+        self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="cancelled", duration_ms=0)
+
+    def test_zz_nothing_is_left(self):
+        self.nothing_left()
+
+
+class Silence(Relayed):
+    """No packet comes for rtpengine's own time limit."""
+
+    engine_timeout = 2
+
+    def test_a_call_without_media_ends(self):
+        called = self.number()
+        call, leg, _, _ = self.relayed(called)
+        for end in (call, leg):
+            end.expect("BYE", limit=30)
+            end.reply(200)
+        self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="media_timeout", hangup_party="switch", sip_code=200)
