@@ -268,8 +268,9 @@ class Limits(Storm):
         for call, leg in live:
             self.ends(leg, call)
 
-    def admitted(self, place, limit=1.0):
-        """A call that goes through within the limit, however often it has to be placed."""
+    def admitted(self, place, limit=3.0):
+        """A call that goes through within the limit, however often it has to be placed: what other nodes have in use is heard
+        each second or so."""
         end = time.monotonic() + limit
         while True:
             call = self.narrow["peer"].invite(self.number(), remote=place)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stories of calls: what most of them do the same way, and that none of their calls stays behind."""
+"""Stories of calls: what most of them do the same way; that none of their calls stays behind, and that neither side ever
+sees anything of the other."""
+
+import re
 
 from .base import Story
 from .process import wait_for
@@ -20,16 +23,37 @@ class Talk(Story):
         for peer in self.stack.peers:
             peer.edit = None
         self.numbers = set()
+        self.past = {call_id for peer in self.stack.peers for call_id in peer.calls}
         self.failed_before = self.result.failed
 
     def tearDown(self):
         if self.result.failed == self.failed_before:  # a story that broke leaves its calls where they are
+            self.none_shows()
             self.none_live()
 
     def number(self, prefix="12125", digits=11):
         n = super().number(prefix, digits)
         self.numbers.add(n)
         return n
+
+    def none_shows(self):
+        """No peer was sent another's address, Call-ID or tag: in no header, and in no o= or s= line of an SDP."""
+        calls = {peer: [c for c in peer.calls.values() if c.call_id not in self.past] for peer in self.stack.peers}
+        seen = {peer: "\n".join(self.told_by(m) for c in mine for m in c.got) for peer, mine in calls.items()}
+        for peer, text in seen.items():
+            for other, theirs in calls.items():
+                secrets = [c.call_id for c in theirs] + [f"tag={c.local_tag}" for c in theirs]
+                if other.host not in (peer.host, "::1"):
+                    secrets.append(other.host)
+                for secret in secrets if other is not peer and text else ():
+                    m = secret in text and re.search(rf".*{re.escape(secret)}(?![0-9]).*", text)
+                    self.assertFalse(bool(m), f"{peer.name} was told '{secret}' of {other.name}: {m and m[0]}")
+
+    @staticmethod
+    def told_by(m):
+        """All of a message that a side must not know of the other: everything but the media."""
+        return "\n".join([m.start] + [f"{n}: {v}" for n, v in m.headers]
+                         + [line for line in m.body.splitlines() if line.startswith(("o=", "s="))])
 
     def none_live(self, limit=5.0):
         """No call of this story's numbers is in /v1/calls."""
