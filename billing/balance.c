@@ -17,7 +17,8 @@
 #include "lib/pg.h"
 
 #define READ_US (1000 * 1000LL)
-#define LOOK_MS 50 /* how soon what was posted is looked after */
+#define READ_AGAIN_US (200 * 1000LL) /* however much is posted and paid: each reading is of all */
+#define LOOK_MS 50		     /* how soon what was posted is looked after */
 #define STATEMENT_MS 3000
 
 struct balance_reader {
@@ -273,20 +274,23 @@ static void *reader_thread(void *arg)
 {
 	struct balance_reader *b = arg;
 	char channel[64], payload[256];
+	bool asked = true; /* a payment came, or something was given */
 
 	pthread_setname_np(pthread_self(), "balances");
 	b->read_us = clock_mono_us() - READ_US;
 	while (!atomic_load(&b->stop)) {
 		bool away = b->told_away;
 		struct status st;
-		int came = 0;
 
-		if (pg_raw(b->pg) != NULL)
-			came = pg_listen_wait(b->pg, LOOK_MS, channel, payload, &st);
-		else
+		if (pg_raw(b->pg) == NULL)
 			rest(LOOK_MS);
-		if (came != 0 || clock_mono_us() - b->read_us >= READ_US || (!away && something_given(b)))
-			turn(b);
+		else if (pg_listen_wait(b->pg, LOOK_MS, channel, payload, &st) != 0)
+			asked = true; /* a lost connection, too: look at once */
+		asked = asked || something_given(b);
+		if (clock_mono_us() - b->read_us < (asked && !away ? READ_AGAIN_US : READ_US))
+			continue;
+		turn(b);
+		asked = false;
 	}
 	turn(b);
 	pg_drop(b->pg);

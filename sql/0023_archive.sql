@@ -12,7 +12,7 @@ create table cdr_archives (
 -- cdr_days_before - the days that have partitions and are older.
 create function cdr_days_before(day date) returns setof date language sql stable as $$
 	select d from pg_inherits i join pg_class c on c.oid = i.inhrelid,
-	       lateral (select to_date(right(c.relname, 8), 'YYYYMMDD') as d) x
+	       lateral (select case when c.relname ~ '^cdrs_[0-9]{8}$' then to_date(right(c.relname, 8), 'YYYYMMDD') end as d) x
 	 where i.inhparent = 'cdrs'::regclass and d < day order by d
 $$;
 
