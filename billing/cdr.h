@@ -81,6 +81,7 @@ struct cdr {
 	struct cdr_side sell, buy;
 	const char *source_ip, *a_call_id, *b_call_id;
 	bool recovered;
+	const char *lrn;   /* the number it was routed by, where that is not the dialled one; NULL: none */
 	const char *trace; /* routing trace as JSON text, or NULL; kept in its own table */
 	int attempts;
 	struct cdr_attempt attempt[CDR_ATTEMPTS_MAX];

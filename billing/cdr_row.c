@@ -83,6 +83,7 @@ static const struct field cdr_field[] = {
 	FIELD(TEXT, "a_call_id", a_call_id),
 	FIELD(TEXT, "b_call_id", b_call_id),
 	FIELD(BOOL, "recovered", recovered),
+	FIELD(TEXT, "lrn", lrn),
 	/* What an open call needs besides, to be closed by another process. */
 	FIELD(BOOL, NULL, sell.rated),
 	FIELD(NANO, NULL, sell.terms.initial_price_n),

@@ -249,6 +249,21 @@ static int check_redis_url(const char *value, void *field, struct status *st)
 	return redis_address_parse(value, &address, st);
 }
 
+/* what switch/lrn.h reads */
+static int check_portability(const char *value, void *field, struct status *st)
+{
+	const char *path = strncmp(value, "http://", 7) == 0 ? strchr(value + 7, '/') : NULL;
+	const char *number = path != NULL ? strchr(path, '%') : NULL;
+
+	(void)field;
+	if (*value == '\0' || (strncmp(value, "enum:", 5) == 0 && value[5] != '\0'))
+		return 0;
+	if (number == NULL || number[1] != 's' || strchr(number + 1, '%') != NULL)
+		return status_set(st, -EINVAL,
+				  "is neither http://host:port/path with one %%s for the number nor enum:zone");
+	return 0;
+}
+
 /* --- the table --- */
 
 #define AT(member) .offset = offsetof(struct settings, member)
@@ -296,6 +311,15 @@ const struct conf_option settings_table[] = {
 		    "this node knows"},
 	{"billing", "seal_key", CONF_TEXT, AT(seal_key), .fallback = "",
 	 .meaning = "PEM file with the Ed25519 private key that signs the daily roots of the CDR chains"},
+	{"portability", "lookup", CONF_TEXT, AT(portability_lookup), .fallback = "", .check = check_portability,
+	 .meaning = "who knows the routing number of ported numbers: http://host:port/path with %s for the number, or "
+		    "enum:zone; empty: nobody is asked"},
+	{"portability", "prefixes", CONF_TEXT, AT(portability_prefixes), .fallback = "",
+	 .meaning = "only for called numbers that begin with one of these, e.g. 1, 44; empty: all"},
+	{"portability", "timeout", CONF_DURATION_MS, AT(portability_timeout_ms), .fallback = "300ms", .min = 10,
+	 .max = 5000, .meaning = "how long a call waits for the answer; without one it goes by the dialled number"},
+	{"portability", "cache", CONF_DURATION_MS, AT(portability_cache_ms), .fallback = "1h", .max = 2592000000,
+	 .meaning = "how long an answer is kept in Redis; 0s: not at all"},
 	{"spool", "dir", CONF_TEXT, AT(spool_dir), .fallback = "/var/lib/tandem/spool", .check = check_directory,
 	 .meaning = "where CDRs wait, on disk, until PostgreSQL has them"},
 	{"media", "rtpengine", CONF_TEXT, AT(rtpengine), .fallback = "", .check = check_rtpengine,
@@ -309,8 +333,7 @@ const struct conf_option settings_table[] = {
 	 .meaning = "where CDR export files are written"},
 	{"alerts", "mail", CONF_TEXT, AT(alert_mail), .fallback = "",
 	 .meaning = "who is told by mail of alerts: addresses, with commas between; empty: nobody"},
-	{"alerts", "mail_from", CONF_TEXT, AT(alert_mail_from), .fallback = "tandem",
-	 .meaning = "who sends that mail"},
+	{"alerts", "mail_from", CONF_TEXT, AT(alert_mail_from), .fallback = "tandem", .meaning = "who sends that mail"},
 	{"alerts", "sendmail", CONF_TEXT, AT(alert_sendmail), .fallback = "/usr/sbin/sendmail",
 	 .meaning = "the program that takes the mail, as sendmail -t -i does"},
 	{"alerts", "webhook", CONF_TEXT, AT(alert_webhook), .fallback = "", .check = check_webhook, .secret = true,

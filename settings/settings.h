@@ -44,13 +44,15 @@ struct settings {
 	int64_t max_cps;		  /* 0: no limit */
 	int64_t t1_ms, invite_timeout_ms, drain_timeout_ms;
 	struct settings_ports worker_ports;
+	char *portability_lookup, *portability_prefixes;
+	int64_t portability_timeout_ms, portability_cache_ms;
 	char *dns_servers; /* "": the system's */
 	char *sip_tls_certificate, *sip_tls_key, *sip_tls_ca;
 
 	char *database_url; /* [database] url */
 	char *redis_url;    /* [redis] url */
 	int without_redis;  /* [billing] without_redis: enum settings_without_redis */
-	char *seal_key;     /* [billing] seal_key: "" none */
+	char *seal_key;	    /* [billing] seal_key: "" none */
 	char *spool_dir;    /* [spool] dir */
 	char *rtpengine;    /* [media] rtpengine: "" or host:port list */
 

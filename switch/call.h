@@ -134,6 +134,7 @@ struct call {
 	struct gauge *trunk_gauge, *carrier_gauge; /* ingress; NULL once given back */
 	struct dns_question *name_question;
 	struct shared_question *question; /* what a parked call waits for */
+	bool port_asked, port_waits;	  /* the number's portability: looked at; parked for the answer */
 	struct spend *spend;		  /* NULL: its carrier may spend what it likes */
 	int hangup_code;		  /* what an unanswered caller is told on CALL_ON_HANGUP */
 	enum cdr_reason hangup_reason;
@@ -169,6 +170,8 @@ int64_t call_wall_us(
 /* call_park - ask for a place under limits that hold over all nodes; state is what the call waits in. False: no need
  * to. */
 bool call_park(struct call *c, enum call_state state, const struct trunk *trunk);
+/* call_ported - the answer that a parked call waits for: the number to route by, "" as dialled */
+void call_ported(struct call *c, const char *lrn);
 /* call_route - admitted: find the routes and begin the hunt */
 void call_route(struct call *c);
 

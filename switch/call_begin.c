@@ -7,6 +7,7 @@
 #include "lib/log.h"
 #include "lib/random.h"
 #include "switch/call.h"
+#include "switch/lrn.h"
 #include "switch/node.h"
 #include "switch/peer.h"
 
@@ -134,7 +135,7 @@ static struct route_query query_of(const struct call *c)
 	return (struct route_query){
 		.snap = c->snap,
 		.ingress = c->ingress,
-		.called = c->number.called,
+		.called = c->cdr->lrn ? c->cdr->lrn : c->number.called,
 		.calling = c->number.calling,
 		.at_us = c->cdr->started_us,
 		.mono_us = c->begun_mono_us,
@@ -169,8 +170,58 @@ static void redirect(struct call *c)
 	call_finish(c, (struct cause){302, CDR_NORMAL}, CDR_SWITCH);
 }
 
+/* Does the setting want these numbers looked up? "1, 44": those that begin so; "": all. */
+static bool port_wanted(const char *prefixes, const char *called)
+{
+	if (prefixes[strspn(prefixes, ", \t")] == '\0')
+		return true;
+	for (const char *p = prefixes; *(p += strspn(p, ", \t")) != '\0';) {
+		size_t len = strcspn(p, ", \t");
+		if (strncmp(called, p, len) == 0)
+			return true;
+		p += len;
+	}
+	return false;
+}
+
+static void port_set(struct call *c, const char *lrn)
+{
+	if (lrn[0] && strcmp(lrn, c->number.called) != 0)
+		c->cdr->lrn = cdr_text(c->cdr, lrn);
+}
+
+/* By which number? The caller may have said so (RFC 4694); else an outside look-up is asked. True: parked for it. */
+static bool port_park(struct call *c)
+{
+	const struct node *node = c->worker->node;
+	char rn[NUMBER_MAX];
+
+	c->port_asked = true;
+	if (peer_ported(sip_object(c->invite), rn)) {
+		port_set(c, rn);
+		return false;
+	}
+	if (!port_wanted(node->settings->portability_prefixes, c->number.called) ||
+	    !lrn_ask(node->lrn, c->worker->index, &c->id, c->number.called))
+		return false;
+	c->port_waits = true;
+	c->state = CALL_ADMITTING;
+	return true;
+}
+
+void call_ported(struct call *c, const char *lrn)
+{
+	if (!c->port_waits)
+		return; /* given up meanwhile */
+	c->port_waits = false;
+	port_set(c, lrn);
+	call_handle(c, CALL_ON_GRANT, NULL, NULL);
+}
+
 void call_route(struct call *c)
 {
+	if (!c->port_asked && port_park(c))
+		return;
 	struct route *r = c->worker->route;
 	const struct route_query q = query_of(c);
 	enum route_outcome outcome = route_decide(r, &q);

@@ -14,6 +14,7 @@
 #include "lib/random.h"
 #include "switch/call.h"
 #include "switch/digest.h"
+#include "switch/lrn.h"
 #include "switch/parser.h"
 #include "switch/purse.h"
 #include "switch/shared.h"
@@ -211,6 +212,46 @@ static int presence_begin(struct node *n, struct status *st)
 	return presence_start(&n->presence, &o, st);
 }
 
+struct ported { /* an answer on its way to its call */
+	struct uuid call;
+	char lrn[DIGITS_MAX + 1];
+};
+
+static void ported_take(struct worker *w, void *arg)
+{
+	struct ported *p = arg;
+	struct call *c = call_find(w, &p->call);
+	if (c)
+		call_ported(c, p->lrn);
+	free(p);
+}
+
+static void on_ported(void *arg, int worker, const struct uuid *call, const char *lrn)
+{
+	struct node *n = arg;
+	struct ported *p = xcalloc(1, sizeof *p);
+	p->call = *call;
+	snprintf(p->lrn, sizeof p->lrn, "%s", lrn);
+	if (worker_post(n->worker[worker], ported_take, p)) {
+		log_event(LOG_LEVEL_ERROR, "no memory to hand a worker a routing number", "worker=%d", worker);
+		free(p);
+	}
+}
+
+static int lrn_begin(struct node *n, struct status *st)
+{
+	const struct lrn_options o = {
+		.lookup = n->settings->portability_lookup,
+		.redis_url = n->settings->redis_url,
+		.dns_servers = n->settings->dns_servers,
+		.timeout_ms = n->settings->portability_timeout_ms,
+		.cache_ms = n->settings->portability_cache_ms,
+		.answer = on_ported,
+		.arg = n,
+	};
+	return lrn_start(&n->lrn, &o, st);
+}
+
 static int vendors_begin(struct node *n, struct status *st)
 {
 	const struct vendors_options o = {
@@ -298,6 +339,8 @@ int node_start(struct node **out, const struct settings *settings, struct status
 	if (r == 0)
 		r = workers_begin(n, st);
 	if (r == 0)
+		r = lrn_begin(n, st);
+	if (r == 0)
 		r = presence_begin(n, st);
 	if (r == 0)
 		r = loader_begin(n, st);
@@ -356,6 +399,7 @@ void node_stop(struct node **pn)
 	wait_for_legs(n);
 	/* presence before the workers: it asks them for figures */
 	presence_stop(&n->presence);
+	lrn_quiet(n->lrn);
 	if (n->purse)
 		purse_quiet(n->purse); /* no answer may come to a worker that is gone */
 	if (n->vendors)
@@ -369,7 +413,8 @@ void node_stop(struct node **pn)
 			log_event(LOG_LEVEL_INFO, "CDRs stay on disk until the next start", "records=%lld",
 				  (long long)left);
 	}
-	purse_stop(&n->purse);	   /* after the spool: it hears what was posted last */
+	purse_stop(&n->purse); /* after the spool: it hears what was posted last */
+	lrn_stop(&n->lrn);
 	vendors_stop(&n->vendors); /* after the workers' last words */
 	gauge_table_free(&n->gauges);
 	digest_guard_free(&n->guard);

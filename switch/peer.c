@@ -71,6 +71,38 @@ void peer_user(const url_t *url, char out[static NUMBER_MAX])
 	}
 }
 
+/* One list of parameters: "...;npdi;rn=+1555..." */
+static bool ported_in(const char *text, char rn[static NUMBER_MAX])
+{
+	bool ported = false;
+
+	while (text && *text) {
+		if (strncasecmp(text, "npdi", 4) == 0 && strchr(";", text[4]))
+			ported = true;
+		if (strncasecmp(text, "rn=", 3) == 0) {
+			const char *digits = text + 3 + (text[3] == '+');
+			size_t n = strspn(digits, "0123456789");
+			ported = true;
+			if (n > 0 && n <= DIGITS_MAX && strchr(";", digits[n])) /* what is no number is none */
+				snprintf(rn, NUMBER_MAX, "%.*s", (int)n, digits);
+		}
+		text = strchr(text, ';');
+		text += text != NULL;
+	}
+	return ported;
+}
+
+bool peer_ported(const sip_t *sip, char rn[static NUMBER_MAX])
+{
+	const url_t *url = sip->sip_request->rq_url;
+	const char *number = url->url_user ? url->url_user : url->url_type == url_tel ? url->url_host : NULL;
+	const char *in_number = number ? strchr(number, ';') : NULL;
+
+	rn[0] = '\0';
+	bool ported = in_number && ported_in(in_number + 1, rn);
+	return (url->url_type == url_tel && ported_in(url->url_params, rn)) || ported;
+}
+
 void peer_called(const sip_t *sip, char out[static NUMBER_MAX])
 {
 	peer_user(sip->sip_request->rq_url, out);

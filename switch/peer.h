@@ -24,6 +24,8 @@ void peer_of_message(struct peer *p, msg_t *msg);
  * - 1. An escaped NUL stays "%00". */
 void peer_called(const sip_t *sip, char out[static NUMBER_MAX]);
 
+/* peer_ported - was the number looked up before it came (RFC 4694: npdi or rn)? rn: its digits, "" if it has none */
+bool peer_ported(const sip_t *sip, char rn[static NUMBER_MAX]);
 /* peer_user - the user of any URI, in the same way */
 void peer_user(const url_t *url, char out[static NUMBER_MAX]);
 

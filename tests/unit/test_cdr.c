@@ -121,13 +121,13 @@ static void a_row_has_the_contracts_columns_in_their_order(void **state)
 		"called_out, destination, pdd_ms, duration_ms, sip_code, q850_cause, disconnect_reason, "
 		"hangup_party, attempts, sell_prefix, sell_price, sell_billed_s, sell_amount, sell_currency, "
 		"buy_prefix, buy_price, buy_billed_s, buy_amount, buy_currency, source_ip, a_call_id, "
-		"b_call_id, recovered");
+		"b_call_id, recovered, lrn");
 	cdr_row_put(&row, c);
 	snprintf(expected, sizeof(expected),
 		 "%s\tsw1\t2026-01-01T00:00:00.123Z\t2026-01-01T00:00:00.523Z\t2026-01-01T00:00:02.123Z\t"
 		 "2026-01-01T00:01:03.123Z\t1\t2\t3\t4\t442071234567\t+4930123456\t\\N\t4930123456\t"
 		 "Germany?Berlin\\\\\t400\t61000\t200\t16\tnormal\tcallee\t2\t4930\t0.600000\t120\t1.200000\tEUR\t"
-		 "\\N\t\\N\t\\N\t\\N\t\\N\t192.0.2.1\ta@b\t\\N\tf",
+		 "\\N\t\\N\t\\N\t\\N\t\\N\t192.0.2.1\ta@b\t\\N\tf\t\\N",
 		 uuid_format(&c->id, id));
 	assert_string_equal(row.text, expected);
 	cdr_free(&c);

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A ported number is routed by its routing number, which an outside look-up knows; without an answer, as dialled."""
+
+import http.server
+import threading
+import time
+
+from story import Story, wait_for
+from story.dns import NAPTR, NameServer, name_bytes, text_bytes
+from story import dns
+
+
+class Directory(http.server.BaseHTTPRequestHandler):
+    """/lrn/NUMBER: what `known` has, else 404; silent: no answer at all."""
+
+    known, asked, silent = {}, [], False
+
+    def do_GET(self):
+        number = self.path.rsplit("/", 1)[1]
+        self.asked.append(number)
+        if self.silent:
+            time.sleep(1)
+            return
+        body = self.known.get(number)
+        self.send_response(200 if body is not None else 404)
+        self.end_headers()
+        self.wfile.write((body or "").encode())
+
+    def log_message(self, *_):
+        pass
+
+
+class Portability(Story):
+    """Dialled numbers begin with 1212, near's area; ported ones belong to far, behind 1303. Each sells its own prefix only."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Directory)
+        threading.Thread(target=cls.server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{cls.server.server_port}/lrn/%s"
+        cls.stack_options = {"settings": {"portability": {"lookup": url, "prefixes": "1212, 1213"}}}
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.server.shutdown()
+        cls.server.server_close()
+
+    @classmethod
+    def provision(cls, stack):
+        cls.near = stack.vendor("near", {"1212": "0.02"})
+        cls.far = stack.vendor("far", {"1303": "0.03"})
+        cls.customer = stack.customer("harbour", {"1212": "0.06", "1303": "0.07"}, [cls.near, cls.far])
+
+    def goes_to(self, vendor, called, lrn, sell, uri=None):
+        call = self.customer["peer"].invite(called, uri=uri)
+        leg = vendor["peer"].expect_call()
+        self.assertIn(f"sip:{called}@", leg.invite.uri)
+        leg.reply(486)
+        call.expect(486)
+        self.cdr_says(self.stack.api.cdr(called=called), called_in=called, called_out=called, lrn=lrn, sell_prefix=sell,
+                      egress_trunk_id=vendor["id"])
+
+    def test_a_ported_number_is_routed_by_its_lrn_and_kept(self):
+        for body in ('{"lrn": "13035550000"}', "+13035550000\n"):
+            called = self.number("1212")
+            Directory.known[called] = body
+            self.goes_to(self.far, called, "13035550000", "1303")
+            self.assertEqual(Directory.asked.count(called), 1)
+            # the second call finds it in Redis
+            call = self.customer["peer"].invite(called)
+            leg = self.far["peer"].expect_call()
+            leg.reply(486)
+            call.expect(486)
+            self.assertEqual(Directory.asked.count(called), 1)
+        wait_for("the chain to cover it", lambda: self.stack.tandem("cdr", "verify", check=False).returncode == 0, 5)
+
+    def test_one_that_is_not_ported_goes_as_dialled(self):
+        called = self.number("1212")
+        self.goes_to(self.near, called, None, "1212")
+        self.assertEqual(Directory.asked.count(called), 1)
+
+    def test_numbers_of_other_prefixes_are_not_asked_for(self):
+        called = self.number("1303")
+        self.goes_to(self.far, called, None, "1303")
+        self.assertEqual(Directory.asked.count(called), 0)
+
+    def test_what_the_caller_says_is_believed(self):
+        called = self.number("1212")
+        host, port = self.stack.node.address
+        self.goes_to(self.far, called, "13035550001", "1303", uri=f"sip:{called};npdi;rn=+13035550001@{host}:{port}")
+        called = self.number("1212")
+        self.goes_to(self.near, called, None, "1212", uri=f"sip:{called};npdi@{host}:{port}")
+        self.assertEqual(Directory.asked.count(called), 0)
+
+    def test_without_an_answer_in_time_it_goes_as_dialled(self):
+        Directory.silent = True
+        try:
+            called = self.number("1212")
+            Directory.known[called] = "13035550000"
+            began = time.monotonic()
+            self.goes_to(self.near, called, None, "1212")
+            self.assertLess(time.monotonic() - began, 1.5)
+            for _ in range(4):
+                self.goes_to(self.near, self.number("1212"), None, "1212")
+            wait_for("the alarm", lambda: "portability look-up away" in self.stack.node.process.log(), 2)
+        finally:
+            Directory.silent = False
+        before = len(Directory.asked)
+        self.goes_to(self.near, self.number("1212"), None, "1212")  # nobody is asked for a while
+        self.assertEqual(len(Directory.asked), before)
+        time.sleep(5)  # the pause; it is what is told about
+        called = self.number("1212")
+        Directory.known[called] = "13035550000"
+        self.goes_to(self.far, called, "13035550000", "1303")
+        wait_for("the all-clear", lambda: "portability look-up back" in self.stack.node.process.log(), 2)
+
+
+class Enum(Story):
+    """The same by DNS."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.ported, cls.plain = "12125550177", "12125550178"
+        name = ".".join(reversed(cls.ported)) + ".lrn.test"
+        cls.names = RoutingNumbers({(name, NAPTR): [f"!^.*$!tel:+{cls.ported};npdi;rn=+13035550000!"]})
+        cls.stack_options = {"settings": {"portability": {"lookup": "enum:lrn.test"}, "sip": {"dns_servers": cls.names.address}}}
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.names.close()
+
+    @classmethod
+    def provision(cls, stack):
+        Portability.provision.__func__(cls, stack)
+
+    goes_to = Portability.goes_to
+
+    def test_naptr_tells_the_lrn(self):
+        self.goes_to(self.far, self.ported, "13035550000", "1303")
+        self.goes_to(self.near, self.plain, None, "1212")
+
+
+class RoutingNumbers(NameServer):
+    """A name server whose NAPTR values are regular expressions."""
+
+    def _answer(self, query):
+        usual = dns.record
+        dns.record = lambda kind, value: (b"\0\1\0\1" + text_bytes("u") + text_bytes("E2U+pstn:tel") + text_bytes(value) + name_bytes("")
+                                          if kind == NAPTR else usual(kind, value))
+        try:
+            return super()._answer(query)
+        finally:
+            dns.record = usual
