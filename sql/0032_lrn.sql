@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- 0031: the routing number of ported calls is part of what a spool writes, and so of what its chain covers.
+-- 0032: the routing number of ported calls is part of what a spool writes, and so of what its chain covers.
 
 create or replace function cdr_line(c cdrs) returns text language sql stable as $$
 	select array_to_string(array[
