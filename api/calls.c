@@ -55,12 +55,39 @@ const struct resource calls = {
 	.n = sizeof(call_fields) / sizeof(*call_fields),
 };
 
+static const char *const registration_states[] = {"trying", "registered", "failed", NULL};
+static const struct field registration_fields[] = {
+	{.name = "trunk_id", .type = FIELD_ID, .flags = RO, .example = "7", .meaning = "The vendor's trunk."},
+	{.name = "state",
+	 .type = FIELD_CHOICE,
+	 .flags = RO,
+	 .choices = registration_states,
+	 .example = "\"registered\"",
+	 .meaning = "How it stands."},
+	{.name = "reason",
+	 .type = FIELD_TEXT,
+	 .flags = RO,
+	 .example = "\"403 Forbidden\"",
+	 .meaning = "Why it failed; empty otherwise."},
+	{.name = "since", .type = FIELD_TIME, .flags = RON, .meaning = "Since when it stands so."},
+	{.name = "expires_at", .type = FIELD_TIME, .flags = RON, .meaning = "Until when the vendor keeps it."},
+};
+static const struct field registration_item = {.type = FIELD_OBJECT,
+					       .item = registration_fields,
+					       .items = sizeof(registration_fields) / sizeof(*registration_fields)};
+
 static const struct field node_fields[] = {
 	{.name = "node", .type = FIELD_TEXT, .flags = RO, .example = "\"sw1\"", .meaning = "Its id."},
 	{.name = "started_at", .type = FIELD_TIME, .flags = RON, .meaning = "Since when it runs."},
 	{.name = "at", .type = FIELD_TIME, .flags = RON, .meaning = "When it last showed itself."},
 	{.name = "calls", .type = FIELD_INT, .flags = RON, .example = "120", .meaning = "Live calls."},
 	{.name = "cps", .type = FIELD_NUMBER, .flags = RON, .example = "12", .meaning = "Call attempts a second."},
+	{.name = "registrations",
+	 .type = FIELD_LIST,
+	 .flags = RO,
+	 .item = &registration_item,
+	 .items = 1,
+	 .meaning = "What it keeps with vendors whose trunk says register."},
 };
 
 const struct resource nodes = {

@@ -118,6 +118,17 @@ static int trunk_admits(const struct trunk *t, const struct in6_addr *address)
 	return best;
 }
 
+static bool digest_admits(const struct snapshot *s, const struct in6_addr *address, enum trunk_transport transport)
+{
+	for (size_t i = 0; i < s->n_digest; i++) {
+		const struct trunk *t = s->digest[i];
+		if (t->enabled && (t->transport == TRUNK_ANY || t->transport == transport) &&
+		    trunk_admits(t, address) >= 0)
+			return true;
+	}
+	return false;
+}
+
 static const char *called_plain(const char *called_raw)
 {
 	return called_raw[0] == '+' ? called_raw + 1 : called_raw;
@@ -134,13 +145,13 @@ enum ingress_verdict ingress_match(const struct snapshot *s, const struct sockad
 	*trunk = by_address(s, &address, transport, called_plain(called_raw));
 	if (*trunk != NULL)
 		return INGRESS_FOUND;
-	for (size_t i = 0; i < s->n_digest; i++) {
-		const struct trunk *t = s->digest[i];
-		if (t->enabled && (t->transport == TRUNK_ANY || t->transport == transport) &&
-		    trunk_admits(t, &address) >= 0)
-			return INGRESS_CHALLENGE;
-	}
-	return INGRESS_UNKNOWN;
+	return digest_admits(s, &address, transport) ? INGRESS_CHALLENGE : INGRESS_UNKNOWN;
+}
+
+bool ingress_challenges(const struct snapshot *s, const struct sockaddr *source, enum trunk_transport transport)
+{
+	struct in6_addr address;
+	return address_read(source, &address) && digest_admits(s, &address, transport);
 }
 
 const struct trunk *ingress_by_user(const struct snapshot *s, const struct sockaddr *source, const char *username,
@@ -148,7 +159,7 @@ const struct trunk *ingress_by_user(const struct snapshot *s, const struct socka
 {
 	struct in6_addr address;
 	const struct trunk *best = NULL;
-	size_t lo = 0, hi = s->n_digest, tech, best_tech = 0;
+	size_t lo = 0, hi = s->n_digest, tech = 0, best_tech = 0;
 	int best_bits = -1;
 
 	if (!address_read(source, &address))
@@ -163,7 +174,7 @@ const struct trunk *ingress_by_user(const struct snapshot *s, const struct socka
 	for (; lo < s->n_digest && strcmp(s->digest[lo]->username, username) == 0; lo++) {
 		const struct trunk *t = s->digest[lo];
 		int bits = trunk_admits(t, &address);
-		if (bits < 0 || !trunk_takes(t, t->transport, called_plain(called_raw), &tech))
+		if (bits < 0 || (called_raw != NULL && !trunk_takes(t, t->transport, called_plain(called_raw), &tech)))
 			continue;
 		if (bits > best_bits || (bits == best_bits && trunk_before(t, tech, best, best_tech))) {
 			best = t;

@@ -8,18 +8,24 @@
 #include "routing/snapshot.h"
 
 enum ingress_verdict {
-	INGRESS_FOUND,	   /* *trunk is set; it may be disabled or its carrier suspended: the caller answers 403 and writes a CDR */
+	INGRESS_FOUND, /* *trunk is set; it may be disabled or its carrier suspended: the caller answers 403 and writes
+			  a CDR */
 	INGRESS_CHALLENGE, /* no trunk by address, but an enabled digest trunk admits it: 401 */
 	INGRESS_UNKNOWN,   /* 403 or silence */
 };
 
-/* ingress_match - longest matching source CIDR first; among equals the longest tech prefix that called_raw (leading '+' dropped) starts
- *   with; then the lower id. A trunk with a username is never found here: it needs digest (INGRESS_CHALLENGE).
- *   An enabled trunk goes before a disabled one of equal match. transport: the one the request came by. */
-enum ingress_verdict ingress_match(const struct snapshot *s, const struct sockaddr *source, enum trunk_transport transport,
-				   const char *called_raw, const struct trunk **trunk);
+/* ingress_match - longest matching source CIDR first; among equals the longest tech prefix that called_raw (leading '+'
+ * dropped) starts with; then the lower id. A trunk with a username is never found here: it needs digest
+ * (INGRESS_CHALLENGE). An enabled trunk goes before a disabled one of equal match. transport: the one the request came
+ * by. */
+enum ingress_verdict ingress_match(const struct snapshot *s, const struct sockaddr *source,
+				   enum trunk_transport transport, const char *called_raw, const struct trunk **trunk);
 
-/* ingress_by_user - the digest trunk of that user name that admits source (empty CIDRs: any); NULL if none */
+/* ingress_challenges - does any enabled digest trunk admit source? Then it is worth asking for credentials. */
+bool ingress_challenges(const struct snapshot *s, const struct sockaddr *source, enum trunk_transport transport);
+
+/* ingress_by_user - the digest trunk of that user name that admits source (empty CIDRs: any); NULL if none. called_raw
+ *   NULL: it calls nobody, so that no tech prefix matters (REGISTER) */
 const struct trunk *ingress_by_user(const struct snapshot *s, const struct sockaddr *source, const char *username,
 				    const char *called_raw);
 

@@ -262,7 +262,8 @@ static bool is_down(struct route *r, const struct route_query *q, const struct t
 	c->trial = s->health != NULL ? health_may_try(s->health, q->mono_us) : s->trial;
 	if (c->trial)
 		return false;
-	exclude(r, q, t, DROP_DOWN, "%s is down%s%s", t->host, s->why[0] != '\0' ? ": " : "", s->why);
+	exclude(r, q, t, DROP_DOWN, "%s is down%s%s", t->host[0] != '\0' ? t->host : t->name,
+		s->why[0] != '\0' ? ": " : "", s->why);
 	return true;
 }
 

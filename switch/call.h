@@ -82,7 +82,8 @@ struct call_place { /* whom an attempt calls: the trunk's host, or where a 3xx s
 	const char *host;
 	int port; /* 0: by DNS or the transport's default */
 	enum trunk_transport transport;
-	const char *called; /* NULL: the number */
+	const char *called;	      /* NULL: the number */
+	const struct dns_target *hop; /* where it is sent; NULL: where its host leads */
 };
 
 struct call_attempt {

@@ -6,6 +6,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/random.h"
+#include "switch/bindings.h"
 #include "switch/call.h"
 #include "switch/lrn.h"
 #include "switch/node.h"
@@ -154,16 +155,24 @@ static void redirect(struct call *c)
 
 	for (int i = 0; i < c->offers; i++) {
 		const struct trunk *t = c->offer[i].trunk;
-		bool bare_v6 = strchr(t->host, ':') && t->host[0] != '[';
+		struct bindings_contact bound[BINDINGS_MAX];
+		const char *host = t->host;
+		int number = t->port;
 		char port[8] = "";
 
+		if (t->registered_as) {
+			if (!bindings_read(c->worker->node->bindings, t->registered_as, clock_wall_us(), bound))
+				continue;
+			host = bound[0].uri_host;
+			number = bound[0].uri_port;
+		}
+		bool bare_v6 = strchr(host, ':') && host[0] != '[';
 		if (number_out(t, &c->number, &out))
 			continue;
-		if (t->port)
-			snprintf(port, sizeof port, ":%d", t->port);
+		if (number)
+			snprintf(port, sizeof port, ":%d", number);
 		buf_printf(&list, "%s<sip:%s@%s%s%s%s%s>;q=%.3f", list.len ? ", " : "", out.called, bare_v6 ? "[" : "",
-			   t->host, bare_v6 ? "]" : "", port, transport[t->transport],
-			   1.0 - (double)i / (c->offers + 1));
+			   host, bare_v6 ? "]" : "", port, transport[t->transport], 1.0 - (double)i / (c->offers + 1));
 	}
 	leg_answer_moved(&c->a, list.text ? list.text : "");
 	buf_free(&list);

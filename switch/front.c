@@ -11,6 +11,7 @@
 #include "switch/node.h"
 #include "switch/parser.h"
 #include "switch/peer.h"
+#include "switch/registrar.h"
 #include "switch/worker.h"
 
 static const char allow_text[] = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO";
@@ -189,14 +190,6 @@ static enum caller identify(struct worker *w, const sip_t *sip, const struct pee
 	return CALLER_UNKNOWN;
 }
 
-static void invite(struct worker *w, msg_t *msg, sip_t *sip, const struct peer *peer, const struct trunk *trunk,
-		   bool denied)
-{
-	nta_incoming_t *irq = nta_incoming_create(w->agent, NULL, msg, sip, TAG_END());
-	if (irq)
-		call_begin(w, irq, sip, peer, trunk, denied);
-}
-
 /* An address that some trunk has, as a customer's source or a vendor's host. */
 static bool source_known(struct worker *w, const sip_t *sip, const struct peer *peer)
 {
@@ -215,6 +208,36 @@ static bool source_known(struct worker *w, const sip_t *sip, const struct peer *
 	return false;
 }
 
+/* Who registers proves who it is, from whatever address. Where no digest trunk admits it, there is nothing to register
+ * as. */
+static void registration(struct worker *w, msg_t *msg, sip_t *sip, const struct peer *peer)
+{
+	const struct sockaddr *source = (const struct sockaddr *)&peer->address;
+	const struct trunk *trunk = NULL;
+
+	if (!ingress_challenges(w->snap, source, peer->transport)) {
+		reply(w->agent, msg, source_known(w, sip, peer) ? 405 : 403);
+		return;
+	}
+	if (reply_unsupported(w, msg, sip))
+		return;
+	enum caller caller = identify_by_digest(w, sip, peer, NULL, &trunk);
+	if (caller == CALLER_KNOWN)
+		registrar_take(w, msg, sip, peer, trunk);
+	else if (caller == CALLER_DENIED)
+		reply(w->agent, msg, 403);
+	else
+		reply_challenge(w, msg, peer, caller == CALLER_STALE);
+}
+
+static void invite(struct worker *w, msg_t *msg, sip_t *sip, const struct peer *peer, const struct trunk *trunk,
+		   bool denied)
+{
+	nta_incoming_t *irq = nta_incoming_create(w->agent, NULL, msg, sip, TAG_END());
+	if (irq)
+		call_begin(w, irq, sip, peer, trunk, denied);
+}
+
 static void request_out_of_dialog(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 {
 	sip_method_t method = sip->sip_request->rq_method;
@@ -227,6 +250,10 @@ static void request_out_of_dialog(struct worker *w, nta_agent_t *agent, msg_t *m
 		return;
 	}
 	peer_of_message(&peer, msg);
+	if (method == sip_method_register) {
+		registration(w, msg, sip, &peer);
+		return;
+	}
 	enum caller caller = identify(w, sip, &peer, &trunk);
 
 	if (caller == CALLER_UNKNOWN)

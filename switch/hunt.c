@@ -10,6 +10,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "routing/health.h"
+#include "switch/bindings.h"
 #include "switch/call.h"
 #include "switch/node.h"
 #include "switch/vendors.h"
@@ -200,6 +201,12 @@ void hunt_send(struct call *c)
 		hunt_dial(c);
 		return;
 	}
+	if (p->hop) {
+		t->where.target[0] = *p->hop;
+		t->where.n = 1;
+		hunt_dial(c);
+		return;
+	}
 	if (dns_is_numeric(p->host)) {
 		struct dns_target *at = &t->where.target[0];
 		t->where.n = 1;
@@ -279,6 +286,29 @@ void hunt_skip(struct call *c)
 	hunt_next(c);
 }
 
+/* Where the trunk has registered: the newest contact first, the others after it. False: nowhere. */
+static bool places_of_binding(struct call_attempt *t, struct call *c, const struct trunk *trunk)
+{
+	struct bindings_contact contact[BINDINGS_MAX];
+	int n = bindings_read(c->worker->node->bindings, trunk->registered_as, clock_wall_us(), contact);
+	struct call_place *place = arena_alloc(c->arena, BINDINGS_MAX * sizeof *place);
+
+	for (int i = 0; i < n; i++) {
+		struct dns_target *hop = arena_alloc(c->arena, sizeof *hop);
+		snprintf(hop->host, sizeof hop->host, "%s", contact[i].host);
+		hop->port = contact[i].port;
+		hop->transport = contact[i].transport;
+		place[i] = (struct call_place){.host = arena_strdup(c->arena, contact[i].uri_host),
+					       .port = contact[i].uri_port,
+					       .transport = hop->transport,
+					       .hop = hop};
+	}
+	t->place = place[0];
+	t->other = place + 1;
+	t->others = n - 1;
+	return n > 0;
+}
+
 /* A new attempt over that offer; `like` tells where to, or is NULL: the trunk's own host. */
 static bool attempt_start(struct call *c, int offer, const struct call_attempt *like)
 {
@@ -289,7 +319,7 @@ static bool attempt_start(struct call *c, int offer, const struct call_attempt *
 	struct call_attempt *t = arena_alloc(c->arena, sizeof *t);
 	if (like)
 		*t = *like;
-	else
+	else if (trunk->registered_as == 0)
 		t->place = (struct call_place){.host = trunk->host, .port = trunk->port, .transport = trunk->transport};
 	t->call = c;
 	t->n = c->attempts;
@@ -297,6 +327,8 @@ static bool attempt_start(struct call *c, int offer, const struct call_attempt *
 	t->leg = (struct leg){.gone = true}; /* until it is called */
 	t->media = (struct media){0};
 	t->trunk_gauge = t->carrier_gauge = NULL;
+	if (!like && trunk->registered_as != 0 && !places_of_binding(t, c, trunk))
+		return false; /* it went meanwhile */
 	if (!like && c->offer[offer].health && !health_claim(c->offer[offer].health, clock_mono_us()))
 		return false; /* it went down meanwhile, or another call tries it */
 	if (!capacity_taken(t, trunk))

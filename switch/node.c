@@ -12,6 +12,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/random.h"
+#include "switch/bindings.h"
 #include "switch/call.h"
 #include "switch/digest.h"
 #include "switch/lrn.h"
@@ -86,6 +87,13 @@ static void on_standing(void *arg, struct standing *s)
 	standing_unref(&s);
 }
 
+static bool on_bound(void *arg, int64_t trunk_id)
+{
+	struct node *n = arg;
+	struct bindings_contact list[BINDINGS_MAX];
+	return bindings_read(n->bindings, trunk_id, clock_wall_us(), list) > 0;
+}
+
 static void on_owed(void *arg, const struct store_owed *list, size_t count)
 {
 	struct node *n = arg;
@@ -96,6 +104,7 @@ static void on_snapshot(void *arg, struct snapshot *s)
 {
 	struct node *n = arg;
 	vendors_tell_snapshot(n->vendors, snapshot_ref(s));
+	bindings_tell_snapshot(n->bindings, snapshot_ref(s));
 	for (int i = 0; i < n->workers; i++) {
 		struct snapshot *ref = snapshot_ref(s);
 		if (worker_post(n->worker[i], snapshot_take, ref)) {
@@ -157,6 +166,12 @@ static void on_figures(void *arg, int64_t *live, uint64_t *calls, uint64_t *answ
 	}
 }
 
+static json_t *on_registrations(void *arg)
+{
+	struct node *n = arg;
+	return bindings_vendors(n->bindings);
+}
+
 int64_t node_live_calls(struct node *n)
 {
 	int64_t live;
@@ -207,6 +222,7 @@ static int presence_begin(struct node *n, struct status *st)
 		.connected = on_connected,
 		.hangup = on_hangup,
 		.figures = on_figures,
+		.registrations = on_registrations,
 		.arg = n,
 	};
 	return presence_start(&n->presence, &o, st);
@@ -258,9 +274,16 @@ static int vendors_begin(struct node *n, struct status *st)
 		.redis_url = n->settings->redis_url,
 		.node = n->settings->node_id,
 		.publish = on_standing,
+		.bound = on_bound,
 		.arg = n,
 	};
 	return vendors_start(&n->vendors, &o, st);
+}
+
+static int bindings_begin(struct node *n, struct status *st)
+{
+	const struct bindings_options o = {.redis_url = n->settings->redis_url, .node = n->settings->node_id};
+	return bindings_start(&n->bindings, &o, st);
 }
 
 static bool has_tls(const struct settings *s)
@@ -334,6 +357,8 @@ int node_start(struct node **out, const struct settings *settings, struct status
 	int r = purse_begin(n, st);
 	if (r == 0)
 		r = spool_begin(n, st);
+	if (r == 0)
+		r = bindings_begin(n, st);
 	if (r == 0)
 		r = vendors_begin(n, st);
 	if (r == 0)
@@ -416,6 +441,7 @@ void node_stop(struct node **pn)
 	purse_stop(&n->purse); /* after the spool: it hears what was posted last */
 	lrn_stop(&n->lrn);
 	vendors_stop(&n->vendors); /* after the workers' last words */
+	bindings_stop(&n->bindings);
 	gauge_table_free(&n->gauges);
 	digest_guard_free(&n->guard);
 	tlsdir_remove(&n->tls_dir);

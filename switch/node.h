@@ -27,6 +27,7 @@ struct node {
 	struct purse *purse;
 	struct vendors *vendors;
 	struct lrn *lrn; /* NULL: no look-up is set */
+	struct bindings *bindings;
 	struct digest_guard *guard;
 	uint8_t secret[16]; /* seals branches; made anew at each start */
 	char *tls_dir;	    /* NULL: no TLS listener */

@@ -7,6 +7,7 @@
 #ifndef SWITCH_PRESENCE_H
 #define SWITCH_PRESENCE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,6 +34,7 @@ struct presence_call { /* a copy of what is shown of a call */
 struct presence_options {
 	const char *redis_url, *node;
 	struct gauge_table *gauges;
+	json_t *(*registrations)(void *arg);				  /* what this node keeps with vendors; new */
 	void (*connected)(void *arg, const struct redis_address *master); /* after each connect; numeric address */
 	void (*hangup)(void *arg, const struct uuid *call);		  /* on presence's thread */
 	void (*figures)(void *arg, int64_t *live, uint64_t *calls, uint64_t *answered);

@@ -19,7 +19,7 @@ enum {
 	EVENTS_KEPT = 1000,
 };
 
-enum word_kind { WORD_ATTEMPT, WORD_PROBE, WORD_SNAPSHOT, WORD_OWED };
+enum word_kind { WORD_ATTEMPT, WORD_PROBE, WORD_SNAPSHOT, WORD_OWED, WORD_BINDINGS };
 
 struct word {
 	enum word_kind kind;
@@ -72,6 +72,11 @@ void vendors_tell_owed(struct vendors *v, const struct store_owed *list, size_t 
 	for (size_t i = 0; i < n; i++)
 		copy[i] = list[i];
 	tell(v, &(struct word){.kind = WORD_OWED, .owed = copy, .owing = n});
+}
+
+void vendors_tell_bindings(struct vendors *v)
+{
+	tell(v, &(struct word){.kind = WORD_BINDINGS});
 }
 
 /* ---- events ---- */
@@ -171,6 +176,19 @@ static void say_forced(struct vendors *v, const struct vendors_trunk *was, const
 	event_keep(v, is->id, NULL, words[is->forced], "the operator's word");
 }
 
+/* Trunks that are reached where they have registered: are they? */
+static void bindings_look(struct vendors *v)
+{
+	for (size_t i = 0; i < v->trunks; i++) {
+		struct vendors_trunk *t = &v->trunk[i];
+		bool unregistered = t->registered_as != 0 && !v->o.bound(v->o.arg, t->registered_as);
+		if (unregistered == t->unregistered)
+			continue;
+		t->unregistered = unregistered;
+		v->changed = v->health_changed = true;
+	}
+}
+
 static void take_snapshot(struct vendors *v, const struct snapshot *s)
 {
 	struct vendors_trunk *fresh = xcalloc(snapshot_trunks(s) + 1, sizeof *fresh), *old;
@@ -183,7 +201,10 @@ static void take_snapshot(struct vendors *v, const struct snapshot *s)
 		if (t->direction != TRUNK_EGRESS)
 			continue;
 		struct vendors_trunk *f = &fresh[n++];
-		*f = (struct vendors_trunk){.id = t->id, .address = address_get(v, t), .forced = t->forced};
+		*f = (struct vendors_trunk){.id = t->id,
+					    .address = address_get(v, t),
+					    .forced = t->forced,
+					    .registered_as = t->registered_as};
 		snprintf(f->name, sizeof f->name, "%s", t->name);
 		snprintf(f->carrier, sizeof f->carrier, "%s", t->carrier->name);
 		f->address->probed |= t->probe_interval_ms > 0 && t->enabled;
@@ -196,6 +217,7 @@ static void take_snapshot(struct vendors *v, const struct snapshot *s)
 	v->trunk = fresh;
 	v->trunks = n;
 	free(old);
+	bindings_look(v);
 	v->changed = v->health_changed = true;
 }
 
@@ -313,6 +335,9 @@ static void hear(struct vendors *v, struct word *w)
 	case WORD_SNAPSHOT:
 		take_snapshot(v, w->snapshot);
 		break;
+	case WORD_BINDINGS:
+		bindings_look(v);
+		break;
 	case WORD_OWED:
 		v->changed |= w->owing != v->owing;
 		for (size_t i = 0; i < w->owing && !v->changed; i++)
@@ -335,6 +360,8 @@ static void publish(struct vendors *v)
 		struct vendors_address *a = v->trunk[i].address;
 		struct standing_trunk t = {.id = v->trunk[i].id, .health = &a->health};
 		snprintf(t.why, sizeof t.why, "%s", a->health.reason);
+		if (v->trunk[i].unregistered) /* no call may try whether it is there */
+			t = (struct standing_trunk){.id = t.id, .down = true, .why = "not registered"};
 		standing_put_trunk(s, &t);
 	}
 	for (size_t i = 0; i < v->owing; i++)
@@ -375,6 +402,7 @@ static void *vendors_run(void *arg)
 			continue;
 		share_us = clock_mono_us() + SHARE_US;
 		destinations_slide(v);
+		bindings_look(v); /* one may have expired, or registered at another node */
 		vendors_share(v);
 		destinations_make(v);
 		if (v->changed)

@@ -25,6 +25,8 @@ struct vendors_options {
 	const char *redis_url, *node;
 	/* publish - called on the thread with a new standing; the callee takes the reference */
 	void (*publish)(void *arg, struct standing *s);
+	/* bound - has that ingress trunk registered? On the thread. */
+	bool (*bound)(void *arg, int64_t trunk_id);
 	void *arg;
 };
 
@@ -49,5 +51,6 @@ void vendors_tell_attempt(struct vendors *v, const struct vendors_attempt *a);
 void vendors_tell_probe(struct vendors *v, int64_t trunk_id, bool alive, const char *why);
 void vendors_tell_snapshot(struct vendors *v, struct snapshot *s); /* takes the reference */
 void vendors_tell_owed(struct vendors *v, const struct store_owed *list, size_t n);
+void vendors_tell_bindings(struct vendors *v); /* a trunk has registered, or is no longer */
 
 #endif

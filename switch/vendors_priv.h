@@ -24,6 +24,8 @@ struct vendors_trunk {
 	int64_t id;
 	struct vendors_address *address;
 	enum trunk_forced forced;
+	int64_t registered_as; /* 0: it has an address of its own */
+	bool unregistered;     /* nobody knows where it is now */
 	char name[64], carrier[64];
 };
 

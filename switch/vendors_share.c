@@ -74,13 +74,14 @@ static int trunk_tell(struct vendors *v, const char *key, const struct vendors_t
 {
 	static const char *const forced[] = {NULL, "up", "down"};
 	const struct health *h = &t->address->health;
-	bool down = atomic_load(&h->down);
+	bool broken = atomic_load(&h->down);
 	char id[24], since[CLOCK_TEXT_MAX];
-	json_t *j = json_pack("{ss sb sb ss? si so ss}", "address", t->address->name, "down", down, "trial",
-			      down && health_may_try(h, clock_mono_us()), "forced", forced[t->forced], "failures",
+	json_t *j = json_pack("{ss sb sb ss? si so ss}", "address", t->address->name, "down", broken || t->unregistered,
+			      "trial", broken && !t->unregistered && health_may_try(h, clock_mono_us()), "forced",
+			      forced[t->forced], "failures",
 			      h->calls_failed > h->probes_failed ? h->calls_failed : h->probes_failed, "since",
 			      h->since_us != 0 ? json_string(clock_format(h->since_us, since)) : json_null(), "why",
-			      h->reason);
+			      t->unregistered ? "not registered" : h->reason);
 	char *text = j != NULL ? json_dumps(j, JSON_COMPACT) : NULL;
 	snprintf(id, sizeof id, "%" PRId64, t->id);
 	int r = text != NULL ? send_words(v, st, 4, (const char *[]){"HSET", key, id, text}) : -ENOMEM;

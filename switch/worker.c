@@ -23,6 +23,7 @@
 #include "switch/node.h"
 #include "switch/parser.h"
 #include "switch/probe.h"
+#include "switch/register.h"
 #include "switch/shared.h"
 
 enum {
@@ -71,6 +72,8 @@ static void on_tick(struct worker *context, su_timer_t *timer, void *arg)
 	media_tick(w);
 	if (w->probes)
 		probes_tick(w->probes);
+	if (w->registers)
+		registers_tick(w->registers);
 }
 
 /* ---- ports ---- */
@@ -330,8 +333,10 @@ static int worker_open(struct worker *w, int workers, struct status *st)
 	r = rtpengine_new(&w->rtpengine, w, w->node->settings->rtpengine, st);
 	if (r)
 		return r;
-	if (w->index == 0)
+	if (w->index == 0) {
 		w->probes = probes_new(w);
+		w->registers = registers_new(w);
+	}
 	w->tick = su_timer_create(su_root_task(w->root), TICK_MS);
 	if (!w->tick || su_timer_set_for_ever(w->tick, on_tick, w) < 0)
 		return status_set(st, -ENOMEM, "cannot create the timer of worker %d", w->index);
@@ -346,6 +351,7 @@ static void worker_close(struct worker *w)
 	shared_free(&w->shared);
 	probes_free(&w->probes);
 	rtpengine_free(&w->rtpengine);
+	registers_free(&w->registers);
 	dns_free(&w->dns);
 	if (w->tick)
 		su_timer_destroy(w->tick);

@@ -59,6 +59,7 @@ struct worker {
 	int64_t media_us;   /* when media_tick next looks */
 	struct call *calls; /* all, by call->next */
 	struct call *dead;  /* to be freed at the next tick, when no callback of the library can still hold them */
+	struct registers *registers;
 	su_timer_t *tick;
 	unsigned asked; /* see worker_overloaded */
 	bool overloaded;
