@@ -44,6 +44,7 @@ class Chain(Story):
     def verify(self, *more):
         """(status, JSON, standard error)"""
         done = self.stack.tandem("cdr", "verify", "--json", *more, check=False)
+        self.assertTrue(done.stdout, done.stderr)
         return done.returncode, json.loads(done.stdout), done.stderr
 
     def holds(self):
