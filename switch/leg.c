@@ -18,6 +18,7 @@
 #include "switch/worker.h"
 
 #include <sofia-sip/hostdomain.h>
+#include <sofia-sip/msg_header.h>
 
 enum { TAG_CHARS = 12, CALL_ID_CHARS = 24 };
 
@@ -377,6 +378,15 @@ static nta_outgoing_t *invite_repeat(struct leg *leg, su_home_t *home, const sip
 		TAG_IF(first->sip_payload, SIPTAG_PAYLOAD(first->sip_payload)), TAG_END());
 }
 
+/* Once; and once more if only the nonce was too old (RFC 7616 section 3.3). */
+static bool may_answer(const struct leg *leg, const msg_auth_t *challenge)
+{
+	const char *stale = challenge ? msg_header_find_param((msg_common_t const *)challenge, "stale") : NULL;
+
+	return leg->password && leg->password[0] &&
+	       (leg->challenged == 0 || (leg->challenged == 1 && stale && strcasestr(stale, "true")));
+}
+
 /* The vendor wants credentials, or a longer session. False: we have none, or it was asked before. */
 static bool invite_again(struct leg *leg, const sip_t *sip, int status)
 {
@@ -392,13 +402,13 @@ static bool invite_again(struct leg *leg, const sip_t *sip, int status)
 	    sip->sip_min_se->min_delta > (unsigned)leg->session_wish_s && sip->sip_min_se->min_delta < INT32_MAX) {
 		leg->session_wish_s = (int32_t)sip->sip_min_se->min_delta;
 		orq = invite_repeat(leg, home, first, uri, NULL, NULL);
-	} else if (leg->password && leg->password[0] && status == 401) {
+	} else if (status == 401 && may_answer(leg, sip->sip_www_authenticate)) {
 		www = digest_answer(home, sip->sip_www_authenticate, leg->username, leg->password, "INVITE", uri);
-	} else if (leg->password && leg->password[0] && status == 407) {
+	} else if (status == 407 && may_answer(leg, sip->sip_proxy_authenticate)) {
 		proxy = digest_answer(home, sip->sip_proxy_authenticate, leg->username, leg->password, "INVITE", uri);
 	}
 	if (www || proxy) {
-		leg->password = NULL;
+		leg->challenged++;
 		orq = invite_repeat(leg, home, first, uri, www, proxy);
 	}
 	su_home_deinit(home);

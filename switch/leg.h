@@ -70,7 +70,8 @@ struct leg {
 	bool reforked;	    /* answers name the dialog's own tag, not the transaction's */
 	int bye_cause;	    /* >= 0: hang up with it as soon as the ACK is here */
 	char next_hop[96];  /* where requests inside the dialog are sent instead of to a name; "": as the dialog says */
-	const char *username, *password; /* ours at this vendor, until its challenge was answered */
+	const char *username, *password; /* ours at this vendor */
+	int challenged;			 /* its challenges that were answered */
 	const sip_to_t *to_base;	 /* the To of their INVITE without our tag, for leg_refork; set by the call */
 	struct arena *arena;
 	const char *call_id;

@@ -160,6 +160,20 @@ class Digest(Talk):
                     cdr = self.stack.api.cdr(called=called)
                     self.attempts_are(cdr, (self.gate, 200))
 
+    def test_a_vendor_whose_nonce_grew_old_is_answered_once_more(self):
+        called = self.number("7")
+        call = self.fixed["peer"].invite(called)
+        leg = self.gate["peer"].expect_call()
+        self.challenge(leg, 401, "WWW-Authenticate", 'Digest realm="gate", nonce="old", algorithm=MD5')
+        third = self.challenge(leg, 401, "WWW-Authenticate", 'Digest realm="gate", nonce="new", algorithm=MD5, stale=true')
+        self.assertEqual(self.checked(third, "Authorization", "MD5")["nonce"], "new")
+        leg.reply(200, sdp=True)
+        call.expect(200)
+        call.ack()
+        leg.expect("ACK")
+        self.ends(call, leg)
+        self.attempts_are(self.stack.api.cdr(called=called), (self.gate, 200))
+
     def test_the_better_of_two_challenges_is_answered(self):
         call = self.fixed["peer"].invite(self.number("7"))
         leg = self.gate["peer"].expect_call()

@@ -199,14 +199,18 @@ class Races(Talk):
         call = self.customer["peer"].invite(called)
         leg = self.vendor["peer"].expect_call()
         leg.reply(200, sdp=True)
-        call.expect(200)
+        answer = call.expect(200)
         call.request("BYE")
         call.expect(200, method="BYE")
         leg.expect("ACK")
         self.is_told_bye(leg)
         self.cdr_says(self.stack.api.cdr(called=called), sip_code=200, disconnect_reason="normal", hangup_party="caller")
-        call.ack()                    # it comes late, and does no harm
-        call.expect_silence(0.3)
+        call.last_reply = answer
+        call.ack()                    # it comes late, and ends the repeats of the answer
+        call.expect_silence(0.1)
+        before = call.repeats[200]
+        call.expect_silence(1.2)
+        self.assertEqual(call.repeats[200], before, "repeats went on after the ACK")
 
     def test_the_vendors_bye_before_the_callers_ack(self):
         called = self.number()
