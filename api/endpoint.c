@@ -133,6 +133,18 @@ static const struct param_rule vendor_event_params[] = {
 static const struct param_rule vendor_force_params[] = {
 	{"trunk_id", PARAM_ID, NULL, "of this trunk"},
 };
+static const char *const stats_groups[] = {"carrier", "trunk", "destination", "hour", NULL};
+static const char *const stats_sides[] = {"ingress", "egress", NULL};
+static const struct param_rule stats_params[] = {
+	{"group_by", PARAM_CHOICE, stats_groups, "one item for each of these (needed)"},
+	{"side", PARAM_CHOICE, stats_sides,
+	 "carrier and trunk are the customer's (ingress, the default) or the last vendor's"},
+	{"from", PARAM_TIME, NULL, "hours (by destination: UTC days) that begin at or after; seven days before to"},
+	{"to", PARAM_TIME, NULL, "hours or days that begin before; now"},
+	{"carrier_id", PARAM_ID, NULL, "only of this carrier"},
+	{"trunk_id", PARAM_ID, NULL, "only of this trunk"},
+	{"destination", PARAM_TEXT, NULL, "only to this destination; by UTC days, not with group_by=hour"},
+};
 static const struct param_rule call_params[] = {
 	{"node", PARAM_TEXT, NULL, "on this node"},
 	{"state", PARAM_CHOICE, call_states, "in this state"},
@@ -273,6 +285,8 @@ const struct endpoint endpoints[] = {
 	{REQUEST_GET, "/v1/exports/{parent}/files/{name}", exports_file, ROLE_READONLY, ENDPOINT_FILE, &exports, NULL,
 	 "A file of a run (application/gzip; manifest.json is JSON); 503 while it is being written again here"},
 
+	{REQUEST_GET, "/v1/stats", stats_list, ROLE_READONLY, ENDPOINT_WHOLE, &stats, RULES(stats_params),
+	 "ASR, ACD, NER, PDD, minutes and money by carrier, trunk, destination or hour"},
 	{REQUEST_GET, "/v1/nodes", nodes_list, ROLE_READONLY, ENDPOINT_WHOLE, &nodes, NULL, "List the switch's nodes"},
 	{REQUEST_GET, "/v1/api-keys", resource_list, ROLE_ADMIN, ENDPOINT_LIST, &api_keys, RULES(key_params),
 	 "List API keys"},
@@ -288,6 +302,10 @@ const struct endpoint endpoints[] = {
 	{REQUEST_GET, "/metrics", metrics_text, ROLE_READONLY, 0, NULL, NULL, "Figures for Prometheus"},
 	{REQUEST_GET, "/openapi.json", openapi_json, ROLE_READONLY, ENDPOINT_BOUND, NULL, NULL, "This description"},
 
+	{REQUEST_GET, "/", console_file, ROLE_READONLY, ENDPOINT_OPEN | ENDPOINT_INLINE | ENDPOINT_PAGE, NULL, NULL,
+	 "The web console"},
+	{REQUEST_GET, "/console/{name}", console_file, ROLE_READONLY, ENDPOINT_OPEN | ENDPOINT_INLINE | ENDPOINT_PAGE,
+	 NULL, NULL, "A file of the web console"},
 };
 
 const int endpoints_count = sizeof(endpoints) / sizeof(*endpoints);
@@ -368,8 +386,6 @@ int endpoint_find(struct request *r, const char **allow)
 	const char *id, *parent;
 
 	*allow = NULL;
-	if (r->segments == 0)
-		return -ENOENT;
 	for (int i = 0; i < endpoints_count; i++) {
 		const struct endpoint *e = &endpoints[i];
 		if (!path_matches(e, r, &id, &parent))

@@ -388,6 +388,8 @@ char *openapi_make(void)
 
 	for (int i = 0; i < endpoints_count; i++) {
 		const struct endpoint *e = &endpoints[i];
+		if (e->flags & ENDPOINT_PAGE)
+			continue;
 		json_t *path = json_object_get(paths, e->path);
 		if (path == NULL) {
 			path = json_object();

@@ -51,6 +51,7 @@ struct answer {
 	int file_fd;
 	int64_t file_bytes;
 	bool streams; /* server-sent events follow */
+	bool page;    /* a file of the console: with its policy, and it may be kept while the ETag holds */
 };
 
 struct endpoint;
@@ -71,10 +72,11 @@ struct request {
 	int params;
 
 	const char *bearer, *if_match, *idempotency_key, *content_type; /* headers; NULL if absent */
-	struct buf body;						/* JSON */
-	int body_fd;							/* CSV, on disk; -1 none */
-	int64_t body_bytes;						/* received */
-	int64_t kept_bytes;						/* of them looked at, before a refusal */
+	const char *if_none_match;
+	struct buf body;    /* JSON */
+	int body_fd;	    /* CSV, on disk; -1 none */
+	int64_t body_bytes; /* received */
+	int64_t kept_bytes; /* of them looked at, before a refusal */
 	EVP_MD_CTX *digest; /* SHA-256 of method, target and body, for Idempotency-Key; NULL if not asked for */
 
 	const char *allow;    /* methods that the path knows, when it does not know this one */

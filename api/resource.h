@@ -37,8 +37,8 @@ void resource_remove(struct request *r);
 void resource_page(struct request *r, PGresult *result, int limit, const struct resource *res);
 
 extern const struct resource carriers, trunks, rate_decks, rates, routing_plans, number_lists, exchange_rates, payments,
-	ledger, alerts, api_keys, audit_log, imports, cdrs, calls, route_lookups, nodes, exports, invoices, vendor_health,
-	vendor_quality, vendor_events, vendor_forces;
+	ledger, alerts, api_keys, audit_log, imports, cdrs, calls, route_lookups, nodes, exports, invoices, stats,
+	vendor_health, vendor_quality, vendor_events, vendor_forces;
 /* carrier_currency_check etc. live beside their tables; shared checks: */
 void check_currency(const json_t *value, const char *path, struct errors *e);
 void check_timezone_name(const json_t *value, const char *path, struct errors *e);

@@ -21,6 +21,7 @@
 #include "api/metrics.h"
 #include "api/pool.h"
 #include "api/request.h"
+#include "api/static.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -213,7 +214,11 @@ static enum MHD_Result send_answer(struct exchange *x)
 	add_header(response, "Location", a->location);
 	add_header(response, "ETag", a->etag);
 	add_header(response, "Allow", a->allow);
-	add_header(response, "Cache-Control", "no-store");
+	add_header(response, "Cache-Control", a->page ? "no-cache" : "no-store");
+	if (a->page) {
+		add_header(response, "Content-Security-Policy", STATIC_POLICY);
+		add_header(response, "Referrer-Policy", "no-referrer");
+	}
 	add_header(response, "X-Content-Type-Options", "nosniff");
 	if (a->status == 401)
 		add_header(response, "WWW-Authenticate", "Bearer");
@@ -373,6 +378,7 @@ static enum MHD_Result on_headers(struct exchange *x, const char *method)
 	r->method = request_method_parse(method);
 	r->bearer = auth_header(header(x, "Authorization"));
 	r->if_match = header(x, "If-Match");
+	r->if_none_match = header(x, "If-None-Match");
 	r->content_type = header(x, "Content-Type");
 	if (!acceptable(x, length))
 		return refuse(x);

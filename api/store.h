@@ -56,6 +56,7 @@ extern const struct pg_statement store_export_run_list, store_export_run_get, st
 	store_export_run_day;
 extern const struct pg_statement store_bill_list, store_bill_get, store_bill_lock, store_bill_insert, store_bill_delete,
 	store_bill_users, store_bill_issue_it, store_bill_void_it;
+extern const struct pg_statement store_stats;
 extern const struct pg_statement store_idempotency_claim, store_idempotency_find, store_idempotency_keep,
 	store_idempotency_expire;
 

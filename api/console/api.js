@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api.js - the REST API. The key stays in this tab's sessionStorage and goes nowhere but to this server. */
+
+const KEY = "tandem.key";
+
+export class ApiError extends Error {
+	/* problem: application/problem+json as sent; status 0: no answer came */
+	constructor(status, problem) {
+		super(problem.detail || problem.title || "The server does not answer.");
+		this.status = status;
+		this.fields = problem.errors || [];
+	}
+}
+
+export const key = () => sessionStorage.getItem(KEY);
+export const signIn = (text) => sessionStorage.setItem(KEY, text);
+export const signOut = () => sessionStorage.removeItem(KEY);
+
+/* request - the Response of an answer below 400; anything else is thrown as ApiError. A key that is no longer good is
+ * forgotten and the page told by the event "tandem:signed-out". */
+export async function request(method, path, { body, type = "application/json", signal } = {}) {
+	const headers = { Authorization: `Bearer ${key()}` };
+	if (body !== undefined)
+		headers["Content-Type"] = type;
+	let answer;
+	try {
+		answer = await fetch(path, { method, headers, body: type === "application/json" && body !== undefined ? JSON.stringify(body) : body, signal });
+	} catch (e) {
+		if (e.name === "AbortError")
+			throw e;
+		throw new ApiError(0, {});
+	}
+	if (answer.ok)
+		return answer;
+	if (answer.status === 401) {
+		signOut();
+		window.dispatchEvent(new Event("tandem:signed-out"));
+	}
+	throw new ApiError(answer.status, await answer.json().catch(() => ({ title: answer.statusText })));
+}
+
+export async function get(path, query = {}, signal) {
+	return (await request("GET", path + search(query), { signal })).json();
+}
+export async function post(path, body) {
+	const answer = await request("POST", path, { body });
+	return answer.status === 204 ? null : answer.json();
+}
+export async function patch(path, body) {
+	return (await request("PATCH", path, { body })).json();
+}
+export async function remove(path) {
+	await request("DELETE", path);
+}
+
+/* search - "?a=1" of what has a value */
+export function search(query) {
+	const pairs = Object.entries(query).filter(([, v]) => v !== undefined && v !== null && v !== "");
+	return pairs.length ? "?" + new URLSearchParams(pairs) : "";
+}
+
+/* all - every item of a list, page after page, at most `limit` */
+export async function all(path, query = {}, limit = 5000) {
+	const items = [];
+	let cursor = null;
+	do {
+		const page = await get(path, { ...query, limit: 1000, cursor });
+		items.push(...page.items);
+		cursor = page.next_cursor;
+	} while (cursor && items.length < limit);
+	return items;
+}
+
+/* download - a file of the API to the user's disk, by a link that carries no key */
+export async function download(path, name) {
+	const url = URL.createObjectURL(await (await request("GET", path)).blob());
+	const link = Object.assign(document.createElement("a"), { href: url, download: name });
+	link.click();
+	URL.revokeObjectURL(url);
+}
+
+/* events - server-sent events, until the signal aborts or the stream ends. EventSource can't send the key. */
+export async function events(path, signal, on) {
+	const answer = await request("GET", path, { signal });
+	const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+	let text = "";
+	for (;;) {
+		const { value, done } = await reader.read();
+		if (done)
+			return;
+		text += value;
+		const blocks = text.split("\n\n");
+		text = blocks.pop();
+		for (const block of blocks) {
+			const field = (name) => block.split("\n").find((l) => l.startsWith(name + ": "))?.slice(name.length + 2);
+			if (field("event"))
+				on(field("event"), JSON.parse(field("data")));
+		}
+	}
+}
+
+let description;
+/* schema - a component of the API's own description: what a form may ask for */
+export async function schema(name) {
+	description ??= get("/openapi.json").catch((e) => {
+		description = undefined;
+		throw e;
+	});
+	return (await description).components.schemas[name];
+}

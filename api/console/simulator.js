@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* simulator.js - where a call would go, without placing it. The question stands in the address. */
+import { post } from "./api.js";
+import { attempt, h, heading, replace } from "./dom.js";
+import { choices, load } from "./names.js";
+import { decision } from "./trace.js";
+
+export async function simulator(place, rest, query) {
+	await load("trunks", "carriers");
+	const result = h("div", { "aria-live": "polite" });
+	const ask = (e) => {
+		e.preventDefault();
+		const values = Object.fromEntries([...new FormData(e.target)].filter(([, v]) => v !== ""));
+		if (values.at)
+			values.at = new Date(values.at).toISOString();
+		location.hash = "#/simulator?" + new URLSearchParams(values);
+	};
+	const ingress = choices("trunks", (t) => t.direction === "ingress");
+	replace(place, heading("Route simulator"),
+		h("form", { class: "filters", onsubmit: ask },
+			h("label", {}, "From trunk", h("select", { name: "trunk_id", required: true }, ingress.map(([id, text]) => h("option", { value: String(id), selected: String(id) === query.trunk_id }, text)))),
+			h("label", {}, "Called", h("input", { name: "called", required: true, inputmode: "tel", value: query.called || "", autocomplete: "off" })),
+			h("label", {}, "Calling", h("input", { name: "calling", inputmode: "tel", value: query.calling || "", autocomplete: "off" })),
+			h("label", {}, "At", h("input", { name: "at", type: "datetime-local" })),
+			h("div", { class: "actions" }, h("button", { class: "primary" }, "Find routes"))), result);
+	if (query.trunk_id && query.called) {
+		const body = { trunk_id: Number(query.trunk_id), called: query.called };
+		if (query.calling)
+			body.calling = query.calling;
+		if (query.at)
+			body.at = query.at;
+		const found = await attempt(() => post("/v1/route-lookups", body));
+		if (found)
+			replace(result, decision(found));
+	}
+}
