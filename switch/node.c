@@ -153,17 +153,19 @@ static void on_connected(void *arg, const struct redis_address *master)
 	}
 }
 
-static void on_figures(void *arg, int64_t *live, uint64_t *calls, uint64_t *answered)
+static void on_figures(void *arg, struct presence_figures *f)
 {
 	struct node *n = arg;
-	*live = 0;
-	*calls = *answered = 0;
+
+	*f = (struct presence_figures){.media_lost = atomic_load(&n->rtpengine.lost)};
 	for (int i = 0; i < n->workers; i++) {
 		const struct worker_counters *c = &n->worker[i]->count;
-		*live += atomic_load_explicit(&c->live, memory_order_relaxed);
-		*calls += atomic_load_explicit(&c->calls, memory_order_relaxed);
-		*answered += atomic_load_explicit(&c->answered, memory_order_relaxed);
+		f->live += atomic_load_explicit(&c->live, memory_order_relaxed);
+		f->calls += atomic_load_explicit(&c->calls, memory_order_relaxed);
+		f->answered += atomic_load_explicit(&c->answered, memory_order_relaxed);
 	}
+	for (int i = 0; i < RTPENGINE_MAX; i++)
+		f->rtpengines_down += atomic_load(&n->rtpengine.down[i]) > 0;
 }
 
 static json_t *on_registrations(void *arg)
@@ -174,10 +176,9 @@ static json_t *on_registrations(void *arg)
 
 int64_t node_live_calls(struct node *n)
 {
-	int64_t live;
-	uint64_t calls, answered;
-	on_figures(n, &live, &calls, &answered);
-	return live;
+	struct presence_figures f;
+	on_figures(n, &f);
+	return f.live;
 }
 
 /* ---- start ---- */

@@ -241,11 +241,11 @@ static int flush(struct presence *p, struct buf *events, struct status *st)
 
 static int node_write(struct presence *p, struct status *st)
 {
-	int64_t live = 0, now = clock_wall_us(), beat = clock_mono_us();
-	uint64_t calls = 0, answered = 0;
+	int64_t now = clock_wall_us(), beat = clock_mono_us();
+	struct presence_figures f = {0};
 	char started[CLOCK_TEXT_MAX], at[CLOCK_TEXT_MAX], expire[12];
 
-	p->o.figures(p->o.arg, &live, &calls, &answered);
+	p->o.figures(p->o.arg, &f);
 	double seconds = p->beat_us ? (double)(beat - p->beat_us) / 1e6 : 1;
 	json_t *j = json_pack(
 		"{ss ss ss sI sI sI sf so}", "node", p->node, "started_at", clock_format(p->started_us, started), "at",
@@ -256,7 +256,7 @@ static int node_write(struct presence *p, struct status *st)
 	int r = text ? send_words(p, st, 4, (const char *[]){"HSET", LIVE_NODES_KEY, p->node, text}) : -ENOMEM;
 	free(text);
 	json_decref(j);
-	p->calls_before = calls;
+	p->calls_before = f.calls;
 	p->beat_us = beat;
 	snprintf(expire, sizeof expire, "%d", CALLS_EXPIRE_S);
 	if (r == 0)

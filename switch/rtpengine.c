@@ -173,20 +173,17 @@ static void instance_close(struct instance *i)
 	i->fd = -1;
 }
 
-static void instance_log(const struct instance *i, enum log_level level, const char *what)
-{
-	char quoted[300];
-	log_event(level, what, "host=%s port=%d", log_quote(i->host, quoted, sizeof quoted), i->port);
-}
-
 static void instance_up(struct instance *i)
 {
+	char quoted[300];
+
 	i->heard_us = clock_mono_us();
 	if (!i->down)
 		return;
 	i->down = false;
 	if (atomic_fetch_sub(&i->engine->worker->node->rtpengine.down[i->index], 1) == 1)
-		instance_log(i, LOG_LEVEL_INFO, "rtpengine answers again");
+		log_event(LOG_LEVEL_INFO, "rtpengine answers again", "host=%s port=%d",
+			  log_quote(i->host, quoted, sizeof quoted), i->port);
 }
 
 static struct rtpengine_question *question_of(struct instance *i)
@@ -201,9 +198,11 @@ static struct rtpengine_question *question_of(struct instance *i)
 static void instance_down(struct instance *i)
 {
 	struct rtpengine *r = i->engine;
+	char quoted[300];
 
 	if (!i->down && atomic_fetch_add(&r->worker->node->rtpengine.down[i->index], 1) == 0)
-		instance_log(i, LOG_LEVEL_WARN, "rtpengine does not answer");
+		log_event(LOG_LEVEL_WARN, "rtpengine does not answer", "host=%s port=%d",
+			  log_quote(i->host, quoted, sizeof quoted), i->port);
 	i->down = true;
 	i->ping_us = clock_mono_us() + PING_DOWN_US;
 	if (!dns_is_numeric(i->host))

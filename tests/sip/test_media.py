@@ -386,6 +386,11 @@ class Instances(Relayed):
         wait_for(f"'{words}' in the log {n} times", lambda: log().count(words) >= n, 8)
         self.assertEqual(log().count(words), n)
 
+    def figure(self, name, n):
+        """The node's figure in /metrics becomes that."""
+        line = f'tandem_node_{name}{{node="sw1"}} {n}'
+        wait_for(line, lambda: line in self.stack.api.call("GET", "/metrics")[1].splitlines())
+
     def test_a_silent_one_is_passed_over_and_taken_back(self):
         first = self.engine[0]
         first.process.freeze()
@@ -395,9 +400,11 @@ class Instances(Relayed):
                 self.talk(self.phone(call.peer), there, self.phone(leg.peer), back)
                 self.ends(call, leg)
             self.logged("rtpengine does not answer", 1)
+            self.figure("rtpengines_down", 1)
         finally:
             first.process.thaw()
         self.logged("rtpengine answers again", 1)
+        self.figure("rtpengines_down", 0)
 
     def test_with_none_relayed_calls_are_503_and_others_go_on(self):
         for e in self.engine:
