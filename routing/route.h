@@ -114,8 +114,8 @@ enum route_outcome route_permit(struct route *r, const struct route_query *q);
  *   404 or 503: a member whose prefixes leave the number out counts as one without a rate. */
 enum route_outcome route_decide(struct route *r, const struct route_query *q);
 
-/* route_write - the same as text, appended to out; cheap enough for every call. Names that are not UTF-8 make it invalid: they come
- * from PostgreSQL, which has none. */
+/* route_write - the same as text, appended to out; cheap enough for every call. Names that are not UTF-8 make it
+ * invalid: they come from PostgreSQL, which has none. */
 void route_write(const struct route *r, struct buf *out);
 
 /* route_json - {outcome, reason, sell, routes, excluded} as the API shows it; new reference */
