@@ -248,9 +248,10 @@ static int node_write(struct presence *p, struct status *st)
 	p->o.figures(p->o.arg, &f);
 	double seconds = p->beat_us ? (double)(beat - p->beat_us) / 1e6 : 1;
 	json_t *j = json_pack(
-		"{ss ss ss sI sI sI sf so}", "node", p->node, "started_at", clock_format(p->started_us, started), "at",
-		clock_format(now, at), "calls", (json_int_t)live, "calls_total", (json_int_t)calls, "answered_total",
-		(json_int_t)answered, "cps", p->beat_us ? (double)(calls - p->calls_before) / seconds : 0.0,
+		"{ss ss ss sI sI sI si sI sf so}", "node", p->node, "started_at", clock_format(p->started_us, started),
+		"at", clock_format(now, at), "calls", (json_int_t)f.live, "calls_total", (json_int_t)f.calls,
+		"answered_total", (json_int_t)f.answered, "rtpengines_down", f.rtpengines_down, "media_lost_total",
+		(json_int_t)f.media_lost, "cps", p->beat_us ? (double)(f.calls - p->calls_before) / seconds : 0.0,
 		"registrations", p->o.registrations(p->o.arg));
 	char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
 	int r = text ? send_words(p, st, 4, (const char *[]){"HSET", LIVE_NODES_KEY, p->node, text}) : -ENOMEM;
