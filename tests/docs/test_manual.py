@@ -99,6 +99,7 @@ class Manual(unittest.TestCase):
                          "share/man/man8/tandemd.8", "share/man/man8/tandem-apid.8", "share/bash-completion/completions/tandem",
                          "lib/systemd/system/tandemd.service", "lib/systemd/system/tandem-apid.service",
                          "lib/systemd/system/tandem-export.service", "lib/systemd/system/tandem-export.timer",
+                         "lib/systemd/system/tandem-seal.service", "lib/systemd/system/tandem-deliver.timer",
                          "lib/sysusers.d/tandem.conf", "lib/tmpfiles.d/tandem.conf"):
                 self.assertTrue(os.path.getsize(os.path.join(root, "usr", path)) > 0, path)
             self.assertFalse(os.path.exists(os.path.join(root, "etc")), "settings are the operator's")

@@ -158,6 +158,14 @@ class AMachinesLife(OnAMachine):
         if "export run" not in self.inside("tandem --help"):
             self.fail("`tandem export run` is not there: tandem-export.service cannot do its work")
         self.inside("systemctl start tandem-export.service")
+        self.assertIn("ConditionResult=no", self.inside("systemctl show -p ConditionResult tandem-seal.service"))
+
+    def test_7a_a_key_is_enough_for_the_night_to_seal(self):
+        self.inside("openssl genpkey -algorithm ed25519 -out /etc/tandem/seal.pem 2>/dev/null && chown tandem /etc/tandem/seal.pem && "
+                    f"chmod 400 /etc/tandem/seal.pem && printf '\n[billing]\nseal_key = /etc/tandem/seal.pem\n' >> {CONF} && "
+                    "systemctl start tandem-export.service")
+        self.assertEqual(self.inside("systemctl show -P Result tandem-seal.service").strip(), "success", self.machine.journal("tandem-seal"))
+        self.inside("systemctl start tandem-deliver.service && systemctl enable --now tandem-deliver.timer")
 
     def test_8_remove_keeps_settings_and_data(self):
         self.inside("systemctl stop postgresql")
@@ -171,7 +179,7 @@ class AMachinesLife(OnAMachine):
     def test_9_purge_asks_nothing_and_leaves_cdrs(self):
         done = self.inside("apt-get -y purge 'tandem*' </dev/null", 200)
         self.assertIn("/var/lib/tandem is left", done)
-        self.assertEqual(self.machine.run("ls /etc/tandem", check=False).stdout, "")
+        self.assertEqual(self.machine.run("ls /etc/tandem", check=False).stdout.replace("seal.pem\n", ""), "")
         self.assertNotEqual(self.inside("ls /var/lib/tandem/spool"), "")
         self.inside("systemctl start postgresql")
         self.assertGreaterEqual(int(self.psql("select count(*) from cdrs")), 3)
@@ -182,7 +190,7 @@ class AMachinesLife(OnAMachine):
 
     def test_b_purge_with_the_word_leaves_nothing(self):
         self.machine.run("apt-get -y purge 'tandem*' </dev/null", limit=200, env={"TANDEM_PURGE": "data"})
-        self.inside("test ! -e /var/lib/tandem && test ! -e /etc/tandem && test ! -e /usr/share/tandem")
+        self.inside("test ! -e /var/lib/tandem && test ! -e /etc/tandem/tandem.conf && test ! -e /usr/share/tandem")
 
     # ---- words
 
