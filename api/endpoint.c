@@ -302,9 +302,9 @@ const struct endpoint endpoints[] = {
 	{REQUEST_GET, "/metrics", metrics_text, ROLE_READONLY, 0, NULL, NULL, "Figures for Prometheus"},
 	{REQUEST_GET, "/openapi.json", openapi_json, ROLE_READONLY, ENDPOINT_BOUND, NULL, NULL, "This description"},
 
-	{REQUEST_GET, "/", console_file, ROLE_READONLY, ENDPOINT_OPEN | ENDPOINT_INLINE | ENDPOINT_PAGE, NULL, NULL,
+	{REQUEST_GET, "/", console_file, ROLE_READONLY, ENDPOINT_OPEN | ENDPOINT_INLINE | ENDPOINT_FILE, NULL, NULL,
 	 "The web console"},
-	{REQUEST_GET, "/console/{name}", console_file, ROLE_READONLY, ENDPOINT_OPEN | ENDPOINT_INLINE | ENDPOINT_PAGE,
+	{REQUEST_GET, "/console/{name}", console_file, ROLE_READONLY, ENDPOINT_OPEN | ENDPOINT_INLINE | ENDPOINT_FILE,
 	 NULL, NULL, "A file of the web console"},
 };
 

@@ -20,7 +20,6 @@ enum {
 	ENDPOINT_ACTION = 128, /* a POST without a body that answers 200 */
 	ENDPOINT_FILE = 256,   /* answers with bytes that are not described further */
 	ENDPOINT_WHOLE = 512,  /* a list without pages */
-	ENDPOINT_PAGE = 1024,  /* the console's: not in the description */
 };
 
 struct endpoint {

@@ -254,6 +254,9 @@ static json_t *file_types(const struct endpoint *e)
 		return json_pack("{s:{}}", "text/csv");
 	if (e->run == invoices_pdf)
 		return json_pack("{s:{}}", "application/pdf");
+	if (e->run == console_file)
+		return json_pack("{s:{}, s:{}, s:{}, s:{}}", "text/html", "text/css", "text/javascript",
+				 "image/svg+xml");
 	return json_pack("{s:{}, s:{s:{s:s}}}", "application/gzip", "application/json", "schema", "type", "object");
 }
 
@@ -270,14 +273,14 @@ static json_t *good_answer(const struct endpoint *e, int *status)
 		return json_pack("{s:s, s:o}", "description",
 				 "Events: call.started, call.updated, call.ended; data is the call.", "content",
 				 content("text/event-stream", json_pack("{s:s}", "type", "string")));
+	if (e->flags & ENDPOINT_FILE)
+		return json_pack("{s:s, s:o}", "description", "The file.", "content", file_types(e));
 	if (e->resource == NULL && e->run == metrics_text)
 		return json_pack("{s:s, s:o}", "description", "Prometheus text.", "content",
 				 content("text/plain", json_pack("{s:s}", "type", "string")));
 	if (e->resource == NULL)
 		return json_pack("{s:s, s:o}", "description", "As said.", "content",
 				 content(JSON_BODY, json_pack("{s:s}", "type", "object")));
-	if (e->flags & ENDPOINT_FILE)
-		return json_pack("{s:s, s:o}", "description", "The file.", "content", file_types(e));
 	component(e->resource, "", name);
 	if (e->flags & (ENDPOINT_LIST | ENDPOINT_WHOLE))
 		return json_pack("{s:s, s:o}", "description", "A page.", "content",
@@ -388,8 +391,6 @@ char *openapi_make(void)
 
 	for (int i = 0; i < endpoints_count; i++) {
 		const struct endpoint *e = &endpoints[i];
-		if (e->flags & ENDPOINT_PAGE)
-			continue;
 		json_t *path = json_object_get(paths, e->path);
 		if (path == NULL) {
 			path = json_object();

@@ -34,6 +34,12 @@ static void paths_lead_to_their_endpoint_and_ids(void **state)
 	request_free(&r);
 	assert_int_equal(found("HEAD", "/healthz", &r, &allow), 0);
 	request_free(&r);
+	assert_int_equal(found("GET", "/", &r, &allow), 0);
+	assert_null(r->id);
+	request_free(&r);
+	assert_int_equal(found("GET", "/console/main.js", &r, &allow), 0);
+	assert_string_equal(r->id, "main.js");
+	request_free(&r);
 	assert_int_equal(found("GET", "/v1/calls/events", &r, &allow), 0);
 	assert_true(r->endpoint->flags & ENDPOINT_STREAM);
 	request_free(&r);
@@ -43,8 +49,9 @@ static void paths_lead_to_their_endpoint_and_ids(void **state)
 
 static void unknown_paths_and_ids_that_are_none_are_not_found(void **state)
 {
-	static const char *const paths[] = {"/",
-					    "/v1",
+	static const char *const paths[] = {"/v1",
+					    "/console",
+					    "/console/.hidden",
 					    "/v1/nothing",
 					    "/v1/carriers/0",
 					    "/v1/carriers/x",
