@@ -21,9 +21,9 @@ struct spool_options {
 	const char *database_url; /* where they go in the end */
 	/* these are committed there; takes ids (malloc); on the poster's thread; NULL: nobody wants to know */
 	void (*posted)(void *arg, struct uuid *ids, size_t n);
-	void *arg; /* of posted */
-	size_t calls_max;	  /* how many calls may hold a reservation or wait in the queue; 0: 65536 */
-	uint64_t disk_reserve;	  /* below this many free bytes no reservation is given; 0: 16 MiB */
+	void *arg;	       /* of posted */
+	size_t calls_max;      /* how many calls may hold a reservation or wait in the queue; 0: 65536 */
+	uint64_t disk_reserve; /* below this many free bytes no reservation is given; 0: 16 MiB */
 };
 
 /* spool_start - open or create the spool, close the calls of an earlier run as `recovered` (duration proven by the last

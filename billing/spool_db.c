@@ -571,10 +571,11 @@ static int open_file(struct spool_db *db, struct status *st)
 		return status_set(st, -EPROTO, "spool %s: written by a newer tandem (format %d, this one knows %d)",
 				  db->dir, version, FORMAT);
 	if (err == 0 && version > 0 && version < FORMAT)
-		return status_set(st, -EPROTO,
-				  "spool %s: written before the first release (format %d): let the tandemd that wrote it "
-				  "post all, then remove the directory",
-				  db->dir, version);
+		return status_set(
+			st, -EPROTO,
+			"spool %s: written before the first release (format %d): let the tandemd that wrote it "
+			"post all, then remove the directory",
+			db->dir, version);
 	if (err == 0 && version == 0)
 		err = make_tables(db, st);
 	if (err == 0)

@@ -53,7 +53,8 @@ struct deck_builder;
 struct deck_builder *deck_builder_new(const struct deck_words *words);
 /* deck_builder_add - rows in any order. 0, or -EINVAL with st naming the prefix and the reason */
 int deck_builder_add(struct deck_builder *b, const struct deck_row *row, struct status *st) must_check;
-int deck_builder_finish(struct deck_builder **b, struct deck **out, struct status *st) must_check; /* frees b either way */
+int deck_builder_finish(struct deck_builder **b, struct deck **out,
+			struct status *st) must_check; /* frees b either way */
 void deck_builder_free(struct deck_builder **b);
 
 /* deck_open - an image from Redis or disk (copied); -EBADMSG if magic, format, length or checksum is wrong */

@@ -5,11 +5,12 @@
  * byte order (the magic is a number, too: an image of the other order is refused).
  *
  * An entry is one rate of one prefix; its key stands in an array of its own, so that a search touches few lines of
- * memory. First stand the entries of short prefixes (fewer digits than the index takes), found through a direct table of
- * all short numbers; then those in the buckets of the index, sorted by what follows the index digits (up to 8 digits, a
- * nibble each, digit + 1, so that a shorter prefix sorts before its longer ones); then those of long prefixes, sorted by
- * their whole key, which stands in a part of its own. The rates of one prefix are neighbours with the same key, the one
- * to prefer first. All else about a rate is interned: few decks have more than some dozen kinds of rates.
+ * memory. First stand the entries of short prefixes (fewer digits than the index takes), found through a direct table
+ * of all short numbers; then those in the buckets of the index, sorted by what follows the index digits (up to 8
+ * digits, a nibble each, digit + 1, so that a shorter prefix sorts before its longer ones); then those of long
+ * prefixes, sorted by their whole key, which stands in a part of its own. The rates of one prefix are neighbours with
+ * the same key, the one to prefer first. All else about a rate is interned: few decks have more than some dozen kinds
+ * of rates.
  */
 #ifndef ROUTING_DECK_PRIV_H
 #define ROUTING_DECK_PRIV_H
@@ -26,9 +27,9 @@
 #define TAIL_DIGITS 8 /* that a bucket's keys hold after the index digits */
 
 enum image_parts {
-	PART_SHORT,	 /* uint32_t: entry + 1, or 0, for each number of 1..index_digits-1 digits */
-	PART_INDEX,	 /* uint32_t: first entry of each bucket (counted from the first bucket's), and one more */
-	PART_KEY,	 /* uint32_t: each entry's key; short: its slot; in a bucket: what follows the index digits; long: 0 */
+	PART_SHORT, /* uint32_t: entry + 1, or 0, for each number of 1..index_digits-1 digits */
+	PART_INDEX, /* uint32_t: first entry of each bucket (counted from the first bucket's), and one more */
+	PART_KEY, /* uint32_t: each entry's key; short: its slot; in a bucket: what follows the index digits; long: 0 */
 	PART_ENTRY,	 /* struct image_entry */
 	PART_LONG,	 /* struct image_long: the keys of the last entries */
 	PART_KIND,	 /* struct image_kind */
@@ -68,7 +69,7 @@ struct image_entry {
 	uint32_t kind;
 };
 
-struct image_kind { /* a cache line */
+struct image_kind {					    /* a cache line */
 	int64_t price_base, initial_price_n, connect_fee_n; /* initial_price_n: RATE_SAME = price */
 	int64_t from_us, to_us;				    /* 0: open */
 	int32_t initial_s, increment_s, grace_s;
@@ -102,7 +103,7 @@ struct deck {
 	uint32_t n_short, n_keyed, n_long; /* entries */
 	struct deck_words words;
 	const uint32_t *shorts, *index;
-	const uint32_t *key; /* of all entries */
+	const uint32_t *key;   /* of all entries */
 	const uint32_t *keyed; /* of those in buckets: key + n_short */
 	const struct image_entry *entry;
 	const struct image_long *longs;

@@ -17,13 +17,14 @@ struct number_pair {
 
 /* number_in - ingress: leading '+' dropped from both, tech prefix stripped from called, translations in order.
  *   returns 0; -EINVAL if called is then not 3..32 digits (484); -ENAMETOOLONG likewise */
-int number_in(const struct trunk *ingress, const char *called_raw, const char *calling_raw, struct number_pair *out) must_check;
+int number_in(const struct trunk *ingress, const char *called_raw, const char *calling_raw,
+	      struct number_pair *out) must_check;
 
 /* number_out - egress: translations in order, then the vendor's tech prefix in front of called. 0 or -ENAMETOOLONG */
 int number_out(const struct trunk *egress, const struct number_pair *in, struct number_pair *out) must_check;
 
-/* translation_compile - match is PCRE2 (UTF off, match and depth limits set); replace uses $1..$9, $0. called: which number it
- *   rewrites. -EINVAL with st giving PCRE2's words and the offset */
+/* translation_compile - match is PCRE2 (UTF off, match and depth limits set); replace uses $1..$9, $0. called: which
+ * number it rewrites. -EINVAL with st giving PCRE2's words and the offset */
 int translation_compile(bool called, const char *match, const char *replace, struct translation **out,
 			struct status *st) must_check;
 void translation_free(struct translation **t);

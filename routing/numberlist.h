@@ -12,8 +12,8 @@
 
 struct number_list {
 	const char *name;
-	bool allow;	/* else block */
-	bool of_called; /* else of the calling number */
+	bool allow;	    /* else block */
+	bool of_called;	    /* else of the calling number */
 	const char **entry; /* sorted; none begins another */
 	size_t n;
 };

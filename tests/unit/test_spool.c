@@ -203,7 +203,7 @@ static void an_answered_call_is_recovered_after_a_crash_with_what_is_proven(void
 	assert_in_range(atol(field), 900, 2400); /* duration_ms */
 	assert_non_null(strstr(rest, "switch_restart\tswitch\t1\t49\t0.060000\t"));
 	assert_string_equal(strrchr(rest, '\t') - 2, "\tt\t\\N"); /* recovered; no lrn */
-	assert_null(strstr(rest, "0.000000")); /* it is rated */
+	assert_null(strstr(rest, "0.000000"));			  /* it is rated */
 	spool_batch_free(&b);
 }
 
