@@ -457,6 +457,25 @@ class Instances(Relayed):
                 e.process.thaw()
         self.cdr_says(self.stack.api.cdr(called=called), sip_code=503, disconnect_reason="vendor_failed")
 
+    def test_a_caller_who_gives_up_before_the_vendor_is_called(self):
+        """The offer waits for rtpengine; the CANCEL ends the call, and nobody rings."""
+        called = self.number()
+        for e in self.engine:
+            e.process.freeze()
+        try:
+            call = self.customer["peer"].invite(called, sdp=True)
+            time.sleep(0.2)
+            self.assertEqual([c["state"] for c in self.stack.api.items("/v1/calls") if c["called"] == called], ["routing"])
+            call.cancel()
+            call.expect(200, method="CANCEL")
+            call.expect(487, method="INVITE")
+            self.vendor["peer"].expect_no_call(0.2)
+        finally:
+            for e in self.engine:
+                e.process.thaw()
+        self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="cancelled", duration_ms=0)
+        self.gone()
+
     def test_a_caller_who_gives_up_while_rtpengine_is_silent(self):
         """The vendor's 200 waits; the CANCEL ends it: ACK and BYE to the vendor, nothing charged."""
         called = self.number()
