@@ -150,7 +150,8 @@ STATEMENT(cdr_get_bound, 3,
 	  "select api_cdr_own(c, $2) " CDR_ONE "and (c.ingress_carrier_id = $2::bigint or c.egress_carrier_id = $2)");
 
 /* Figures: group_by, by vendors, from, to, carrier, trunk, destination. */
-STATEMENT(stats, 7, "select stats_read($1, $2::boolean, $3::timestamptz, $4::timestamptz, $5::bigint, $6::bigint, $7)");
+STATEMENT(stats, 7,
+	  "select r from stats_read($1, $2::boolean, $3::timestamptz, $4::timestamptz, $5::bigint, $6::bigint, $7) r");
 
 /* Idempotency keys: claim gives a row if the key is new; a second claimer waits for the first one's transaction. */
 STATEMENT(idempotency_claim, 3,
