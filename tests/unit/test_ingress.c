@@ -133,6 +133,22 @@ static void a_digest_trunk_is_challenged_and_found_by_its_user(void **state)
 	snapshot_unref(&s);
 }
 
+static void who_registers_is_found_whatever_the_tech_prefix(void **state)
+{
+	const char *const trunks[] = {
+		"\"username\":\"al\",\"source_cidrs\":[\"10.0.0.0/8\"],\"tech_prefix\":\"9\",\"transport\":\"tcp\""};
+	struct snapshot *s = snapshot_of(trunks, 1);
+	struct sockaddr_storage ten = address_of("10.0.0.1"), far = address_of("192.0.2.1");
+
+	assert_null(ingress_by_user(s, (struct sockaddr *)&ten, "al", "49"));
+	assert_int_equal(ingress_by_user(s, (struct sockaddr *)&ten, "al", NULL)->id, 1);
+	assert_null(ingress_by_user(s, (struct sockaddr *)&far, "al", NULL));
+	assert_true(ingress_challenges(s, (struct sockaddr *)&ten, TRUNK_TCP));
+	assert_false(ingress_challenges(s, (struct sockaddr *)&ten, TRUNK_UDP));
+	assert_false(ingress_challenges(s, (struct sockaddr *)&far, TRUNK_TCP));
+	snapshot_unref(&s);
+}
+
 static void a_disabled_digest_trunk_or_one_of_another_address_admits_nobody(void **state)
 {
 	const char *const trunks[] = {"\"username\":\"bob\",\"enabled\":false",
@@ -159,6 +175,7 @@ int main(void)
 		cmocka_unit_test(among_equal_ranges_the_longest_tech_prefix_then_the_enabled_then_the_lower_id),
 		cmocka_unit_test(a_trunk_of_one_transport_takes_no_other),
 		cmocka_unit_test(a_digest_trunk_is_challenged_and_found_by_its_user),
+		cmocka_unit_test(who_registers_is_found_whatever_the_tech_prefix),
 		cmocka_unit_test(a_disabled_digest_trunk_or_one_of_another_address_admits_nobody),
 		cmocka_unit_test(a_bad_source_address_disables_its_trunk_alone),
 	};
