@@ -4,6 +4,7 @@
 import http.server
 import json
 import os
+import shutil
 import threading
 
 from story import wait_for
@@ -48,9 +49,7 @@ class Alerts(ApiStory):
         super().tearDownClass()
         cls.hook.shutdown()
         cls.hook.server_close()
-        for name in os.listdir(cls.box):
-            os.unlink(os.path.join(cls.box, name))
-        os.rmdir(cls.box)
+        shutil.rmtree(cls.box, ignore_errors=True)
 
     def mail(self):
         try:
