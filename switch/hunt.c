@@ -250,6 +250,8 @@ void hunt_invite(struct call *c)
 	const struct call_offer *o = &c->offer[t->offer];
 	struct number_pair out;
 	int r = number_out(o->trunk, &c->number, &out);
+	if (c->anonymous)
+		snprintf(out.calling, sizeof out.calling, "anonymous");
 
 	if (r == 0)
 		record_begin(t, o, &out);

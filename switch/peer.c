@@ -126,6 +126,14 @@ void peer_calling(const sip_t *sip, bool trust_pai, char out[static NUMBER_MAX])
 	peer_user(sip->sip_from->a_url, out);
 }
 
+bool peer_private(const sip_t *sip)
+{
+	for (const msg_param_t *v = sip->sip_privacy ? sip->sip_privacy->priv_values : NULL; v && *v; v++)
+		if (strcasecmp(*v, "id") == 0 || strcasecmp(*v, "user") == 0 || strcasecmp(*v, "header") == 0)
+			return true;
+	return false;
+}
+
 sip_unsupported_t *peer_unsupported(su_home_t *home, const sip_t *sip)
 {
 	const msg_param_t *const list[] = {sip->sip_require ? sip->sip_require->k_items : NULL,

@@ -3,6 +3,7 @@
 #ifndef SWITCH_PEER_H
 #define SWITCH_PEER_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "routing/number.h"
@@ -31,6 +32,10 @@ void peer_user(const url_t *url, char out[static NUMBER_MAX]);
 
 /* peer_calling - the From's user, or P-Asserted-Identity's where trust_pai; "" if there is none */
 void peer_calling(const sip_t *sip, bool trust_pai, char out[static NUMBER_MAX]);
+
+/* peer_private - the caller asks that its identity be kept from the callee (RFC 3323, 3325: Privacy id, user or header)
+ */
+bool peer_private(const sip_t *sip);
 
 /* peer_unsupported - what its Require and Proxy-Require ask for and we do not do (RFC 3261 section 8.2.2.3); NULL:
  * nothing. Memory of home. */

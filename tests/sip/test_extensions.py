@@ -13,6 +13,7 @@ class Extensions(Story):
         cls.plain = stack.vendor("plain", {"49": "0.01"})
         cls.customer = stack.customer("caller", {"1": "0.02", "49": "0.02"}, [cls.timed, cls.plain])
         cls.caller = cls.customer["peer"]
+        cls.trusted = stack.customer("trusted", {"49": "0.02"}, [cls.plain], trunk={"trust_pai": True})
 
     def german(self):
         return self.number(prefix="4930")
@@ -102,3 +103,17 @@ class Extensions(Story):
     def test_an_extension_that_nobody_has_is_420(self):
         call = self.caller.invite(self.german(), headers=[("Require", "wishful-thinking, timer")])
         self.assertEqual(call.expect(420).get("Unsupported"), "wishful-thinking")
+
+    def from_of(self, headers):
+        call = self.trusted["peer"].invite(self.german(), calling="anonymous", headers=headers)
+        leg = self.plain["peer"].expect_call()
+        leg.reply(486)
+        call.expect(486)
+        return leg.invite.get("From")
+
+    def test_an_asserted_identity_is_told_unless_the_caller_wants_privacy(self):
+        asserted = ("P-Asserted-Identity", "\"Ann\" <sip:4930777@caller.example>")
+        self.assertIn("sip:4930777@", self.from_of([asserted]))
+        hidden = self.from_of([asserted, ("Privacy", "id")])
+        self.assertIn("sip:anonymous@", hidden)
+        self.assertNotIn("4930777", hidden)
