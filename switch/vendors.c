@@ -5,16 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/thread.h"
 #include "routing/store.h"
 #include "switch/vendors_priv.h"
 
 enum {
 	QUEUE_SLOTS = 1 << 16,
 	SHARE_US = 1000 * 1000,
+	GATHER_MS = 20,
 	REDIS_TIMEOUT_MS = 300, /* words wait as long */
 	EVENTS_KEPT = 1000,
 };
@@ -386,14 +389,19 @@ static void dropped_say(struct vendors *v)
 
 static void *vendors_run(void *arg)
 {
+	const struct timespec gather = {.tv_nsec = GATHER_MS * 1000000L};
 	struct vendors *v = arg;
 	int64_t share_us = 0;
 
+	thread_settle("vendors", 3);
 	while (!atomic_load(&v->stop)) {
 		struct word *w;
 		int64_t left_us = share_us - clock_mono_us();
-		if (left_us > 0)
+		if (left_us > 0) {
 			queue_wait(v->queue, left_us);
+			nanosleep(&gather, NULL); /* then take what came meanwhile at once: a wake-up a call costs more
+						     than its word */
+		}
 		while ((w = queue_pop(v->queue)) != NULL)
 			hear(v, w);
 		if (v->changed) /* health at once; what is counted, once a second */
@@ -433,7 +441,6 @@ int vendors_start(struct vendors **out, const struct vendors_options *o, struct 
 		free(v);
 		return status_set(st, r, "cannot start the vendors thread: %s", strerror(-r));
 	}
-	pthread_setname_np(v->thread, "vendors");
 	*out = v;
 	return 0;
 }

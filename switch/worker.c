@@ -31,7 +31,7 @@ enum {
 	BRANCH_HEAD = 7 + 8, /* "z9hG4bK" and the worker's mark */
 	BRANCH_RANDOM = 16,
 	BRANCH_SEAL = 16,
-	CROWDED_BYTES = 10 << 20, /* as the kernel counts them: some 5,000 messages, a third of a second's work */
+	CROWDED_BYTES = 24 << 20, /* as the kernel counts them: some 11,000 messages, most of a second at full load */
 	ASK_EVERY = 16,		  /* new calls between two looks at the buffers */
 	TLS_DEPTH = 5,		  /* certificates in a vendor's chain */
 };
