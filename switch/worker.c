@@ -16,6 +16,7 @@
 #include "lib/log.h"
 #include "lib/random.h"
 #include "lib/siphash.h"
+#include "lib/thread.h"
 #include "switch/call.h"
 #include "switch/dns.h"
 #include "switch/front.h"
@@ -32,8 +33,9 @@ enum {
 	BRANCH_RANDOM = 16,
 	BRANCH_SEAL = 16,
 	CROWDED_BYTES = 24 << 20, /* as the kernel counts them: some 11,000 messages, most of a second at full load */
-	ASK_EVERY = 16,		  /* new calls between two looks at the buffers */
-	TLS_DEPTH = 5,		  /* certificates in a vendor's chain */
+	SIP_NICE = -10,
+	ASK_EVERY = 16, /* new calls between two looks at the buffers */
+	TLS_DEPTH = 5,	/* certificates in a vendor's chain */
 };
 
 /* ---- messages from other threads ---- */
@@ -370,6 +372,10 @@ static void *worker_run(void *arg)
 {
 	struct start *start = arg;
 	struct worker *w = start->w;
+	char name[16];
+
+	snprintf(name, sizeof name, "sip-%d", w->index);
+	thread_settle(name, SIP_NICE);
 	int r = worker_open(w, start->workers, &start->st);
 
 	pthread_mutex_lock(&start->lock);
@@ -397,10 +403,6 @@ int worker_new(struct worker **out, struct node *node, int index, int workers, s
 		free(w);
 		return status_set(st, r, "cannot start worker %d: %s", index, strerror(-r));
 	}
-	char name[16];
-	snprintf(name, sizeof name, "sip-%d", index);
-	pthread_setname_np(w->thread, name);
-
 	pthread_mutex_lock(&start.lock);
 	while (!start.ready)
 		pthread_cond_wait(&start.done, &start.lock);
