@@ -24,7 +24,7 @@ enum { STOP_US = 30 * 1000 * 1000 }; /* hanging up, the last CDRs: what node_sto
 /* jemalloc reads it at start. A finished call's transactions live on for 32 s (RFC 3261 timers): memory of that age is
  * used again soon, so it is not worth giving back. */
 extern const char *malloc_conf;
-const char *malloc_conf = "background_thread:true,dirty_decay_ms:60000,muzzy_decay_ms:60000";
+const char *malloc_conf = "dirty_decay_ms:60000,muzzy_decay_ms:60000";
 
 struct arguments {
 	const char *path;

@@ -47,6 +47,11 @@ class Configuration(Story):
                     with self.subTest(text=text, program=name, argv=argv):
                         self.one_line(run([program(name), "-c", path, *argv], 10, check=False), path, *words)
 
+    def test_nothing_else_is_said_however_soon_it_ends(self):
+        path = self.file("[sip]\nlissten = udp:127.0.0.1:5060\n")
+        for _ in range(60):  # threads of a library that is barely up have had a word of their own, now and then
+            self.one_line(run([program("tandemd"), "-t", "-c", path], 10, check=False), path)
+
     def test_a_good_file_passes(self):
         for name in ("tandemd", "tandem-apid"):
             done = run([program(name), "-c", self.stack.node.config, "-t"], 10, check=False)
