@@ -9,6 +9,8 @@ import time
 from story import Failure, Talk, wait_for
 from story.relay import Relay
 
+ALONE = True  # it counts milliseconds
+
 
 def called_of(leg):
     return leg.invite.uri.split(":")[1].split("@")[0]

@@ -43,9 +43,12 @@ _given = set()
 
 
 def free_port(host="127.0.0.1", tcp=True, udp=True):
-    """A port that nobody holds now, below the kernel's own range, never given twice by this process."""
+    """A port that nobody holds now, below the kernel's own range, never given twice by this process.
+
+    TANDEM_STORY_PORTS ("LOW-HIGH") keeps runs side by side apart: a port whose server is down for a moment looks free."""
+    low, high = map(int, os.environ.get("TANDEM_STORY_PORTS", "12000-32000").split("-"))
     for _ in range(1000):
-        port = random.SystemRandom().randrange(12000, 32000)
+        port = random.SystemRandom().randrange(low, high)
         if port in _given:
             continue
         try:

@@ -5,13 +5,19 @@
 A failure shows the line of the story that broke, what each peer saw, and the end of each log. The counts
 "PASSED FAILED" are appended to FILE. Exit status 1 if a story failed. TANDEM_BUILD names the build directory
 (default ./build); TANDEM_STORY_KEEP=1 keeps the folders under ./var/story.
+
+Stories mostly wait. With --jobs N, N files run side by side, each in a process of its own, and a file's lines are
+shown together when it ends. A file that says ALONE = True (it loads the machine, or counts milliseconds) runs with
+nothing beside it, after the others.
 """
 
 import argparse
 import importlib.util
 import os
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 import traceback
 import unittest
@@ -81,6 +87,10 @@ def load(path):
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
+    return module
+
+
+def told_in(module):
     return unittest.defaultTestLoader.loadTestsFromModule(module)
 
 
@@ -96,26 +106,93 @@ def options(argv):
     p = argparse.ArgumentParser(prog="runner.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--only", metavar="WORD", help="only stories whose name holds WORD")
     p.add_argument("--counts", metavar="FILE", help="append PASSED FAILED to FILE")
+    p.add_argument("--jobs", metavar="N", type=int, default=1, help="files to run side by side (default 1)")
     p.add_argument("files", nargs="+", metavar="FILE")
     return p.parse_intermixed_args(argv)
+
+
+class FileRun:
+    """One file's stories in a process of their own, with ports of their own; what they say waits in a file until the end."""
+
+    def __init__(self, path, only, slot, jobs):
+        self.path, self.slot = path, slot
+        share = 20000 // jobs
+        ports = f"{12000 + slot * share}-{12000 + (slot + 1) * share}"
+        self.said = tempfile.TemporaryFile()
+        self.counts = tempfile.NamedTemporaryFile(prefix="counts-")
+        argv = [sys.executable, "-B", os.path.abspath(__file__), "--counts", self.counts.name, path]
+        self.process = subprocess.Popen(argv + (["--only", only] if only else []), stdout=self.said, stderr=subprocess.STDOUT,
+                                        env=dict(os.environ, TANDEM_STORY_PORTS=ports))
+
+    def ended(self):
+        return self.process.poll() is not None
+
+    def result(self):
+        """(passed, failed); a process that dies without its counts is a failure"""
+        self.said.seek(0)
+        lines = self.said.read().decode(errors="replace").splitlines()
+        if lines and lines[-1].endswith(" failed"):
+            lines.pop()
+        print(f"-- {os.path.relpath(self.path)}", *lines, sep="\n", flush=True)
+        counted = open(self.counts.name).read().split()
+        if self.process.returncode not in (0, 1) or len(counted) != 2:
+            print(f"FAIL {os.path.relpath(self.path)} ended with status {self.process.returncode}", flush=True)
+            return 0, 1
+        return int(counted[0]), int(counted[1])
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def side_by_side(paths, jobs, only):
+    passed = failed = 0
+    waiting, running, slots = list(paths), [], list(range(jobs))
+    try:
+        while waiting or running:
+            while waiting and slots:
+                running.append(FileRun(waiting.pop(0), only, slots.pop(), jobs))
+            time.sleep(0.05)
+            for run in [r for r in running if r.ended()]:
+                running.remove(run)
+                slots.append(run.slot)
+                good, bad = run.result()
+                passed, failed = passed + good, failed + bad
+    finally:
+        for run in running:
+            run.stop()
+    return passed, failed
+
+
+def one_by_one(paths, only):
+    result = Lines()
+    for path in paths:
+        unittest.TestSuite(chosen(told_in(load(path)), only)).run(result)
+    return result.passed, result.failed
 
 
 def main(argv):
     o = options(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    result = Lines()
+    passed = failed = 0
     try:
-        for path in o.files:
-            unittest.TestSuite(chosen(load(path), o.only)).run(result)
+        if o.jobs > 1 and len(o.files) > 1:
+            alone = [path for path in o.files if getattr(load(path), "ALONE", False)]
+            rounds = (([path for path in o.files if path not in alone], o.jobs), (alone, 1))
+            for paths, jobs in rounds:
+                good, bad = side_by_side(paths, jobs, o.only)
+                passed, failed = passed + good, failed + bad
+        else:
+            passed, failed = one_by_one(o.files, o.only)
     except KeyboardInterrupt:
         print("interrupted")
         return 130
     finally:
         if o.counts:
             with open(o.counts, "a") as f:
-                f.write(f"{result.passed} {result.failed}\n")
-    print(f"{result.passed} passed, {result.failed} failed")
-    return 1 if result.failed or not result.passed else 0
+                f.write(f"{passed} {failed}\n")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
 
 
 if __name__ == "__main__":
