@@ -8,7 +8,8 @@ A failure shows the line of the story that broke, what each peer saw, and the en
 
 Stories mostly wait. With --jobs N, N files run side by side, each in a process of its own, and a file's lines are
 shown together when it ends. A file that says ALONE = True (it loads the machine, or counts milliseconds) runs with
-nothing beside it, after the others.
+nothing beside it, after the others. So does, once more, a file that failed beside others: it is judged by what it does
+alone, and what it did before stays to be read. A crash or a sanitizer's report is never taken back.
 """
 
 import argparse
@@ -111,11 +112,14 @@ def options(argv):
     return p.parse_intermixed_args(argv)
 
 
+NEVER_TAKEN_BACK = ("a sanitizer's report", "ended with status -")
+
+
 class FileRun:
     """One file's stories in a process of their own, with ports of their own; what they say waits in a file until the end."""
 
     def __init__(self, path, only, slot, jobs):
-        self.path, self.slot = path, slot
+        self.path, self.slot, self.final = path, slot, False
         share = 20000 // jobs
         ports = f"{12000 + slot * share}-{12000 + (slot + 1) * share}"
         self.said = tempfile.TemporaryFile()
@@ -134,6 +138,7 @@ class FileRun:
         if lines and lines[-1].endswith(" failed"):
             lines.pop()
         print(f"-- {os.path.relpath(self.path)}", *lines, sep="\n", flush=True)
+        self.final = any(words in line for words in NEVER_TAKEN_BACK for line in lines)
         counted = open(self.counts.name).read().split()
         if self.process.returncode not in (0, 1) or len(counted) != 2:
             print(f"FAIL {os.path.relpath(self.path)} ended with status {self.process.returncode}", flush=True)
@@ -146,7 +151,8 @@ class FileRun:
 
 
 def side_by_side(paths, jobs, only):
-    passed = failed = 0
+    """[(path, passed, failed, final)]; final: telling it again changes nothing"""
+    told = []
     waiting, running, slots = list(paths), [], list(range(jobs))
     try:
         while waiting or running:
@@ -156,12 +162,21 @@ def side_by_side(paths, jobs, only):
             for run in [r for r in running if r.ended()]:
                 running.remove(run)
                 slots.append(run.slot)
-                good, bad = run.result()
-                passed, failed = passed + good, failed + bad
+                told.append((run.path, *run.result(), run.final))
     finally:
         for run in running:
             run.stop()
-    return passed, failed
+    return told
+
+
+def beside_then_alone(paths, jobs, only):
+    alone = [path for path in paths if getattr(load(path), "ALONE", False)]
+    told = side_by_side([path for path in paths if path not in alone], jobs, only)
+    again = [path for path, _, failed, final in told if failed and not final]
+    if again:
+        print("-- once more, alone:", *(os.path.relpath(path) for path in again), flush=True)
+    told = [t for t in told if t[0] not in again] + side_by_side(alone + again, 1, only)
+    return sum(t[1] for t in told), sum(t[2] for t in told)
 
 
 def one_by_one(paths, only):
@@ -177,11 +192,7 @@ def main(argv):
     passed = failed = 0
     try:
         if o.jobs > 1 and len(o.files) > 1:
-            alone = [path for path in o.files if getattr(load(path), "ALONE", False)]
-            rounds = (([path for path in o.files if path not in alone], o.jobs), (alone, 1))
-            for paths, jobs in rounds:
-                good, bad = side_by_side(paths, jobs, o.only)
-                passed, failed = passed + good, failed + bad
+            passed, failed = beside_then_alone(o.files, o.jobs, o.only)
         else:
             passed, failed = one_by_one(o.files, o.only)
     except KeyboardInterrupt:
