@@ -12,7 +12,7 @@ INTRO = """# The REST API
 `tandem-apid` answers at `[api] listen` (default `127.0.0.1:8080`), over TLS if `tls_certificate` and `tls_key` are set.
 The machine-readable description is at `/openapi.json`.
 
-```sh
+```sh run
 KEY=$(tandem apikey create --name ops --role admin)
 curl -H "Authorization: Bearer $KEY" http://127.0.0.1:8080/v1/carriers \\
      -d '{"name": "Acme Telecom", "currency": "EUR"}'
@@ -77,8 +77,10 @@ and its CDRs, these with the columns of its side; anything else is a 404 for it.
 each with the call as its data. A stream that may have missed something (a slow reader, Redis gone) is ended: connect again and
 read `/v1/calls` once.
 
-```sh
-curl -N -H "Authorization: Bearer $KEY" http://127.0.0.1:8080/v1/calls/events
+It goes on until one side ends it; here for two seconds:
+
+```sh run
+curl -sSN --max-time 2 -H "Authorization: Bearer $KEY" http://127.0.0.1:8080/v1/calls/events || [ $? -eq 28 ]
 ```
 
 ## Importing rates
@@ -87,7 +89,9 @@ curl -N -H "Authorization: Bearer $KEY" http://127.0.0.1:8080/v1/calls/events
 `failed`. One bad row and nothing is applied; `report.errors` names each with its line. `?dry_run=true` only reports,
 `?replace=true` ends every rate that the file lacks. A job whose server died is marked `failed` with that reason.
 
-```sh
+```sh run
+curl -H "Authorization: Bearer $KEY" http://127.0.0.1:8080/v1/rate-decks -d '{"name": "Acme sell", "side": "sell", "currency": "EUR"}'
+printf 'prefix,price,destination\\n49,0.0100,Germany\\n4915,0.0200,Germany mobile\\n' > rates.csv
 curl -H "Authorization: Bearer $KEY" -H 'Content-Type: text/csv' --data-binary @rates.csv \\
      http://127.0.0.1:8080/v1/rate-decks/1/imports
 ```

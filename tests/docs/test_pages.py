@@ -10,7 +10,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from commands import TOP, blocks, differs  # noqa: E402
+from commands import TOP, before, blocks, differs  # noqa: E402
 from story.process import Failure, run  # noqa: E402
 from story.stack import Stack, program  # noqa: E402
 
@@ -44,7 +44,8 @@ class Pages(unittest.TestCase):
             type(self).stack = None
 
     def page(self, name):
-        found = blocks(name, "run")
+        pages = [*before(name), name]
+        found = [(page, *block) for page in pages for block in blocks(page, "run")]
         stack = Stack(settings={"sip": {"listen": "udp:192.0.2.10:5060"}})
         type(self).stack = stack
         stack.api_port = 8080
@@ -58,18 +59,18 @@ class Pages(unittest.TestCase):
             with open(path, "w") as f:
                 f.write(f'#!/bin/sh\nexec {program(tool)} -c {stack.config} "$@"\n')
             os.chmod(path, 0o755)
-        script = "set -eu\n" + "".join(f"echo '{MARK}'\n{text}" for _, text, _ in found)
+        script = "set -eu\n" + "".join(f"echo '{MARK}'\n{text}" for _, _, text, _ in found)
         env = {**os.environ, "PATH": tools + ":" + os.environ["PATH"], "KEY": stack.api.key, "LC_ALL": "C.UTF-8"}
         done = subprocess.run(["sh", "-c", script], cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, timeout=120, check=False)
         printed = done.stdout.split(MARK + "\n")[1:]
-        for (line, text, expected), output in zip(found, printed):
+        for (page, line, text, expected), output in zip(found, printed):
             wrong = differs(expected, output) if expected is not None else None
-            self.assertIsNone(wrong, f"docs/{name}:{line}: {wrong}; all of it:\n{output}{done.stderr}")
+            self.assertIsNone(wrong, f"docs/{page}:{line}: {wrong}; all of it:\n{output}{done.stderr}")
             self.assertNotIn("application/problem+json", output)
-            self.assertNotRegex(output, r'"status": ?4\d\d', f"docs/{name}:{line}: refused:\n{text}{output}")
-        line = found[max(0, len(printed) - 1)][0]
-        self.assertEqual(done.returncode, 0, f"docs/{name}:{line}: status {done.returncode}\n{printed[-1:]}\n{done.stderr}")
+            self.assertNotRegex(output, r'"status": ?4\d\d', f"docs/{page}:{line}: refused:\n{text}{output}")
+        page, line = found[max(0, len(printed) - 1)][:2]
+        self.assertEqual(done.returncode, 0, f"docs/{page}:{line}: status {done.returncode}\n{printed[-1:]}\n{done.stderr}")
         self.assertEqual(len(printed), len(found), f"docs/{name}")
 
 

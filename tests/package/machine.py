@@ -12,7 +12,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from story.process import TOP, Failure, Process, children_of, keep, run, wait_for  # noqa: E402
 
 CACHE = os.path.join(TOP, "var", "package")
-TOOLS = {"sip-tester", "python3", "curl", "jq"}
+BUILDING = set(run([os.path.join(TOP, "scripts", "deps"), "--list", "build"]).stdout.split()) | {"libcmocka-dev"}
+TOOLS = {"sip-tester", "python3", "curl", "jq"} | BUILDING
 REPOSITORY = "/srv/repository"
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8",
                "TERM": "dumb", "DEBIAN_FRONTEND": "noninteractive"}

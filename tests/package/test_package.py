@@ -14,13 +14,18 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs"))
 from commands import blocks, differs  # noqa: E402
-from machine import Machine, build, commit, last_release, packages  # noqa: E402
-from story.process import TOP, Failure, wait_for  # noqa: E402
+from machine import BUILDING, Machine, build, commit, last_release, packages  # noqa: E402
+from story.process import TOP, Failure, run, wait_for  # noqa: E402
 
 NEWER = "0.1.0+upgrade"
 MARK = "@@block@@"
 ADDRESSES = "for a in 10 11 12 21 22; do ip address add 192.0.2.$a/32 dev lo; done"
 CONF = "/etc/tandem/tandem.conf"
+
+
+def script(found):
+    """Blocks of the manual as one shell script."""
+    return "set -eu\n" + "".join(text for _, text, _ in found).rstrip("\n")
 
 
 class OnAMachine(unittest.TestCase):
@@ -134,7 +139,7 @@ class AMachinesLife(OnAMachine):
                                   "sipp -sn uac -i 192.0.2.11 -p 5062 -s 12125550144 -m 1 -d 40000 -nostdin 192.0.2.10:5060",
                                   self.machine.log + ".call")
         wait_for("the call", lambda: "12125550144" in self.inside("tandem calls"), 10, 0.3)
-        upgrade = self.machine.start("apt-get -y upgrade", self.machine.log + ".upgrade")
+        upgrade = self.machine.start(script(blocks("install.md", "upgrade")), self.machine.log + ".upgrade")
         wait_for("the draining", lambda: "draining" in self.machine.journal("tandemd", 5), 60, 0.1)
         refused = self.machine.run("sipp -sn uac -i 192.0.2.11 -p 5063 -s 12125550145 -m 1 -nostdin -trace_err -error_file /root/refused.log "
                                    "192.0.2.10:5060", check=False)
@@ -161,9 +166,9 @@ class AMachinesLife(OnAMachine):
         self.assertIn("ConditionResult=no", self.inside("systemctl show -p ConditionResult tandem-seal.service"))
 
     def test_7a_a_key_is_enough_for_the_night_to_seal(self):
-        self.inside("openssl genpkey -algorithm ed25519 -out /etc/tandem/seal.pem 2>/dev/null && chown tandem /etc/tandem/seal.pem && "
-                    f"chmod 400 /etc/tandem/seal.pem && printf '\n[billing]\nseal_key = /etc/tandem/seal.pem\n' >> {CONF} && "
-                    "systemctl start tandem-export.service")
+        self.inside(script(blocks("cdr-keeping.md", "machine")))
+        self.assertEqual(self.inside("stat -c '%U %a' /etc/tandem/seal.pem").strip(), "tandem 400")
+        self.inside("systemctl start tandem-export.service")
         self.assertEqual(self.inside("systemctl show -P Result tandem-seal.service").strip(), "success", self.machine.journal("tandem-seal"))
         self.inside("systemctl start tandem-deliver.service && systemctl enable --now tandem-deliver.timer")
 
@@ -189,7 +194,10 @@ class AMachinesLife(OnAMachine):
         wait_for("the CDR that waited in the spool", lambda: self.psql("select count(*) from cdrs where called_in = '12125550166'") == "1", 20, 0.5)
 
     def test_b_purge_with_the_word_leaves_nothing(self):
-        self.machine.run("apt-get -y purge 'tandem*' </dev/null", limit=200, env={"TANDEM_PURGE": "data"})
+        self.inside(script(blocks("install.md", "remove")), 200)
+        self.assertEqual(self.inside("runuser -u postgres -- psql -X -A -t -c "
+                                     "\"select (select count(*) from pg_database where datname = 'tandem'), "
+                                     "(select count(*) from pg_roles where rolname = 'tandem')\"").strip(), "0|0")
         self.inside("test ! -e /var/lib/tandem && test ! -e /etc/tandem/tandem.conf && test ! -e /usr/share/tandem")
 
     # ---- words
@@ -243,6 +251,22 @@ class FromTheLastRelease(OnAMachine):
         self.assertIn("ok       schema", self.inside("tandem doctor"))
         self.inside("sipp -sn uas -i 127.0.0.21 -p 5060 -nostdin >sink.log 2>&1 & sink=$!; trap 'kill $sink' EXIT; sleep 0.3; "
                     "sipp -sn uac -i 127.0.0.11 -p 5062 -s 12125550177 -m 1 -d 500 -nostdin -timeout 20 127.0.0.1:5060")
+
+
+class FromSource(OnAMachine):
+    name = "source"
+
+    def test_the_manuals_commands_lead_from_a_checkout_to_running_daemons(self):
+        self.inside("apt-get install -y --no-install-recommends postgresql redis-server " + " ".join(sorted(BUILDING)), 300)
+        os.mkdir(self.machine.path("/root/tandem"))
+        tree = self.machine.path("/root/tree.tar")
+        run(["git", "-C", TOP, "archive", "-o", tree, commit()])
+        self.inside("tar -x -f tree.tar -C tandem")
+        self.inside("cd tandem\n" + script(blocks("install.md", "source")), 600)
+        for unit in ("tandemd", "tandem-apid", "tandem-export.timer"):
+            self.assertTrue(self.is_active(unit), f"{unit}: {self.machine.journal(unit)}")
+        self.assertIn("ok       schema", self.inside("tandem doctor"))
+        self.assertIn("/usr/local/sbin/tandemd", self.inside("systemctl show -P ExecStart tandemd"))
 
 
 class Reproducible(unittest.TestCase):
