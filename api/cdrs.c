@@ -201,7 +201,7 @@ static const struct field fields[] = {
 	{.name = "chain_seq", .type = FIELD_INT, .flags = RON, .meaning = "Its place there."},
 	{.name = "trace",
 	 .type = FIELD_ANY,
-	 .flags = RON,
+	 .flags = RON | FIELD_ALONE,
 	 .meaning = "Only in the answer for one CDR: how its route was found."},
 };
 

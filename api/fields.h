@@ -39,6 +39,7 @@ enum {
 	FIELD_FIXED = 32,    /* set at creation, never changed */
 	FIELD_INGRESS = 64,  /* trunks: only for this direction */
 	FIELD_EGRESS = 128,
+	FIELD_ALONE = 256, /* only in the answer for one object, not in lists */
 };
 
 struct errors {	      /* what is wrong with which field */

@@ -33,7 +33,7 @@ static const struct field fields[] = {
 	 .meaning = "Only reads what belongs to this carrier. Null: everything that the role may."},
 	{.name = "key",
 	 .type = FIELD_TEXT,
-	 .flags = FIELD_READ_ONLY,
+	 .flags = FIELD_READ_ONLY | FIELD_ALONE,
 	 .example = "\"tk_Zx3…\"",
 	 .meaning = "The key itself, only in the answer to POST."},
 	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was made."},

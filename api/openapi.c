@@ -224,6 +224,8 @@ static json_t *parameters(const struct endpoint *e)
 		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o}", "name", rule->name, "in", "query",
 						      "description", rule->meaning, "schema", param_schema(rule)));
 	}
+	if (e->flags & (ENDPOINT_LIST | ENDPOINT_WHOLE))
+		json_array_append_new(list, ref("parameters", "format"));
 	if (e->flags & ENDPOINT_LIST) {
 		json_array_append_new(list, ref("parameters", "limit"));
 		json_array_append_new(list, ref("parameters", "cursor"));
@@ -283,8 +285,9 @@ static json_t *good_answer(const struct endpoint *e, int *status)
 				 content(JSON_BODY, json_pack("{s:s}", "type", "object")));
 	component(e->resource, "", name);
 	if (e->flags & (ENDPOINT_LIST | ENDPOINT_WHOLE))
-		return json_pack("{s:s, s:o}", "description", "A page.", "content",
-				 content(JSON_BODY, page_schema(name)));
+		return json_pack("{s:s, s:{s:{s:o}, s:{s:{s:s}}}}", "description",
+				 "A page; as CSV a header and all pages.", "content", JSON_BODY, "schema",
+				 page_schema(name), "text/csv", "schema", "type", "string");
 	if (e->method == REQUEST_POST && e->run != route_lookup && !(e->flags & ENDPOINT_ACTION))
 		*status = e->flags & ENDPOINT_CSV ? 202 : 201;
 	return json_pack("{s:s, s:o}", "description",
@@ -361,6 +364,10 @@ static json_t *components(void)
 		"belongs to.\","
 		"\"schema\":{\"type\":\"integer\",\"minimum\":1}},"
 		"\"name\":{\"name\":\"name\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"}},"
+		"\"format\":{\"name\":\"format\",\"in\":\"query\",\"description\":\"json (the default) or csv: all "
+		"rows, "
+		"unless limit or cursor say which. Without it, Accept decides.\",\"schema\":{\"type\":\"string\","
+		"\"enum\":[\"json\",\"csv\"],\"default\":\"json\"}},"
 		"\"limit\":{\"name\":\"limit\",\"in\":\"query\",\"description\":\"Items on a page.\","
 		"\"schema\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":100}},"
 		"\"cursor\":{\"name\":\"cursor\",\"in\":\"query\",\"description\":\"next_cursor of the page before.\","

@@ -132,6 +132,12 @@ static int listing_param(struct request *r, const struct request_param *p, struc
 {
 	int64_t n;
 
+	if (strcmp(p->name, "format") == 0 && r->endpoint->flags & (ENDPOINT_LIST | ENDPOINT_WHOLE)) {
+		if (strcmp(p->value, "json") == 0 || strcmp(p->value, "csv") == 0)
+			return 1;
+		request_problem(r, 400, "format must be json or csv.");
+		return -1;
+	}
 	if (listing == NULL)
 		return 0;
 	if (strcmp(p->name, "limit") == 0) {
@@ -140,6 +146,7 @@ static int listing_param(struct request *r, const struct request_param *p, struc
 			return -1;
 		}
 		listing->limit = (int)n;
+		r->sheet.one_page = true;
 		return 1;
 	}
 	if (strcmp(p->name, "cursor") == 0) {
@@ -160,7 +167,7 @@ int params_check(struct request *r, const struct params *params, const char *val
 	for (int i = 0; i < n; i++)
 		values[i] = NULL;
 	if (listing != NULL)
-		*listing = (struct listing){.limit = PARAMS_LIMIT_DEFAULT};
+		*listing = (struct listing){.limit = r->sheet.wanted ? PARAMS_LIMIT_MAX : PARAMS_LIMIT_DEFAULT};
 	for (int p = 0; p < r->params; p++) {
 		const char *name = r->param[p].name, *wanted = "a valid value";
 		for (int q = 0; q < p; q++) {
@@ -187,5 +194,7 @@ int params_check(struct request *r, const struct params *params, const char *val
 			return -1;
 		}
 	}
+	if (listing != NULL && r->sheet.next != NULL)
+		listing->cursor = cursor_key(r, r->sheet.next);
 	return 0;
 }

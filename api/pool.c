@@ -9,6 +9,7 @@
 #include "api/auth.h"
 #include "api/endpoint.h"
 #include "api/service.h"
+#include "api/sheet.h"
 #include "api/store.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -48,6 +49,13 @@ static struct request *take(struct pool *p)
 	return r;
 }
 
+static void handle(struct request *r)
+{
+	r->endpoint->run(r);
+	if (r->sheet.wanted)
+		sheet_page(r);
+}
+
 /* Repeat what the database threw out for a deadlock, or what met a connection that had died while nobody used it. A
  * connection that failed a moment ago is not tried at once: when the watcher finds both backends there, that is worth a
  * short wait; when they are away it is not. */
@@ -58,7 +66,7 @@ static void run(struct request *r)
 	for (int tries = 1; tries <= TRIES_MAX; tries++) {
 		request_answer_reset(r);
 		if (auth_check(r) == 0 && !r->admit_only)
-			r->endpoint->run(r);
+			handle(r);
 		store_rollback(r);
 		if (!r->again || (tries > 1 && !(s->database_up && s->redis_up)))
 			break;

@@ -248,7 +248,7 @@ void request_problem_fields(struct request *r, int status, const char *detail, j
 	request_answer_json(r, status, problem);
 	json_decref(problem);
 	r->answer.type = PROBLEM_TYPE;
-	r->answer.location = r->answer.etag = NULL;
+	r->answer.location = r->answer.etag = r->answer.file_name = NULL;
 	if (status == 503 && r->answer.retry_after_s == 0)
 		r->answer.retry_after_s = 1;
 }

@@ -46,12 +46,18 @@ struct answer {
 	const char *type; /* of the body; static */
 	struct buf body;
 	const char *location, *etag, *allow; /* headers, NULL: not sent */
+	const char *file_name;		     /* what a browser may save it as; NULL: not said */
 	int retry_after_s;		     /* 0: not sent */
 	bool has_file;			     /* the body is this file instead; it is the answer's, closed once sent */
 	int file_fd;
 	int64_t file_bytes;
 	bool streams; /* server-sent events follow */
 	bool page;    /* a file of the console: with its policy, and it may be kept while the ETag holds */
+};
+
+struct sheet_state { /* a listing that is answered as CSV: sheet.h */
+	bool wanted, one_page;
+	const char *next; /* cursor of the page to come; NULL: the first one, or none */
 };
 
 struct endpoint;
@@ -82,6 +88,7 @@ struct request {
 	const char *allow;    /* methods that the path knows, when it does not know this one */
 	const char *made_key; /* POST /v1/api-keys: shown once */
 
+	struct sheet_state sheet;
 	const struct endpoint *endpoint;
 	const char *id, *parent; /* ids in the path, as decimal text (or a UUID); parent stands before id */
 	struct caller caller;

@@ -21,6 +21,7 @@
 #include "api/metrics.h"
 #include "api/pool.h"
 #include "api/request.h"
+#include "api/sheet.h"
 #include "api/static.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -192,11 +193,26 @@ static struct MHD_Response *stream_open(struct exchange *x)
 	return response;
 }
 
+static struct MHD_Response *sheet_open(struct exchange *x)
+{
+	struct MHD_Response *response = NULL;
+
+	if (x->request->answer.status != 200)
+		return NULL;
+	response = sheet_response(x->request, x->connection);
+	if (response == NULL)
+		request_problem(x->request, 503, "Too many listings are being sent; try again.");
+	deadline_set(x->server, x->peer, CSV_LIMIT_US);
+	return response;
+}
+
 static enum MHD_Result send_answer(struct exchange *x)
 {
 	struct answer *a = &x->request->answer;
-	struct MHD_Response *response = a->streams ? stream_open(x) : NULL;
-	char number[16];
+	struct MHD_Response *response = a->streams			 ? stream_open(x)
+					: x->request->sheet.next != NULL ? sheet_open(x)
+									 : NULL;
+	char number[16], attachment[100];
 
 	if (response == NULL && a->has_file) {
 		response = MHD_create_response_from_fd64((uint64_t)a->file_bytes, a->file_fd);
@@ -214,6 +230,10 @@ static enum MHD_Result send_answer(struct exchange *x)
 	add_header(response, "Location", a->location);
 	add_header(response, "ETag", a->etag);
 	add_header(response, "Allow", a->allow);
+	if (a->file_name != NULL) {
+		snprintf(attachment, sizeof(attachment), "attachment; filename=\"%.64s\"", a->file_name);
+		add_header(response, "Content-Disposition", attachment);
+	}
 	add_header(response, "Cache-Control", a->page ? "no-cache" : "no-store");
 	if (a->page) {
 		add_header(response, "Content-Security-Policy", STATIC_POLICY);
@@ -382,6 +402,7 @@ static enum MHD_Result on_headers(struct exchange *x, const char *method)
 	r->content_type = header(x, "Content-Type");
 	if (!acceptable(x, length))
 		return refuse(x);
+	r->sheet.wanted = sheet_wanted(r, header(x, "Accept"));
 	if (r->method == REQUEST_POST)
 		r->idempotency_key = header(x, "Idempotency-Key");
 	digest_open(r);

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any listing as CSV: all pages, the same filters, what the key may see, and nothing that a spreadsheet would run."""
+
+import csv
+import io
+import socket
+
+from story import wait_for
+from story.described import ApiStory, Wire
+
+ROWS = 2500
+
+
+class Listings(ApiStory):
+    @classmethod
+    def furnish(cls, stack):
+        cls.carrier = stack.carrier("harbour")
+        cls.other = stack.carrier("=cmd|'/c calc'!A1")
+        stack.postgres.psql(f"insert into ledger (carrier_id, amount, kind, note) select {cls.carrier['id']}, -0.25, 'payment', 'n' || g "
+                            f"from generate_series(1, {ROWS}) g")
+        cls.own = cls.api.with_key(cls.api.post("/v1/api-keys", name="own", role="readonly", carrier_id=cls.carrier["id"])["key"])
+
+    def table(self, path, api=None, **headers):
+        api = api or self.api
+        status, text = api.call("GET", path, headers=headers)
+        self.assertEqual((status, api.last_headers["Content-Type"]), (200, "text/csv; charset=utf-8"), text[:300])
+        return list(csv.DictReader(io.StringIO(text)))
+
+    def test_all_pages_come_as_one_table(self):
+        rows = self.table("/v1/payments?format=csv")
+        self.assertEqual([r["note"] for r in rows], [f"n{n}" for n in range(ROWS, 0, -1)])
+        self.assertEqual(rows[0]["amount"], "-0.250000")
+        self.assertEqual(self.api.last_headers["Content-Disposition"], 'attachment; filename="payments.csv"')
+        self.assertEqual(list(rows[0]), ["id", "carrier_id", "amount", "note", "created_at"])
+
+    def test_filters_limit_and_cursor_hold(self):
+        self.assertEqual(self.table(f"/v1/payments?format=csv&carrier_id={self.other['id']}"), [])
+        self.assertEqual(len(self.table("/v1/payments?format=csv&limit=10")), 10)
+        page = self.api.get("/v1/payments", limit=1000)
+        self.assertEqual(len(self.table(f"/v1/payments?format=csv&cursor={page['next_cursor']}")), ROWS - 1000)
+        self.api.refused(400, "GET", "/v1/payments?format=csv&limit=0")
+        self.api.refused(400, "GET", "/v1/payments?format=xml")
+        self.api.refused(400, "GET", f"/v1/carriers/{self.carrier['id']}?format=csv")
+        self.api.with_key("tk_wrong").refused(401, "GET", "/v1/payments?format=csv")
+
+    def test_accept_decides_without_a_format(self):
+        path = "/v1/payments?limit=1"
+        for accept in ("text/csv", "text/csv, */*;q=0.1", "application/json;q=0.5, text/csv;q=0.9"):
+            self.assertEqual(len(self.table(path, Accept=accept)), 1)
+        for accept in ("*/*", "application/json, text/csv", "text/csv;q=0", "text/csv;q=nan, application/json", "text/csvx", ",;,"):
+            self.assertEqual(len(self.api.ask("GET", path, headers={"Accept": accept})["items"]), 1, accept)
+        self.assertEqual(len(self.api.ask("GET", path + "&format=json", headers={"Accept": "text/csv"})["items"]), 1)
+
+    def test_a_spreadsheet_finds_no_formula(self):
+        names = ["=cmd|'/c calc'!A1", "@SUM(A1)", "-2+3", "+1*9", "\u00e4, \"quoted\"; x", "-5", "plain"]
+        for name in names[1:]:
+            self.api.post("/v1/carriers", name=name, currency="EUR")
+        has = {r["name"] for r in self.table("/v1/carriers?format=csv")}
+        self.assertEqual(has, {"'" + n if n in names[:4] else n for n in names} | {"harbour"})
+
+    def test_lists_inside_are_cells_of_json(self):
+        self.api.post("/v1/number-lists", name="bad ones", kind="block", match="called", entries=["4930", "4931"])
+        self.assertEqual(self.table("/v1/number-lists?format=csv")[0]["entries"], '["4930","4931"]')
+
+    def test_a_carriers_key_gets_its_own_rows_and_columns(self):
+        rows = self.table("/v1/carriers?format=csv", self.own)
+        self.assertEqual([r["id"] for r in rows], [str(self.carrier["id"])])
+        self.assertNotIn("vendor_limit", rows[0])
+        self.assertEqual(len(self.table("/v1/payments?format=csv", self.own)), ROWS)
+        self.own.refused(404, "GET", "/v1/audit-log?format=csv")
+
+    def test_every_listing_can_be_had_so(self):
+        self.stack.deck("any", "sell", {"49": "0.05"})
+        deck = self.api.items("/v1/rate-decks", name="any")[0]["id"]
+        found = 0
+        for path, methods in self.api.description.all["paths"].items():
+            if not any(p.get("$ref", "").endswith("/format") for p in methods.get("get", {}).get("parameters", [])):
+                continue
+            target = path.replace("{parent}", str(deck)) + "?format=csv" + ("&group_by=carrier" if path == "/v1/stats" else "")
+            status, text = self.api.call("GET", target)
+            self.assertEqual(status, 200, f"{target}: {text[:300]}")
+            self.assertRegex(text, r"^[a-z0-9_]+(,[a-z0-9_]+)+\n", target)
+            self.assertNotIn("password", text)
+            found += 1
+        lists = [p for p, m in self.api.description.all["paths"].items() if "items" in str(m.get("get", {}).get("responses", {}).get("200"))]
+        self.assertEqual(found, len(lists), lists)
+
+    def test_a_listing_that_is_cut_short_looks_cut_short(self):
+        self.stack.postgres.psql("insert into audit_log (actor, action, resource, resource_id, before) select 'a', 'update', 'x', 'y', "
+                                 "jsonb_build_object('long', repeat('z', 2000)) from generate_series(1, 30000)")
+        wire = Wire(self.api)
+        self.addCleanup(wire.socket.close)
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)  # the server has to wait for us
+        wire.send(f"GET /v1/audit-log?format=csv HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.api.key}\r\n\r\n")
+        data = wire.socket.recv(65536)
+        self.assertIn(b" 200 ", data[:20])
+        self.assertIn(b"Transfer-Encoding: chunked", data)
+        self.assertEqual(self.api.call("GET", "/v1/carriers")[0], 200)  # the reader holds up nobody
+        self.stack.postgres.stop()
+        self.addCleanup(self.stack.postgres.start)
+        wire.socket.settimeout(20)
+        while more := wire.socket.recv(1 << 20):
+            data = data[-10:] + more
+        self.assertFalse(data.endswith(b"0\r\n\r\n"), data[-40:])
+        self.stack.postgres.start()
+        wait_for("the API again", lambda: self.api.call("GET", "/v1/carriers")[0] == 200, 10)
