@@ -39,6 +39,7 @@ struct balance_reader {
 	struct pg *pg; /* from here on: the thread's own */
 	uint64_t generation;
 	int64_t read_us;
+	bool moved; /* by more than calls; told with the next reading */
 	bool told_away;
 };
 
@@ -149,8 +150,10 @@ static int listen_anew(struct balance_reader *b, struct status *st)
 	if (err != 0 || pg_generation(b->pg) == b->generation)
 		return err;
 	err = pg_simple(b->pg, store_balance_listen, st);
-	if (err == 0)
+	if (err == 0) {
 		b->generation = pg_generation(b->pg);
+		b->moved = true;
+	}
 	return err;
 }
 
@@ -249,9 +252,11 @@ static void turn(struct balance_reader *b)
 		err = write_holds(b, &st);
 	report(b, err, &st);
 	b->read_us = clock_mono_us();
-	if (err == 0)
+	if (err == 0) {
+		news->moved = b->moved;
+		b->moved = false;
 		b->tell(b->arg, news);
-	else
+	} else
 		give_back(b, news);
 }
 
@@ -285,7 +290,7 @@ static void *reader_thread(void *arg)
 		if (pg_raw(b->pg) == NULL)
 			rest(LOOK_MS);
 		else if (pg_listen_wait(b->pg, LOOK_MS, channel, payload, &st) != 0)
-			asked = true; /* a lost connection, too: look at once */
+			asked = b->moved = true; /* a lost connection, too: look at once */
 		asked = asked || something_given(b);
 		if (clock_mono_us() - b->read_us < (asked && !away ? READ_AGAIN_US : READ_US))
 			continue;

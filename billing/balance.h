@@ -8,6 +8,7 @@
 #ifndef BILLING_BALANCE_H
 #define BILLING_BALANCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,7 @@ struct balance_estate { /* of a dead node; all its calls that had spent anything
 struct balance_news {
 	struct balance *balance; /* of all carriers with a limit */
 	size_t n;
+	bool moved; /* perhaps by more than calls: a payment, an adjustment; or news of it may have been lost */
 	struct uuid *posted; /* calls whose bookings these balances hold */
 	size_t n_posted;
 	struct balance_estate *estates; /* booked; these balances hold them */

@@ -44,6 +44,13 @@ int lease_next(const struct rate_terms *t, int64_t covered_s, int64_t last_s, in
 	return err;
 }
 
+int lease_kept(const struct rate_terms *t, int64_t elapsed_ms, struct lease_step *kept)
+{
+	int64_t seconds = elapsed_ms / 1000 + (elapsed_ms % 1000 > 0);
+
+	return seconds <= t->initial_s ? lease_first(t, kept) : step_at(t, seconds, kept);
+}
+
 int64_t lease_end_ms(const struct rate_terms *t, int64_t covered_s)
 {
 	if (t->price_n <= 0)

@@ -32,6 +32,10 @@ int lease_first(const struct rate_terms *t, struct lease_step *first) must_check
 int lease_next(const struct rate_terms *t, int64_t covered_s, int64_t last_s, int64_t elapsed_ms,
 	       struct lease_step *least, struct lease_step *wanted) must_check;
 
+/* lease_kept - the step that carries elapsed_ms of talk and no more: what a call keeps when its lease is recalled. 0 or
+ *   -ERANGE */
+int lease_kept(const struct rate_terms *t, int64_t elapsed_ms, struct lease_step *kept) must_check;
+
 /* lease_end_ms - the last millisecond of talk that covered_s pays; INT64_MAX if more talk costs no more */
 int64_t lease_end_ms(const struct rate_terms *t, int64_t covered_s);
 

@@ -19,6 +19,7 @@
 #include "switch/parser.h"
 #include "switch/purse.h"
 #include "switch/shared.h"
+#include "switch/spend.h"
 #include "switch/tlsdir.h"
 #include "switch/vendors.h"
 #include "switch/worker.h"
@@ -65,6 +66,7 @@ static void snapshot_take(struct worker *w, void *arg)
 		snapshot_unref(&w->snap);
 	w->snap = s;
 	route_fit(w->route, s);
+	spend_limits_changed(w);
 }
 
 static void standing_take(struct worker *w, void *arg)
@@ -135,6 +137,28 @@ static void on_hangup(void *arg, const struct uuid *id)
 	}
 }
 
+static void recall_take(struct worker *w, void *arg)
+{
+	int64_t *carrier_id = arg;
+
+	spend_recalled(w, *carrier_id);
+	free(carrier_id);
+}
+
+/* On the purse's thread, while calls hold leases: the workers are there. */
+static void on_recall(void *arg, int64_t carrier_id)
+{
+	struct node *n = arg;
+	for (int i = 0; i < n->workers; i++) {
+		int64_t *copy = xcalloc(1, sizeof *copy);
+		*copy = carrier_id;
+		if (worker_post(n->worker[i], recall_take, copy)) {
+			log_event(LOG_LEVEL_ERROR, "no memory to tell a worker of a recall", "worker=%d", i);
+			free(copy);
+		}
+	}
+}
+
 static void redis_take(struct worker *w, void *arg)
 {
 	struct redis_address *address = arg;
@@ -190,6 +214,8 @@ static int purse_begin(struct node *n, struct status *st)
 		.redis_url = s->redis_url,
 		.database_url = s->database_url,
 		.node = s->node_id,
+		.recall = on_recall,
+		.arg = n,
 		.admit_when_away = s->without_redis == WITHOUT_REDIS_ADMIT,
 	};
 	return purse_start(&n->purse, &o, st);

@@ -6,15 +6,20 @@
  *   {tandem}:leases:OWNER     hash: call -> "carrier micro what-is-known"; OWNER is NODE/start
  *   {tandem}:owners           hash: owner -> "Redis ms, own wall us" of its last heartbeat
  *   {tandem}:money_epoch      which Redis this is, since when
+ *   {tandem}:recalls          hash: carrier -> Redis ms: its calls are to give back what they hold for later
  *
  * A lease is granted by one atomic script: what is free is balance + limit - all r:*. Only the owner writes its leases
  * and its r: fields, so nothing is subtracted twice; the sums are written as absolute numbers. One thread sends all of
  * a node's commands, so that an end can never be overtaken by an extension.
  *
- * An owner that was silent for OWNER_DEAD_MS (longer than a lease reaches ahead) is dead: what its calls had spent by
- * its last heartbeat is booked provisionally (billing/balance.h), then its leases go. A new Redis, or one that was
- * restarted or promoted, grants nothing until its epoch is EPOCH_WAIT_MS old: by then every live node has posted its
- * leases again.
+ * Where somebody would be refused while others hold money for later, or more is held than is there (a limit was
+ * lowered), that carrier's leases are recalled: each node looks every 200 ms, its calls keep what the next second needs
+ * and give the rest back, and the one that asked to begin waits for it, a second at most.
+ *
+ * An owner that was silent for PURSE_OWNER_DEAD_MS (longer than a lease reaches ahead) is dead: what its calls had
+ * spent by its last heartbeat is booked provisionally (billing/balance.h), then its leases go. A new Redis, or one that
+ * was restarted or promoted, grants nothing until its epoch is EPOCH_WAIT_MS old: by then every live node has posted
+ * its leases again.
  */
 #ifndef SWITCH_PURSE_H
 #define SWITCH_PURSE_H
@@ -49,6 +54,9 @@ struct purse_ask {
 
 struct purse_options {
 	const char *redis_url, *database_url, *node;
+	void (*recall)(void *arg,
+		       int64_t carrier_id); /* tell the carrier's calls; on the purse's thread; may be NULL */
+	void *arg;
 	bool admit_when_away; /* without Redis: by the balance last known less what this node holds */
 };
 
@@ -62,6 +70,10 @@ void purse_stop(struct purse **p);
 int purse_ask(struct purse *p, struct purse_ask *ask) must_check; /* 0, or -EAGAIN: too much waits, it was not taken */
 /* purse_talks - the call was answered: what it spends from now on is known by its terms */
 void purse_talks(struct purse *p, const struct uuid *call, int64_t answered_us, const struct rate_terms *terms);
+/* purse_shrink - the call needs no more than that for now. It must have no ask under way. */
+void purse_shrink(struct purse *p, const struct uuid *call, int64_t micro);
+/* purse_limit - a carrier's limit as it now stands */
+void purse_limit(struct purse *p, int64_t carrier_id, int64_t limit_micro);
 /* purse_end - the call is over; micro is what it will be charged, held until its record is posted; 0: nothing */
 void purse_end(struct purse *p, const struct uuid *call, int64_t micro);
 /* purse_posted - these records are committed in PostgreSQL; takes ids (malloc). Not for SIP threads: a short lock */

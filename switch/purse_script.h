@@ -29,8 +29,21 @@ static const char purse_script_beat[] =
 	"end\n"
 	"return reply\n";
 
-/* Ask for a total. KEYS money, leases, epoch. ARGV epoch, owner, call, limit, balance, version, first, least, wanted,
- * carrier, what is known. Returns 1 least, 2 wanted, 0 refused, -1 balance unknown, -2 another epoch or lease gone. */
+/* For the scripts that recall: KEYS[n] recalls, a hash carrier -> Redis ms. A recall is made if the last is
+ * age ms old, and is over after 1 s: by then all nodes have looked and their calls have given back. */
+#define PURSE_SCRIPT_RECALL(key, carrier, age)                                                                         \
+	"local t = redis.call('TIME')\n"                                                                               \
+	"local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"                                                          \
+	"local at = tonumber(redis.call('HGET', " key ", " carrier ") or 0)\n"                                         \
+	"if now - at >= " age " then\n"                                                                                \
+	"  at = now\n"                                                                                                 \
+	"  redis.call('HSET', " key ", " carrier ", string.format('%.0f', now))\n"                                     \
+	"  redis.call('PEXPIRE', " key ", 60000)\n"                                                                    \
+	"end\n"
+
+/* Ask for a total. KEYS money, leases, epoch, recalls. ARGV epoch, owner, call, limit, balance, version, first, least,
+ * wanted, carrier, what is known. Returns 1 least, 2 wanted, 0 refused, 3 refused unless other calls give back what
+ * they were now asked for, -1 balance unknown, -2 another epoch or lease gone. */
 static const char purse_script_grant[] =
 	"if redis.call('GET', KEYS[3]) ~= ARGV[1] then return -2 end\n"
 	"local version = tonumber(redis.call('HGET', KEYS[1], 'version') or -1)\n"
@@ -39,21 +52,28 @@ static const char purse_script_grant[] =
 	"  version = tonumber(ARGV[6])\n"
 	"end\n"
 	"if version < 0 then return -1 end\n"
-	"local free, own, all = tonumber(ARGV[4]), 0, redis.call('HGETALL', KEYS[1])\n"
+	"local free, own, reserved, all = tonumber(ARGV[4]), 0, 0, redis.call('HGETALL', KEYS[1])\n"
 	"for i = 1, #all, 2 do\n"
 	"  if all[i] == 'balance' then free = free + tonumber(all[i + 1])\n"
-	"  elseif string.sub(all[i], 1, 2) == 'r:' then free = free - tonumber(all[i + 1]) end\n"
+	"  elseif string.sub(all[i], 1, 2) == 'r:' then reserved = reserved + tonumber(all[i + 1]) end\n"
 	"  if all[i] == 'r:' .. ARGV[2] then own = tonumber(all[i + 1]) end\n"
 	"end\n"
+	"free = free - reserved\n"
 	"local held, field = 0, redis.call('HGET', KEYS[2], ARGV[3])\n"
 	"if field then held = tonumber(string.match(field, '^%d+ (%d+)'))\n"
 	"elseif ARGV[7] == '0' then return -2 end\n"
 	"local word, total = 2, tonumber(ARGV[9])\n"
 	"if ARGV[8] == ARGV[9] or (total - held) * 10 > free then word, total = 1, tonumber(ARGV[8]) end\n"
-	"if total - held > free then return 0 end\n"
-	"redis.call('HSET', KEYS[2], ARGV[3], ARGV[10] .. ' ' .. string.format('%.0f', total) .. ' ' .. ARGV[11])\n"
-	"redis.call('HSET', KEYS[1], 'r:' .. ARGV[2], string.format('%.0f', own + total - held))\n"
-	"return word\n";
+	"if total - held > free then\n"
+	"  if total > free + reserved then return 0 end\n" PURSE_SCRIPT_RECALL(
+		"KEYS[4]", "ARGV[10]",
+		"2000") "  if now - at < 1000 then return 3 end\n"
+			"  return 0\n"
+			"end\n"
+			"redis.call('HSET', KEYS[2], ARGV[3], ARGV[10] .. ' ' .. string.format('%.0f', total) .. ' ' "
+			".. ARGV[11])\n"
+			"redis.call('HSET', KEYS[1], 'r:' .. ARGV[2], string.format('%.0f', own + total - held))\n"
+			"return word\n";
 
 /* Say what a call holds. KEYS money, leases. ARGV owner, call, carrier, micro (negative: nothing any more), what is
  * known.
@@ -70,6 +90,15 @@ static const char purse_script_put[] =
 	"local own = tonumber(redis.call('HGET', KEYS[1], 'r:' .. ARGV[1]) or 0) + total - held\n"
 	"redis.call('HSET', KEYS[1], 'r:' .. ARGV[1], string.format('%.0f', own))\n"
 	"return 1\n";
+
+/* Recall if more is held than is there. KEYS money, recalls. ARGV limit, carrier. Returns 1 if so, else 0. */
+static const char purse_script_overdrawn[] =
+	"local free, all = tonumber(ARGV[1]), redis.call('HGETALL', KEYS[1])\n"
+	"for i = 1, #all, 2 do\n"
+	"  if all[i] == 'balance' then free = free + tonumber(all[i + 1])\n"
+	"  elseif string.sub(all[i], 1, 2) == 'r:' then free = free - tonumber(all[i + 1]) end\n"
+	"end\n"
+	"if free >= 0 then return 0 end\n" PURSE_SCRIPT_RECALL("KEYS[2]", "ARGV[2]", "0") "return 1\n";
 
 /* A balance, unless a newer one is there. KEYS money. ARGV balance, version. */
 static const char purse_script_balance[] =

@@ -15,6 +15,7 @@ enum {
 	LEAD_MS = 2000, /* more is asked for when so much is left */
 	AGAIN_MS = 250, /* after a refusal: money may come, or another call may end */
 	CUT_MS = 500,	/* the call ends so long before what it holds does */
+	KEEP_MS = 1000, /* what a recalled call keeps */
 	MICRO = 1000,	/* nano-units in one */
 };
 
@@ -23,6 +24,7 @@ struct spend {
 	struct worker *worker; /* of the call */
 	struct purse_ask ask;
 	bool pending, ended;
+	bool joining; /* it talks since before its carrier had a limit, and holds nothing yet */
 	enum purse_word word;
 	int64_t charged_micro; /* once ended */
 	struct rate_terms terms;
@@ -49,6 +51,20 @@ static void take_step(struct spend *s)
 	s->end_ms = lease_end_ms(&s->terms, step.covered_s);
 }
 
+/* Away: it asks again, and talks on until it knows. */
+static void joined(struct spend *s)
+{
+	if (s->word == PURSE_REFUSED) {
+		call_end(s->call, CDR_BALANCE_EXHAUSTED, 402);
+		return;
+	}
+	if (s->word != PURSE_AWAY) {
+		s->joining = false;
+		purse_talks(s->worker->node->purse, &s->ask.call, s->call->cdr->answered_us, &s->terms);
+	}
+	plan(s);
+}
+
 /* On the worker's thread. */
 static void on_word(struct worker *w, void *arg)
 {
@@ -67,7 +83,9 @@ static void on_word(struct worker *w, void *arg)
 		return;
 	if (granted)
 		take_step(s);
-	if (s->ask.first)
+	if (s->joining)
+		joined(s);
+	else if (s->ask.first)
 		call_handle(s->call, granted ? CALL_ON_GRANT : CALL_ON_REFUSAL, NULL, NULL);
 	else
 		plan(s);
@@ -124,6 +142,15 @@ static void ask_more(struct spend *s)
 		s->pending = false; /* past what money holds, or too much waits: later, or cut off */
 }
 
+/* What it has spent so far, and the next seconds. */
+static void join(struct spend *s)
+{
+	if (lease_kept(&s->terms, elapsed_ms(s) + LEAD_MS, &s->least) == 0) {
+		s->wanted = s->least;
+		(void)ask(s, true); /* too much waits: at the next timer */
+	}
+}
+
 static void on_timer(struct worker *w, su_timer_t *timer, void *arg)
 {
 	plan(arg);
@@ -139,10 +166,16 @@ static void wake_in(struct spend *s, int64_t ms)
 /* What is to be done now: ask for more in good time, end the call before the money does. */
 static void plan(struct spend *s)
 {
-	int64_t left_ms = s->end_ms - elapsed_ms(s);
-
 	if (s->ended || !s->call->answered_mono_us)
 		return;
+	if (s->joining) {
+		if (!s->pending)
+			join(s);
+		wake_in(s, AGAIN_MS);
+		return;
+	}
+	int64_t left_ms = s->end_ms - elapsed_ms(s);
+
 	if (s->end_ms != INT64_MAX && left_ms <= CUT_MS) {
 		call_end(s->call, CDR_BALANCE_EXHAUSTED, 402);
 		return;
@@ -157,14 +190,97 @@ static void plan(struct spend *s)
 	wake_in(s, next_ms);
 }
 
+/* NULL: no timer. */
+static struct spend *spend_new(struct call *c, int64_t carrier_id, int64_t limit_micro)
+{
+	struct spend *s = xcalloc(1, sizeof *s);
+
+	*s = (struct spend){.call = c,
+			    .worker = c->worker,
+			    .terms = c->cdr->sell.terms,
+			    .limit_micro = limit_micro,
+			    .word = PURSE_AWAY};
+	s->ask = (struct purse_ask){.call = c->id, .carrier_id = carrier_id, .answer = on_answer, .arg = s};
+	s->timer = su_timer_create(su_root_task(c->worker->root), 0);
+	c->spend = s;
+	return s;
+}
+
+/* The carrier's limit as it now stands: it may have been set, changed or taken away since the call began. */
+static void follow_limit(struct call *c)
+{
+	struct spend *s = c->spend;
+	const struct snapshot *snap = c->worker->snap;
+	const struct carrier *carrier = snap ? snapshot_carrier(snap, c->cdr->ingress_carrier_id) : NULL;
+	int64_t limit_micro;
+
+	if (!carrier || !c->answered_mono_us || !c->cdr->sell.rated)
+		return;
+	if (!limit_of(carrier, &limit_micro)) {
+		if (s)
+			s->end_ms = INT64_MAX;
+		return;
+	}
+	if (!s)
+		s = spend_new(c, carrier->id, limit_micro);
+	else if (s->end_ms != INT64_MAX || s->terms.price_n <= 0) {
+		if (s->limit_micro != limit_micro)
+			purse_limit(s->worker->node->purse, carrier->id, limit_micro);
+		s->limit_micro = limit_micro;
+		return;
+	}
+	s->limit_micro = limit_micro;
+	s->end_ms = INT64_MAX;
+	s->joining = true;
+	if (s->timer)
+		plan(s);
+	else
+		call_end(c, CDR_BALANCE_EXHAUSTED, 402);
+}
+
 void spend_answered(struct call *c)
 {
 	struct spend *s = c->spend;
 
-	if (!s)
+	if (!s) {
+		follow_limit(c);
 		return;
+	}
 	purse_talks(c->worker->node->purse, &c->id, c->cdr->answered_us, &s->terms);
 	plan(s);
+}
+
+/* A call that is ended here takes no other one out of the list. */
+void spend_limits_changed(struct worker *w)
+{
+	for (struct call *c = w->calls, *next; c; c = next) {
+		next = c->next;
+		if (c->state != CALL_OVER)
+			follow_limit(c);
+	}
+}
+
+static void give_back(struct spend *s)
+{
+	struct lease_step kept;
+
+	if (s->pending || s->ended || s->joining || !s->call->answered_mono_us || s->end_ms == INT64_MAX ||
+	    lease_kept(&s->terms, elapsed_ms(s) + KEEP_MS, &kept) || kept.covered_s >= s->has.covered_s)
+		return;
+	s->has = kept;
+	s->last_s = s->terms.increment_s;
+	s->end_ms = lease_end_ms(&s->terms, kept.covered_s);
+	purse_shrink(s->worker->node->purse, &s->ask.call, kept.micro);
+	plan(s);
+}
+
+void spend_recalled(struct worker *w, int64_t carrier_id)
+{
+	for (struct call *c = w->calls, *next; c; c = next) {
+		next = c->next;
+		if (c->spend && c->state != CALL_OVER && c->spend->ask.carrier_id == carrier_id)
+			give_back(c->spend);
+	}
 }
 
 /* ---- begin and end ---- */
@@ -176,15 +292,7 @@ bool spend_begin(struct call *c)
 
 	if (!limit_of(carrier, &limit_micro))
 		return false;
-	struct spend *s = xcalloc(1, sizeof *s);
-	*s = (struct spend){.call = c,
-			    .worker = c->worker,
-			    .terms = c->cdr->sell.terms,
-			    .limit_micro = limit_micro,
-			    .word = PURSE_AWAY};
-	s->ask = (struct purse_ask){.call = c->id, .carrier_id = carrier->id, .answer = on_answer, .arg = s};
-	s->timer = su_timer_create(su_root_task(c->worker->root), 0);
-	c->spend = s;
+	struct spend *s = spend_new(c, carrier->id, limit_micro);
 	if (!s->timer || lease_first(&s->terms, &s->least) || (s->wanted = s->least, ask(s, true)))
 		call_finish(c, spend_refusal(c), CDR_SWITCH);
 	else

@@ -5,7 +5,7 @@ import threading
 import time
 from decimal import Decimal
 
-from story import Story, wait_for
+from story import Failure, Story, wait_for
 
 
 class Prepaid(Story):
@@ -15,7 +15,8 @@ class Prepaid(Story):
     def provision(cls, stack):
         cls.vendor = stack.vendor("alpha", {"1": "0.01"})
         cls.deck = stack.deck("minutes", "sell", {"1": {"price": "0.60", "initial": 60, "increment": 60},
-                                                  "13": {"price": "0.60"}, "14": {"price": "30", "connect_fee": "0.5"}})
+                                                  "13": {"price": "0.60"}, "14": {"price": "30", "connect_fee": "0.5"},
+                                                  "15": {"price": "6"}, "16": {"price": "84", "initial": 10}})
 
     def prepaid(self, name, money, **carrier):
         made = self.stack.customer(name, {}, [self.vendor], deck=self.deck, carrier={"billing_mode": "prepaid", **carrier})
@@ -168,6 +169,75 @@ class Money(Prepaid):
         free = self.prepaid("free", None, billing_mode="postpaid")
         self.begin(free, "13126").bye()
 
+    def test_money_held_for_later_is_recalled_for_a_call_that_begins(self):
+        """Six calls on two nodes hold 9.00 of 20.00 and have spent 3; a call that begins with 14.00 is admitted all the same."""
+        customer = self.prepaid("tied", "20.00")
+        calls = [self.begin(customer, "15126", self.stack.nodes[i % 2]) for i in range(6)]
+        wait_for("15 s held by each", lambda: self.held(customer) == Decimal("9.00"), 10, 0.05)
+        began = time.monotonic()
+        calls.append(self.begin(customer, "16126"))
+        self.assertLess(time.monotonic() - began, 1.5, "seconds until the call was admitted")
+        self.assertLessEqual(self.held(customer), Decimal("20.00"))
+        self.assertEqual(customer["peer"].invite(self.number("16126")).expect_final().code, 402, "no more is left to recall")
+        for call in calls:
+            call.bye()
+        wait_for("all booked", lambda: int(self.stack.postgres.psql(
+            f"select count(*) from cdrs where answered_at is not null and ingress_carrier_id = {customer['carrier']['id']}")) == 7, 10)
+        self.released(customer)
+        self.assertGreaterEqual(self.balance(customer), 0)
+
+    def cut_within(self, customer, call, began, limit):
+        cdr = self.ended_by_us(call, limit + 5)
+        took = time.monotonic() - began
+        self.cdr_says(cdr, disconnect_reason="balance_exhausted", hangup_party="switch")
+        self.assertLess(took, limit, "seconds until the call was cut off")
+        self.released(customer)
+
+    def limit(self, customer, **fields):
+        self.stack.api.patch(f"/v1/carriers/{customer['carrier']['id']}", **fields)
+        return time.monotonic()
+
+    def test_a_lowered_limit_cuts_a_call_that_holds_money_for_later(self):
+        customer = self.prepaid("lowered", None, billing_mode="postpaid", credit_limit="50.00")
+        call = self.begin(customer, "13126", self.stack.nodes[1])
+        wait_for("15 s held", lambda: self.held(customer) == Decimal("0.15"), 10, 0.05)
+        self.cut_within(customer, call, self.limit(customer, credit_limit="0.01"), 3)
+
+    def test_a_correction_of_the_balance_cuts_a_call(self):
+        customer = self.prepaid("corrected", "5.00")
+        call = self.begin(customer, "13126")
+        wait_for("15 s held", lambda: self.held(customer) == Decimal("0.15"), 10, 0.05)
+        self.pay(customer, "-4.99")
+        self.cut_within(customer, call, time.monotonic(), 3)
+
+    def test_a_lowered_limit_leaves_calls_that_can_still_pay(self):
+        """Two calls of 0.01 a second hold more than the new limit, and have spent less."""
+        customer = self.prepaid("shrunk", None, billing_mode="postpaid", credit_limit="50.00")
+        calls = [self.begin(customer, "13126", node) for node in self.stack.nodes]
+        wait_for("15 s held by both", lambda: self.held(customer) == Decimal("0.30"), 10, 0.05)
+        self.limit(customer, credit_limit="0.24")
+        cdrs = [self.ended_by_us(call, 15) for call in calls]
+        spent = sum(Decimal(c["sell_amount"]) for c in cdrs)
+        self.assertTrue(Decimal("0.22") <= spent <= Decimal("0.24"), f"{spent} spent of 0.24")
+
+    def test_a_limit_set_during_a_call_binds_it(self):
+        customer = self.prepaid("bound", None, billing_mode="postpaid")
+        call = self.begin(customer, "13126", self.stack.nodes[1])
+        self.assertEqual(self.held(customer), 0)
+        self.limit(customer, credit_limit="0.08")
+        cdr = self.ended_by_us(call, 12)
+        self.cdr_says(cdr, disconnect_reason="balance_exhausted", sell_billed_s=8, sell_amount=Decimal("0.08"))
+        self.released(customer)
+
+    def test_a_limit_taken_away_ends_no_call(self):
+        customer = self.prepaid("freed", None, billing_mode="postpaid", credit_limit="0.05")
+        call = self.begin(customer, "13126")
+        self.limit(customer, credit_limit=None)
+        with self.assertRaises(Failure):
+            call.expect("BYE", 7)
+        call.bye()
+        self.released(customer)
+
     def test_what_a_dead_node_holds_is_gone_within_a_minute(self):
         """Its call had spent a minute's price: that is booked at once, and reversed when the record comes."""
         customer = self.prepaid("orphan", "2.00")
@@ -244,6 +314,7 @@ class WithoutRedis(Prepaid):
             time.sleep(1)
             call = self.begin(customer, "12126")
             self.assertEqual(customer["peer"].invite(self.number("12126")).expect_final().code, 402)
+            time.sleep(0.01)  # talk of less than a millisecond costs nothing
             call.bye()
             wait_for("the charge", lambda: self.balance(customer) == Decimal("0.40"), 10)
         finally:

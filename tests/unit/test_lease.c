@@ -144,10 +144,28 @@ static void amounts_are_rounded_up_to_millionths(void **state)
 	assert_int_equal(lease_micro((struct money){-5000}), 0);
 }
 
+static void recalled_lease_keeps_the_interval_that_is_talked_in(void **state)
+{
+	struct rate_terms t = terms(600000000, 60, 6);
+	struct lease_step kept;
+
+	assert_int_equal(lease_kept(&t, 0, &kept), 0);
+	assert_int_equal(kept.covered_s, 60);
+	assert_int_equal(lease_kept(&t, 60000, &kept), 0);
+	assert_int_equal(kept.covered_s, 60);
+	assert_int_equal(lease_kept(&t, 60001, &kept), 0);
+	assert_int_equal(kept.covered_s, 66);
+	assert_int_equal(kept.micro, 660000);
+	t.initial_s = 0;
+	assert_int_equal(lease_kept(&t, 0, &kept), 0);
+	assert_int_equal(kept.covered_s, 6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_lease_is_the_first_interval_and_the_fee),
+		cmocka_unit_test(recalled_lease_keeps_the_interval_that_is_talked_in),
 		cmocka_unit_test(rate_without_first_interval_holds_one_increment),
 		cmocka_unit_test(grace_does_not_admit_who_cannot_pay_past_it),
 		cmocka_unit_test(leases_double_and_reach_at_most_45_s_ahead),
