@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /v1/trunks: a way calls come in (ingress) or go out (egress). */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/resource.h"
 #include "api/store.h"
@@ -113,6 +115,85 @@ static void check_translation(const json_t *value, const char *path, struct erro
 	translation_free(&compiled);
 }
 
+/* A header that we write, follow or judge ourselves would do harm in another's words. */
+static void check_header(const json_t *value, const char *path, struct errors *e)
+{
+	static const char *const ours[] = {"Via",
+					   "From",
+					   "To",
+					   "Call-ID",
+					   "CSeq",
+					   "Contact",
+					   "Route",
+					   "Record-Route",
+					   "Max-Forwards",
+					   "Path",
+					   "Service-Route",
+					   "Allow",
+					   "Require",
+					   "Proxy-Require",
+					   "Supported",
+					   "Unsupported",
+					   "RSeq",
+					   "RAck",
+					   "Session-Expires",
+					   "Min-SE",
+					   "Authorization",
+					   "Proxy-Authorization",
+					   "WWW-Authenticate",
+					   "Proxy-Authenticate",
+					   "Authentication-Info",
+					   "Content-Length",
+					   "Content-Type",
+					   "Content-Disposition",
+					   "Content-Encoding",
+					   "MIME-Version",
+					   "Event",
+					   "Subscription-State",
+					   "Refer-To",
+					   "Refer-Sub",
+					   "Replaces",
+					   "Join",
+					   "Expires",
+					   "Min-Expires",
+					   "Retry-After",
+					   "Timestamp",
+					   NULL};
+	static const char *const said[] = {"P-Asserted-Identity", "Remote-Party-ID", "Privacy",
+					   "Diversion",		  "History-Info",    NULL};
+	static const char compact[] = "abcdefijklmnorstuvxy"; /* RFC 3261 section 7.3.3 and later ones */
+	const char *name = json_string_value(value);
+
+	if (name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~")] != '\0' ||
+	    (name[1] == '\0' && strchr(compact, tolower((unsigned char)name[0])) != NULL)) {
+		errors_add(e, path, "must be the name of a header, in full, like \"X-Account\"");
+		return;
+	}
+	for (int i = 0; said[i] != NULL; i++)
+		if (strcasecmp(name, said[i]) == 0)
+			errors_add(e, path, "%s is told how to cross by identity", said[i]);
+	for (int i = 0; ours[i] != NULL; i++)
+		if (strcasecmp(name, ours[i]) == 0)
+			errors_add(e, path, "%s belongs to one side of a call alone: it can't cross", ours[i]);
+}
+
+static const char *const ways[] = {"drop", "pass", "rewrite", NULL};
+#define IDENTITY(header, text)                                                                                         \
+	{                                                                                                              \
+		.name = (header), .type = FIELD_CHOICE, .flags = FIELD_NULLABLE, .choices = ways,                      \
+		.example = "\"pass\"", .meaning = (text)                                                               \
+	}
+static const struct field identity_fields[] = {
+	IDENTITY("p_asserted_identity", "P-Asserted-Identity (RFC 3325)."),
+	IDENTITY("remote_party_id", "Remote-Party-ID."),
+	IDENTITY("privacy", "Privacy (RFC 3323). Egress: pass, to a vendor that keeps the number to itself; drop: it "
+			    "is not told the number."),
+	IDENTITY("diversion", "Diversion (RFC 5806)."),
+	IDENTITY("history_info", "History-Info (RFC 7044)."),
+};
+static const struct field header_item = {
+	.type = FIELD_TEXT, .min = 1, .max = 64, .check = check_header, .example = "\"X-Account\""};
+
 static const struct field translation_fields[] = {
 	{.name = "number",
 	 .type = FIELD_CHOICE,
@@ -193,6 +274,24 @@ static const struct field fields[] = {
 	 .item = &codec_item,
 	 .items = 1,
 	 .meaning = "Codecs that may pass, best first. Empty: all."},
+	{.name = "identity",
+	 .type = FIELD_OBJECT,
+	 .item = identity_fields,
+	 .items = sizeof(identity_fields) / sizeof(*identity_fields),
+	 .fallback =
+		 "{\"p_asserted_identity\": null, \"remote_party_id\": null, \"privacy\": null, \"diversion\": null, "
+		 "\"history_info\": null}",
+	 .meaning = "What becomes of the headers that say who calls: drop, pass (hosts become ours), rewrite (its "
+		    "numbers go through "
+		    "the calling translations; egress: made anew from the number that the vendor is told). Null: the "
+		    "usual."},
+	{.name = "pass_headers",
+	 .type = FIELD_LIST,
+	 .max = 32,
+	 .fallback = "[]",
+	 .item = &header_item,
+	 .items = 1,
+	 .meaning = "Further headers that cross as they are, where the other side's trunk lists them, too."},
 	{.name = "media",
 	 .type = FIELD_CHOICE,
 	 .choices = medias,

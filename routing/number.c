@@ -235,3 +235,12 @@ int number_out(const struct trunk *egress, const struct number_pair *in, struct 
 	memcpy(out->called, called, text.len + 1);
 	return 0;
 }
+
+int number_calling(const struct trunk *trunk, const char *raw, char out[static NUMBER_MAX])
+{
+	int err = number_copy(out, plus_skip(raw));
+	for (int i = 0; err == 0 && i < trunk->n_translations; i++)
+		if (!trunk->translation[i]->called)
+			err = translation_apply(trunk->translation[i], out);
+	return err;
+}

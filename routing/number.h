@@ -23,6 +23,10 @@ int number_in(const struct trunk *ingress, const char *called_raw, const char *c
 /* number_out - egress: translations in order, then the vendor's tech prefix in front of called. 0 or -ENAMETOOLONG */
 int number_out(const struct trunk *egress, const struct number_pair *in, struct number_pair *out) must_check;
 
+/* number_calling - any number that says who calls or who was called before: a leading '+' dropped, then the trunk's
+ *   translations of calling numbers. 0 or -ENAMETOOLONG */
+int number_calling(const struct trunk *trunk, const char *raw, char out[static NUMBER_MAX]) must_check;
+
 /* translation_compile - match is PCRE2 (UTF off, match and depth limits set); replace uses $1..$9, $0. called: which
  * number it rewrites. -EINVAL with st giving PCRE2's words and the offset */
 int translation_compile(bool called, const char *match, const char *replace, struct translation **out,

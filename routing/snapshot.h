@@ -37,6 +37,17 @@ enum trunk_transport { TRUNK_UDP, TRUNK_TCP, TRUNK_TLS, TRUNK_ANY };
 enum trunk_forced { TRUNK_NOT_FORCED, TRUNK_FORCED_UP, TRUNK_FORCED_DOWN }; /* the operator's word on its health */
 enum trunk_mode { TRUNK_B2BUA, TRUNK_REDIRECT, TRUNK_PROXY };
 
+/* What a trunk does with the headers that say who calls. */
+enum identity_header {
+	IDENTITY_ASSERTED, /* P-Asserted-Identity */
+	IDENTITY_REMOTE,   /* Remote-Party-ID */
+	IDENTITY_PRIVACY,
+	IDENTITY_DIVERSION,
+	IDENTITY_HISTORY, /* History-Info */
+	IDENTITY_HEADERS
+};
+enum identity_way { IDENTITY_DROP, IDENTITY_PASS, IDENTITY_REWRITE };
+
 struct trunk_cidr {
 	struct in6_addr net; /* IPv4 as ::ffff:a.b.c.d */
 	uint8_t bits;	     /* of 128 */
@@ -65,6 +76,9 @@ struct trunk {
 	int n_translations;
 	const char *const *codec;
 	int n_codecs;
+	enum identity_way identity[IDENTITY_HEADERS];
+	const char *const *pass_header; /* names of further headers that may cross */
+	int n_pass_headers;
 	const struct deck *deck; /* sell for ingress, buy for egress; NULL if none is set */
 	struct gauge *gauge;
 	const struct number_list *const *list; /* ingress: the number lists that apply */

@@ -212,6 +212,25 @@ static void stop_codes_make(struct snapshot *s, struct trunk *t, const json_t *l
 	t->stop_code = all;
 }
 
+/* Left open, a way in believes whom it trusts and always hears the wish for privacy; a way out passes on what was
+ * believed, but is not trusted to keep anybody's secret. */
+static void identity_make(struct trunk *t, const json_t *words)
+{
+	static const char *const names[IDENTITY_HEADERS] = {[IDENTITY_ASSERTED] = "p_asserted_identity",
+							    [IDENTITY_REMOTE] = "remote_party_id",
+							    [IDENTITY_PRIVACY] = "privacy",
+							    [IDENTITY_DIVERSION] = "diversion",
+							    [IDENTITY_HISTORY] = "history_info"};
+	static const char *const ways[] = {"drop", "pass", "rewrite", NULL};
+	bool in = t->direction == TRUNK_INGRESS;
+
+	for (int i = 0; i < IDENTITY_HEADERS; i++) {
+		bool passes = i == IDENTITY_PRIVACY ? in : !in || t->trust_pai;
+		t->identity[i] =
+			(enum identity_way)choice_of(words, names[i], ways, passes ? IDENTITY_PASS : IDENTITY_DROP);
+	}
+}
+
 static void trunk_make_ingress(struct snapshot *s, struct trunk *t, const json_t *o)
 {
 	static const char *const modes[] = {"b2bua", "redirect", "proxy", NULL};
@@ -284,6 +303,8 @@ static bool trunk_make(struct making *m, struct trunk *t, const json_t *o)
 		trunk_make_ingress(s, t, o);
 	else
 		trunk_make_egress(s, t, o);
+	identity_make(t, json_object_get(o, "identity"));
+	t->pass_header = texts_of(s, o, "pass_headers", &t->n_pass_headers);
 	return true;
 }
 

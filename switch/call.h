@@ -120,7 +120,7 @@ struct call {
 	const struct trunk *ingress; /* valid while snap is held */
 	struct number_pair number;   /* as routed */
 	const char *display;
-	bool anonymous; /* vendors are not told who calls */
+	bool secret; /* the caller asks that vendors be not told who calls */
 	int max_forwards;
 	msg_t *invite; /* the caller's INVITE: its body goes to each vendor */
 	bool invite_has_body;

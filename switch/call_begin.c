@@ -302,8 +302,8 @@ static struct call *call_of_invite(struct worker *w, nta_incoming_t *irq, const 
 	c->max_forwards = sip->sip_max_forwards && sip->sip_max_forwards->mf_count <= HOPS_MAX
 				  ? (int)sip->sip_max_forwards->mf_count - 1
 				  : HOPS_MAX - 1;
-	c->anonymous = peer_private(sip);
-	c->display = !c->anonymous && sip->sip_from->a_display && sip->sip_from->a_display[0]
+	c->secret = trunk->identity[IDENTITY_PRIVACY] != IDENTITY_DROP && peer_private(sip);
+	c->display = sip->sip_from->a_display && sip->sip_from->a_display[0]
 			     ? arena_strdup(c->arena, sip->sip_from->a_display)
 			     : NULL;
 	if (leg_accept(&c->a, c, w, worker_port_of(w, irq, c->invite), irq,

@@ -12,6 +12,7 @@
 #include "routing/health.h"
 #include "switch/bindings.h"
 #include "switch/call.h"
+#include "switch/identity.h"
 #include "switch/node.h"
 #include "switch/vendors.h"
 
@@ -125,7 +126,7 @@ static void record_begin(struct call_attempt *t, const struct call_offer *o, con
 	cdr->egress_trunk_id = o->trunk->id;
 	cdr->egress_carrier_id = o->trunk->carrier->id;
 	cdr->called_out = cdr_text(cdr, out->called);
-	cdr->calling_out = cdr_text(cdr, out->calling);
+	cdr->calling_out = cdr_text(cdr, c->secret ? "anonymous" : out->calling);
 	cdr->buy = (struct cdr_side){
 		.rated = true,
 		.prefix = r->buy_prefix,
@@ -134,7 +135,31 @@ static void record_begin(struct call_attempt *t, const struct call_offer *o, con
 	};
 }
 
-static int attempt_send(struct call_attempt *t, const struct trunk *trunk, const struct number_pair *out)
+/* Who calls, as this vendor may know it. */
+static void caller_tell(struct call *c, const struct trunk *trunk, const char *host, struct number_pair *out,
+			struct leg_target *to, struct buf *lines)
+{
+	const sip_t *sip = sip_object(c->invite);
+	const struct identity id = {
+		.from = c->ingress,
+		.to = trunk,
+		.number = out->calling,
+		.display = c->display,
+		.host = host,
+		.secret = c->secret,
+	};
+
+	identity_write(&id, sip, lines);
+	to->passed = c->a.passed = headers_common(c->arena, c->ingress, trunk);
+	headers_write(&to->passed, sip, lines);
+	to->headers = lines->text ? lines->text : "";
+	to->display = c->secret ? NULL : c->display;
+	if (c->secret) /* RFC 3323 section 4.1: in From in any case */
+		snprintf(out->calling, sizeof out->calling, "anonymous");
+	to->calling = out->calling;
+}
+
+static int attempt_send(struct call_attempt *t, const struct trunk *trunk, struct number_pair *out)
 {
 	struct call *c = t->call;
 	const struct dns_target *at = &t->where.target[t->target];
@@ -146,10 +171,8 @@ static int attempt_send(struct call_attempt *t, const struct trunk *trunk, const
 	if (!port)
 		return -EAFNOSUPPORT;
 	snprintf(host, sizeof host, bare_v6 ? "[%s]" : "%s", t->place.host);
-	const struct leg_target to = {
+	struct leg_target to = {
 		.called = t->place.called ? t->place.called : out->called,
-		.calling = out->calling,
-		.display = c->display,
 		.host = host,
 		.port = t->place.port,
 		.next_hop = at,
@@ -159,7 +182,10 @@ static int attempt_send(struct call_attempt *t, const struct trunk *trunk, const
 		.password = trunk->password,
 		.body = t->body,
 	};
+	struct buf lines = {0};
+	caller_tell(c, trunk, port->host, out, &to, &lines);
 	int r = leg_call(&t->leg, c, c->worker, port, c->arena, &to);
+	buf_free(&lines);
 	t->leg.codecs = t->codecs;
 	return r;
 }
@@ -250,8 +276,6 @@ void hunt_invite(struct call *c)
 	const struct call_offer *o = &c->offer[t->offer];
 	struct number_pair out;
 	int r = number_out(o->trunk, &c->number, &out);
-	if (c->anonymous)
-		snprintf(out.calling, sizeof out.calling, "anonymous");
 
 	if (r == 0)
 		record_begin(t, o, &out);

@@ -15,6 +15,7 @@
 #include "switch/dns.h"
 #include "switch/peer.h"
 #include "switch/relay.h"
+#include "switch/uri.h"
 #include "switch/worker.h"
 
 #include <sofia-sip/hostdomain.h>
@@ -312,6 +313,7 @@ void leg_answer(struct leg *leg, int status, const sip_t *body)
 	}
 	bool good = status >= 200 && status < 300;
 	sip_session_expires_t *x = good ? session_header(home, leg) : NULL;
+	char *passed = headers_text(&leg->passed, body, home);
 	if (good) {
 		leg->confirmed = true;
 		sdp_keep(leg, &b);
@@ -319,8 +321,8 @@ void leg_answer(struct leg *leg, int status, const sip_t *body)
 	nta_incoming_treply(irq, status, cause_phrase(status), TAG_IF(to, SIPTAG_TO(to)),
 			    TAG_IF(dialog, SIPTAG_CONTACT(leg->port->contact)),
 			    TAG_IF(good, SIPTAG_ALLOW_STR(allow_text)), TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
-			    TAG_IF(x && !leg->session.we_refresh, SIPTAG_REQUIRE_STR("timer")), BODY_TAGS(b),
-			    TAG_END());
+			    TAG_IF(x && !leg->session.we_refresh, SIPTAG_REQUIRE_STR("timer")),
+			    TAG_IF(passed, SIPTAG_HEADER_STR(passed)), BODY_TAGS(b), TAG_END());
 	su_home_deinit(home);
 	if (status >= 200 && nta_incoming_status(irq) < 200) { /* it could not be sent: nobody was answered */
 		leg->confirmed = false;
@@ -373,7 +375,7 @@ static nta_outgoing_t *invite_repeat(struct leg *leg, su_home_t *home, const sip
 		TPTAG_IDENT(leg->port->ident), NTATAG_BRANCH_KEY(worker_invite_branch(leg->worker, branch)),
 		NTATAG_PASS_100(1), TAG_IF(www, SIPTAG_AUTHORIZATION_STR(www)),
 		TAG_IF(proxy, SIPTAG_PROXY_AUTHORIZATION_STR(proxy)), TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
-		TAG_IF(x, SIPTAG_SUPPORTED_STR("timer")),
+		TAG_IF(x, SIPTAG_SUPPORTED_STR("timer")), TAG_IF(leg->headers[0], SIPTAG_HEADER_STR(leg->headers)),
 		TAG_IF(first->sip_content_type, SIPTAG_CONTENT_TYPE(first->sip_content_type)),
 		TAG_IF(first->sip_payload, SIPTAG_PAYLOAD(first->sip_payload)), TAG_END());
 }
@@ -461,15 +463,6 @@ static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip
 	return 0;
 }
 
-/* A user part may hold anything that came from outside: escape what RFC 3261 section 25.1 does not allow there. */
-static char *user_escape(su_home_t *home, const char *user)
-{
-	if (!url_reserved_p(user))
-		return su_strdup(home, user);
-	char *out = su_alloc(home, url_esclen(user, "&=+$,;?/") + 1);
-	return out ? url_escape(out, user, "&=+$,;?/") : NULL;
-}
-
 static int invite_send(struct leg *leg, su_home_t *home, const struct leg_target *to)
 {
 	const struct worker_port *port = leg->port;
@@ -478,13 +471,13 @@ static int invite_send(struct leg *leg, su_home_t *home, const struct leg_target
 
 	if (to->port)
 		snprintf(port_text, sizeof port_text, ":%d", to->port);
-	char *uri = su_sprintf(home, "sip:%s@%s%s%s", user_escape(home, to->called), to->host, port_text,
+	char *uri = su_sprintf(home, "sip:%s@%s%s%s", uri_user_escape(home, to->called), to->host, port_text,
 			       transport[port->transport]);
 	char *route =
 		su_sprintf(home, "sip:%s:%d%s", to->next_hop->host, to->next_hop->port, transport[port->transport]);
-	char *remote = su_sprintf(home, "<sip:%s@%s%s>", user_escape(home, to->called), to->host, port_text);
+	char *remote = su_sprintf(home, "<sip:%s@%s%s>", uri_user_escape(home, to->called), to->host, port_text);
 	char *local = su_sprintf(home, "%s<sip:%s@%s>", to->display ? to->display : "",
-				 to->calling[0] ? user_escape(home, to->calling) : "anonymous", port->host);
+				 to->calling[0] ? uri_user_escape(home, to->calling) : "anonymous", port->host);
 	sip_from_t *from = sip_from_make(home, local);
 	sip_to_t *callee = sip_to_make(home, remote);
 	if (!uri || !route || !from || !callee)
@@ -507,7 +500,7 @@ static int invite_send(struct leg *leg, su_home_t *home, const struct leg_target
 		SIPTAG_CONTACT(port->contact), SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(allow_text),
 		TPTAG_IDENT(port->ident), NTATAG_BRANCH_KEY(worker_invite_branch(leg->worker, branch)),
 		NTATAG_PASS_100(1), TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)), TAG_IF(x, SIPTAG_SUPPORTED_STR("timer")),
-		BODY_TAGS(b), TAG_END());
+		TAG_IF(leg->headers[0], SIPTAG_HEADER_STR(leg->headers)), BODY_TAGS(b), TAG_END());
 	if (!leg->invite_out)
 		return -EIO;
 	leg->invite_cseq = nta_outgoing_cseq(leg->invite_out);
@@ -526,6 +519,8 @@ int leg_call(struct leg *leg, struct call *call, struct worker *w, const struct 
 		.sdp_id = (uint32_t)random_u64(),
 		.username = arena_strdup(arena, to->username),
 		.password = arena_strdup(arena, to->password),
+		.headers = arena_strdup(arena, to->headers),
+		.passed = to->passed,
 	};
 	su_home_t home[1] = {SU_HOME_INIT(home)};
 	su_home_init(home);

@@ -13,6 +13,7 @@
 #include "lib/arena.h"
 #include "lib/status.h"
 #include "switch/codecs.h"
+#include "switch/headers.h"
 #include "switch/session.h"
 #include "switch/stack.h"
 
@@ -73,6 +74,8 @@ struct leg {
 	const char *username, *password; /* ours at this vendor */
 	int challenged;			 /* its challenges that were answered */
 	const sip_to_t *to_base;	 /* the To of their INVITE without our tag, for leg_refork; set by the call */
+	const char *headers;		 /* further lines of our INVITE, each with its CRLF; "" none */
+	struct headers passed;		 /* what crosses to this side from the other; set by the call */
 	struct arena *arena;
 	const char *call_id;
 };
@@ -103,6 +106,8 @@ struct leg_target {			   /* whom to call, all text borrowed */
 	int max_forwards;
 	int32_t session_s;		 /* Session-Expires to ask for; 0: no session timer */
 	const char *username, *password; /* for a digest challenge; "" if none */
+	const char *headers;		 /* further lines of the INVITE, each with its CRLF; "" none */
+	struct headers passed;		 /* what crosses later; its memory is the call's */
 	const sip_t *body;		 /* its body goes along; NULL: none */
 };
 /* leg_call - a new dialog: send an INVITE. arena keeps the Call-ID. 0, or -EINVAL / -EIO if it could not be sent */

@@ -188,12 +188,13 @@ static void answer_pass(struct relay *r, int status, const sip_t *sip)
 
 	su_home_init(home);
 	struct body b = body_for(home, r->from, sip);
+	char *passed = headers_text(&r->from->passed, sip, home);
 	sip_session_expires_t *x = good ? session_header(home, r->from) : NULL;
 	nta_incoming_treply(r->in, status, cause_phrase(status),
 			    TAG_IF(good || status < 200, SIPTAG_CONTACT(r->from->port->contact)),
 			    TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
-			    TAG_IF(x && !r->from->session.we_refresh, SIPTAG_REQUIRE_STR("timer")), BODY_TAGS(b),
-			    TAG_END());
+			    TAG_IF(x && !r->from->session.we_refresh, SIPTAG_REQUIRE_STR("timer")),
+			    TAG_IF(passed, SIPTAG_HEADER_STR(passed)), BODY_TAGS(b), TAG_END());
 	su_home_deinit(home);
 	if (status < 200)
 		return;
@@ -278,10 +279,12 @@ static void request_send(struct relay *r, const sip_t *sip)
 
 	su_home_init(home);
 	struct body b = body_for(home, to, sip);
+	char *passed = headers_text(&to->passed, sip, home);
 	r->out = nta_outgoing_tcreate(to->dialog, on_relay_response, r, leg_next_hop(to), method,
 				      sip->sip_request->rq_method_name, NULL,
 				      TAG_IF(target, SIPTAG_CONTACT(to->port->contact)), TPTAG_IDENT(to->port->ident),
-				      NTATAG_BRANCH_KEY(worker_branch(to->worker, branch)), BODY_TAGS(b), TAG_END());
+				      NTATAG_BRANCH_KEY(worker_branch(to->worker, branch)),
+				      TAG_IF(passed, SIPTAG_HEADER_STR(passed)), BODY_TAGS(b), TAG_END());
 	su_home_deinit(home);
 	if (r->out)
 		r->cseq = nta_outgoing_cseq(r->out);

@@ -80,6 +80,21 @@ class Resources(ApiStory):
         wrong = self.api.wrong_fields("POST", "/v1/trunks", {})
         self.assertEqual(set(wrong), {"carrier_id", "name", "direction"})
 
+    def test_headers_that_cross_are_named_one_by_one(self):
+        path = f"/v1/trunks/{self.out['id']}"
+        for words, field in (({"identity": {"diversion": "maybe"}}, "identity.diversion"), ({"identity": {"from": "pass"}}, "identity.from"),
+                             ({"identity": "pass"}, "identity"), ({"pass_headers": ["Via"]}, "pass_headers[0]"),
+                             ({"pass_headers": ["X-A", "contact"]}, "pass_headers[1]"), ({"pass_headers": ["diversion"]}, "pass_headers[0]"),
+                             ({"pass_headers": ["X A"]}, "pass_headers[0]"), ({"pass_headers": ["f"]}, "pass_headers[0]"),
+                             ({"pass_headers": ["F"]}, "pass_headers[0]"), ({"pass_headers": "X-A"}, "pass_headers")):
+            self.assertEqual(list(self.api.wrong_fields("PATCH", path, words)), [field], words)
+        before = self.api.get(path)
+        self.assertEqual((set(before["identity"].values()), before["pass_headers"]), ({None}, []))
+        now = self.api.patch(path, identity={"history_info": "drop"}, pass_headers=["X-Account"])
+        self.assertEqual((now["identity"], now["pass_headers"]), ({**before["identity"], "history_info": "drop"}, ["X-Account"]))
+        now = self.api.patch(path, identity={"history_info": None}, pass_headers=None)
+        self.assertEqual((now["identity"], now["pass_headers"]), (before["identity"], []))
+
     def test_references_must_lead_somewhere_and_fit(self):
         base = {"carrier_id": self.supplier["id"], "name": "x", "direction": "egress", "host": "192.0.2.2"}
         dollars = self.api.post("/v1/rate-decks", name="dollars", side="buy", currency="USD")
