@@ -14,6 +14,7 @@
 
 #define RO FIELD_READ_ONLY
 #define RON (FIELD_READ_ONLY | FIELD_NULLABLE)
+#define HANGUP_MAX 10000
 
 static const char *const states[] = {"routing", "ringing", "answered", NULL};
 
@@ -53,6 +54,26 @@ const struct resource calls = {
 	.meaning = "Live calls of all nodes.",
 	.fields = call_fields,
 	.n = sizeof(call_fields) / sizeof(*call_fields),
+};
+
+static const struct field call_item = {
+	.type = FIELD_OBJECT, .item = call_fields, .items = sizeof(call_fields) / sizeof(*call_fields)};
+static const struct field hangup_fields[] = {
+	{.name = "matched", .type = FIELD_INT, .flags = RO, .example = "3", .meaning = "How many the filters name."},
+	{.name = "dry_run",
+	 .type = FIELD_BOOL,
+	 .flags = RO,
+	 .example = "false",
+	 .meaning = "True: none of them was hung up."},
+	{.name = "items", .type = FIELD_LIST, .flags = RO, .item = &call_item, .items = 1, .meaning = "Which."},
+};
+
+const struct resource calls_hung_up = {
+	.collection = "calls-hung-up",
+	.noun = "hang-up",
+	.meaning = "What a hang-up of many calls did.",
+	.fields = hangup_fields,
+	.n = sizeof(hangup_fields) / sizeof(*hangup_fields),
 };
 
 static const char *const registration_states[] = {"trying", "registered", "failed", NULL};
@@ -116,42 +137,33 @@ static const char *text_of(const json_t *object, const char *name)
 	return text != NULL ? text : "";
 }
 
-static bool id_is(const json_t *call, const char *name, const char *wanted)
-{
-	return json_integer_value(json_object_get(call, name)) == strtoll(wanted, NULL, 10);
-}
+/* The parameters of call_params (endpoint.c), in their order. */
+enum {
+	NODE,
+	STATE,
+	INGRESS_TRUNK,
+	EGRESS_TRUNK,
+	CARRIER,
+	TRUNK,
+	CALLED,
+	CALLING,
+	CALLED_PREFIX,
+	FILTERS,
+	DRY_RUN = FILTERS,
+	ALL
+};
 
-static bool starts_with(const char *number, const char *prefix)
+static struct live_filter filter_of(const char *const values[])
 {
-	number += *number == '+';
-	return strncmp(number, prefix, strlen(prefix)) == 0;
-}
-
-/* One filter, in the order of call_params (endpoint.c); value NULL: not given. */
-static bool passes(const json_t *call, int filter, const char *value)
-{
-	if (value == NULL)
-		return true;
-	switch (filter) {
-	case 0:
-		return strcmp(text_of(call, "node"), value) == 0;
-	case 1:
-		return strcmp(text_of(call, "state"), value) == 0;
-	case 2:
-		return id_is(call, "ingress_trunk_id", value);
-	case 3:
-		return id_is(call, "egress_trunk_id", value);
-	case 4:
-		return id_is(call, "ingress_carrier_id", value) || id_is(call, "egress_carrier_id", value);
-	case 5:
-		return id_is(call, "ingress_trunk_id", value) || id_is(call, "egress_trunk_id", value);
-	case 6:
-		return strcmp(text_of(call, "called"), value) == 0;
-	case 7:
-		return strcmp(text_of(call, "calling"), value) == 0;
-	default:
-		return starts_with(text_of(call, "called"), value);
-	}
+	return (struct live_filter){.node = values[NODE],
+				    .state = values[STATE],
+				    .ingress_trunk_id = values[INGRESS_TRUNK],
+				    .egress_trunk_id = values[EGRESS_TRUNK],
+				    .carrier_id = values[CARRIER],
+				    .trunk_id = values[TRUNK],
+				    .called = values[CALLED],
+				    .calling = values[CALLING],
+				    .called_prefix = values[CALLED_PREFIX]};
 }
 
 static const char *call_key(struct request *r, const json_t *call)
@@ -169,6 +181,7 @@ void calls_list(struct request *r)
 
 	if (params_check(r, r->endpoint->params, values, &listing) != 0)
 		return;
+	struct live_filter filter = filter_of(values);
 	int err = live_calls(r->redis, &all, &st);
 	if (err != 0) {
 		answer_redis(r, err, &st);
@@ -178,10 +191,8 @@ void calls_list(struct request *r)
 	const char *next = NULL;
 	json_array_foreach(all, i, call)
 	{
-		bool wanted = listing.cursor == NULL || strcmp(call_key(r, call), listing.cursor) > 0;
-		for (int f = 0; wanted && f < r->endpoint->params->n; f++)
-			wanted = passes(call, f, values[f]);
-		if (!wanted)
+		if ((listing.cursor != NULL && strcmp(call_key(r, call), listing.cursor) <= 0) ||
+		    !live_call_passes(call, &filter))
 			continue;
 		if (json_array_size(items) == (size_t)listing.limit) {
 			next = call_key(r, json_array_get(items, json_array_size(items) - 1));
@@ -254,6 +265,79 @@ void calls_hangup(struct request *r)
 out:
 	store_rollback(r);
 	json_decref(call);
+}
+
+/* The live calls that the filters name, at most HANGUP_MAX (new reference), or NULL after an answer. */
+static json_t *calls_meant(struct request *r, const char *const values[])
+{
+	struct live_filter filter = filter_of(values);
+	struct status st = {0};
+	json_t *all, *call, *meant;
+	size_t i;
+
+	int err = live_calls(r->redis, &all, &st);
+	if (err != 0) {
+		answer_redis(r, err, &st);
+		return NULL;
+	}
+	meant = json_array();
+	json_array_foreach(all, i, call) if (live_call_passes(call, &filter)) json_array_append(meant, call);
+	json_decref(all);
+	if (json_array_size(meant) <= HANGUP_MAX)
+		return meant;
+	request_problem(r, 422, "The filters name %zu calls; one request hangs up at most %d.", json_array_size(meant),
+			HANGUP_MAX);
+	json_decref(meant);
+	return NULL;
+}
+
+/* A line for each, kept before the first is told: a hang-up without one must not happen. */
+static int hangups_audit(struct request *r, const json_t *meant)
+{
+	const json_t *call;
+	size_t i;
+
+	if (store_begin(r) != 0)
+		return -1;
+	json_array_foreach(meant, i, call)
+	{
+		if (store_audit(r, &(struct store_change){.action = "hangup",
+							  .resource = "calls",
+							  .id = text_of(call, "id"),
+							  .before = call}) != 0)
+			return -1;
+	}
+	return store_commit(r);
+}
+
+void calls_hangup_many(struct request *r)
+{
+	const char *values[PARAMS_MAX];
+	struct status st = {0};
+	json_t *meant = NULL;
+	size_t told = 0;
+
+	if (params_check(r, r->endpoint->params, values, NULL) != 0 ||
+	    params_named(r, values, FILTERS, values[ALL]) != 0 || (meant = calls_meant(r, values)) == NULL)
+		return;
+	bool dry_run = params_true(values[DRY_RUN]);
+	if (!dry_run) {
+		if (hangups_audit(r, meant) != 0)
+			goto out;
+		int err = live_hangup_all(r->redis, meant, &told, &st);
+		if (err != 0) {
+			answer_redis(r, err, &st);
+			r->again = false; /* they stand in the audit log */
+			goto out;
+		}
+	}
+	json_t *answer = json_pack("{s:I, s:b, s:O}", "matched", (json_int_t)json_array_size(meant), "dry_run", dry_run,
+				   "items", meant);
+	request_answer_json(r, 200, answer);
+	json_decref(answer);
+out:
+	store_rollback(r);
+	json_decref(meant);
 }
 
 void calls_events(struct request *r)

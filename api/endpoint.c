@@ -32,6 +32,21 @@ static const struct param_rule carrier_params[] = {
 	{"status", PARAM_CHOICE, statuses, "with this status"},
 	{"currency", PARAM_TEXT, NULL, "with this currency"},
 };
+#define DRY_RUN                                                                                                        \
+	{                                                                                                              \
+		"dry_run", PARAM_BOOL, NULL, "only say which are meant"                                                \
+	}
+#define ALL                                                                                                            \
+	{                                                                                                              \
+		"all", PARAM_BOOL, NULL, "without any filter: all of them are meant"                                   \
+	}
+/* The filters of a listing are the first ones of what changes many. */
+#define FILTERS_OF(table)                                                                                              \
+	&(const struct params)                                                                                         \
+	{                                                                                                              \
+		table, sizeof(table) / sizeof(*table) - 2                                                              \
+	}
+
 static const struct param_rule trunk_params[] = {
 	{"carrier_id", PARAM_ID, NULL, "of this carrier"},
 	{"direction", PARAM_CHOICE, directions, "of this direction"},
@@ -39,6 +54,8 @@ static const struct param_rule trunk_params[] = {
 	{"enabled", PARAM_BOOL, NULL, "enabled or not"},
 	{"rate_deck_id", PARAM_ID, NULL, "with this deck"},
 	{"routing_plan_id", PARAM_ID, NULL, "with this plan"},
+	DRY_RUN,
+	ALL,
 };
 static const struct param_rule deck_params[] = {
 	{"name", PARAM_TEXT, NULL, "with this name"},
@@ -155,6 +172,8 @@ static const struct param_rule call_params[] = {
 	{"called", PARAM_NUMBER, NULL, "exactly this called number"},
 	{"calling", PARAM_NUMBER, NULL, "exactly this calling number"},
 	{"called_prefix", PARAM_DIGITS, NULL, "called numbers that start so (a leading + aside)"},
+	DRY_RUN,
+	ALL,
 };
 
 #define LISTED(path, res, params, flags, summary)                                                                      \
@@ -185,8 +204,10 @@ const struct endpoint endpoints[] = {
 	CHANGED("/v1/carriers/{id}", &carriers, ROLE_PROVISIONING, "Change a carrier"),
 	REMOVED("/v1/carriers/{id}", &carriers, ROLE_PROVISIONING, "Delete a carrier"),
 
-	LISTED("/v1/trunks", &trunks, RULES(trunk_params), ENDPOINT_BOUND, "List trunks"),
+	LISTED("/v1/trunks", &trunks, FILTERS_OF(trunk_params), ENDPOINT_BOUND, "List trunks"),
 	MADE("/v1/trunks", &trunks, ROLE_PROVISIONING, "Create a trunk"),
+	{REQUEST_PATCH, "/v1/trunks", resource_update_many, ROLE_PROVISIONING, ENDPOINT_MANY, &trunks,
+	 RULES(trunk_params), "Change all trunks that the filters name, all or none"},
 	READ("/v1/trunks/{id}", &trunks, ENDPOINT_BOUND, "Read a trunk"),
 	CHANGED("/v1/trunks/{id}", &trunks, ROLE_PROVISIONING, "Change a trunk"),
 	REMOVED("/v1/trunks/{id}", &trunks, ROLE_PROVISIONING, "Delete a trunk"),
@@ -231,8 +252,10 @@ const struct endpoint endpoints[] = {
 	{REQUEST_POST, "/v1/route-lookups", route_lookup, ROLE_READONLY, 0, &route_lookups, NULL,
 	 "Where a call would go, without placing it"},
 
-	{REQUEST_GET, "/v1/calls", calls_list, ROLE_READONLY, ENDPOINT_LIST, &calls, RULES(call_params),
+	{REQUEST_GET, "/v1/calls", calls_list, ROLE_READONLY, ENDPOINT_LIST, &calls, FILTERS_OF(call_params),
 	 "List live calls of all nodes, oldest first"},
+	{REQUEST_DELETE, "/v1/calls", calls_hangup_many, ROLE_PROVISIONING, ENDPOINT_MANY, &calls, RULES(call_params),
+	 "Hang up all live calls that the filters name"},
 	{REQUEST_GET, "/v1/calls/events", calls_events, ROLE_READONLY, ENDPOINT_STREAM, &calls, NULL,
 	 "Live calls as server-sent events: call.started, call.updated, call.ended"},
 	{REQUEST_GET, "/v1/calls/{id}", calls_get, ROLE_READONLY, ENDPOINT_UUID, &calls, NULL, "Read a live call"},

@@ -10,6 +10,7 @@ void route_lookup(struct request *r);
 void calls_list(struct request *r);
 void calls_get(struct request *r);
 void calls_hangup(struct request *r);
+void calls_hangup_many(struct request *r);
 void calls_events(struct request *r);
 void cdrs_list(struct request *r);
 void cdrs_get(struct request *r);

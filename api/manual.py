@@ -31,6 +31,9 @@ curl -H "Authorization: Bearer $KEY" http://127.0.0.1:8080/v1/carriers \\
   15 minutes at most.
 - `POST` answers 201 with `Location`. `PATCH` merges: what is not named stays, null resets to the default; lists are replaced
   as a whole. `DELETE` answers 204, or 409 naming who still needs the object.
+- **Many at once**: `PATCH /v1/trunks` changes all trunks that its filters name, in one transaction, or none if one does not fit;
+  `DELETE /v1/calls` hangs up all calls that its filters name. Both answer 200 with how many and which, and with `?dry_run=true` only that.
+  Without any filter they want `?all=true`.
 - **ETag**: single objects with a `version` carry it as `ETag: "7"`. Send `If-Match: "7"` with `PATCH` or `DELETE`, and a change
   that somebody else made meanwhile gives 412 instead of being overwritten.
 - **Idempotency-Key**: any `POST` may carry one. The same request with the same key is done once and answered alike for a

@@ -160,6 +160,14 @@ static const char *component(const struct resource *res, const char *suffix, cha
 	return out;
 }
 
+/* What an endpoint answers with: its resource, or what it did to many of them. */
+static const struct resource *answered(const struct endpoint *e)
+{
+	if (!(e->flags & ENDPOINT_MANY))
+		return e->resource;
+	return e->run == calls_hangup_many ? &calls_hung_up : &changes;
+}
+
 static void add_schemas(json_t *schemas, const struct endpoint *e)
 {
 	const struct resource *res = e->resource;
@@ -167,9 +175,9 @@ static void add_schemas(json_t *schemas, const struct endpoint *e)
 
 	if (res == NULL)
 		return;
-	if (json_object_get(schemas, component(res, "", name)) == NULL) {
-		json_t *schema = object_schema(res->fields, res->n, false, false);
-		json_object_set_new(schema, "description", json_string(res->meaning));
+	if (json_object_get(schemas, component(answered(e), "", name)) == NULL) {
+		json_t *schema = object_schema(answered(e)->fields, answered(e)->n, false, false);
+		json_object_set_new(schema, "description", json_string(answered(e)->meaning));
 		json_object_set_new(schemas, name, schema);
 	}
 	if (e->method == REQUEST_POST && !(e->flags & (ENDPOINT_CSV | ENDPOINT_ACTION)))
@@ -232,7 +240,7 @@ static json_t *parameters(const struct endpoint *e)
 	}
 	if (e->method == REQUEST_POST)
 		json_array_append_new(list, ref("parameters", "idempotency_key"));
-	if (e->method == REQUEST_PATCH || (e->method == REQUEST_DELETE && e->run == resource_remove))
+	if (e->run == resource_update || e->run == resource_remove)
 		json_array_append_new(list, ref("parameters", "if_match"));
 	return list;
 }
@@ -267,7 +275,7 @@ static json_t *good_answer(const struct endpoint *e, int *status)
 	char name[64];
 
 	*status = 200;
-	if (e->method == REQUEST_DELETE) {
+	if (e->method == REQUEST_DELETE && !(e->flags & ENDPOINT_MANY)) {
 		*status = 204;
 		return json_pack("{s:s}", "description", "Done.");
 	}
@@ -283,7 +291,7 @@ static json_t *good_answer(const struct endpoint *e, int *status)
 	if (e->resource == NULL)
 		return json_pack("{s:s, s:o}", "description", "As said.", "content",
 				 content(JSON_BODY, json_pack("{s:s}", "type", "object")));
-	component(e->resource, "", name);
+	component(answered(e), "", name);
 	if (e->flags & (ENDPOINT_LIST | ENDPOINT_WHOLE))
 		return json_pack("{s:s, s:{s:{s:o}, s:{s:{s:s}}}}", "description",
 				 "A page; as CSV a header and all pages.", "content", JSON_BODY, "schema",

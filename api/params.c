@@ -198,3 +198,19 @@ int params_check(struct request *r, const struct params *params, const char *val
 		listing->cursor = cursor_key(r, r->sheet.next);
 	return 0;
 }
+
+int params_named(struct request *r, const char *const values[], int n, const char *all)
+{
+	for (int i = 0; i < n; i++)
+		if (values[i] != NULL)
+			return 0;
+	if (params_true(all))
+		return 0;
+	request_problem(r, 400, "Say which are meant: give a filter, or all=true.");
+	return -1;
+}
+
+bool params_true(const char *value)
+{
+	return value != NULL && strcmp(value, "true") == 0;
+}

@@ -45,6 +45,10 @@ struct listing { /* what every list takes */
 int params_check(struct request *r, const struct params *params, const char *values[],
 		 struct listing *listing) must_check;
 
+/* params_named - for what changes many: 0 if one of the n filters is given or all is "true", else -1 after a 400 */
+int params_named(struct request *r, const char *const values[], int n, const char *all) must_check;
+bool params_true(const char *value); /* of a PARAM_BOOL; NULL is false */
+
 /* params_cursor - the opaque form of a key, bound to this list; in the request's arena */
 const char *params_cursor(struct request *r, const char *key);
 

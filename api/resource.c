@@ -7,6 +7,7 @@
 
 #include "api/endpoint.h"
 #include "api/idempotency.h"
+#include "api/resource_priv.h"
 #include "api/store.h"
 
 static const char *bound_to(const struct request *r)
@@ -29,7 +30,7 @@ static json_t *shown(const struct request *r, const struct resource *res, const 
 	return object;
 }
 
-static json_t *masked(const struct resource *res, const json_t *object)
+json_t *resource_masked(const struct resource *res, const json_t *object)
 {
 	json_t *copy = json_deep_copy(object);
 
@@ -158,10 +159,8 @@ static char *checked(struct request *r, const struct resource *res, const json_t
 	return text;
 }
 
-/* After a write: does all still fit together? */
-static int faults_check(struct request *r, const struct resource *res, const char *id)
+int resource_faults(struct request *r, const struct resource *res, const char *id, struct errors *e)
 {
-	struct errors e = {NULL};
 	PGresult *result;
 
 	if (res->faults == NULL)
@@ -169,15 +168,24 @@ static int faults_check(struct request *r, const struct resource *res, const cha
 	if (store_query(r, res->faults, &id, &result) != 0)
 		return -1;
 	for (int i = 0; i < PQntuples(result); i++)
-		errors_add(&e, PQgetvalue(result, i, 0), "%s", PQgetvalue(result, i, 1));
+		errors_add(e, PQgetvalue(result, i, 0), "%s", PQgetvalue(result, i, 1));
 	PQclear(result);
+	return 0;
+}
+
+static int faults_check(struct request *r, const struct resource *res, const char *id)
+{
+	struct errors e = {NULL};
+
+	if (resource_faults(r, res, id, &e) != 0)
+		return -1;
 	if (e.list == NULL)
 		return 0;
 	request_problem_fields(r, 422, "What was sent does not fit to the rest; see errors.", e.list);
 	return -1;
 }
 
-static int begin(struct request *r, const struct resource *res)
+int resource_begin(struct request *r, const struct resource *res)
 {
 	return res->configures ? store_begin_config(r) : store_begin(r);
 }
@@ -186,7 +194,7 @@ static int created(struct request *r, const struct resource *res, PGresult *resu
 {
 	const char *id = PQgetvalue(result, 0, 0);
 	json_t *object = json_loads(PQgetvalue(result, 0, 1), 0, NULL);
-	json_t *after = masked(res, object);
+	json_t *after = resource_masked(res, object);
 	int rc = faults_check(r, res, id);
 
 	if (rc == 0)
@@ -213,7 +221,7 @@ void resource_create(struct request *r)
 
 	if (params_check(r, NULL, NULL, NULL) != 0 || (input = request_json(r)) == NULL)
 		return;
-	if (begin(r, res) != 0 || idempotency_claim(r) != 0 || parent_check(r, res) != 0)
+	if (resource_begin(r, res) != 0 || idempotency_claim(r) != 0 || parent_check(r, res) != 0)
 		goto out;
 	text = checked(r, res, input, NULL);
 	if (text == NULL)
@@ -244,8 +252,7 @@ static int if_match(struct request *r, const json_t *object)
 	return -1;
 }
 
-/* The object as it stands, locked, with its write-only fields; NULL after an answer. */
-static json_t *locked(struct request *r, const struct resource *res)
+json_t *resource_lock(struct request *r, const struct resource *res)
 {
 	const char *values[] = {r->id, bound_to(r), r->parent};
 	json_t *before = NULL;
@@ -269,7 +276,7 @@ static json_t *locked(struct request *r, const struct resource *res)
 static int updated(struct request *r, const struct resource *res, const json_t *before, PGresult *result)
 {
 	json_t *object = json_loads(PQgetvalue(result, 0, 1), 0, NULL);
-	json_t *old = masked(res, before), *after = masked(res, object);
+	json_t *old = resource_masked(res, before), *after = resource_masked(res, object);
 	int rc = faults_check(r, res, r->id);
 
 	if (rc == 0)
@@ -295,7 +302,7 @@ void resource_update(struct request *r)
 
 	if (params_check(r, NULL, NULL, NULL) != 0 || (input = request_json(r)) == NULL)
 		return;
-	if (begin(r, res) != 0 || (before = locked(r, res)) == NULL)
+	if (resource_begin(r, res) != 0 || (before = resource_lock(r, res)) == NULL)
 		goto out;
 	text = checked(r, res, input, before);
 	if (text == NULL)
@@ -341,12 +348,12 @@ void resource_remove(struct request *r)
 
 	if (params_check(r, NULL, NULL, NULL) != 0)
 		return;
-	if (begin(r, res) != 0 || (before = locked(r, res)) == NULL || users_check(r, res) != 0)
+	if (resource_begin(r, res) != 0 || (before = resource_lock(r, res)) == NULL || users_check(r, res) != 0)
 		goto out;
 	if (store_query(r, res->remove, &r->id, &result) != 0)
 		goto out;
 	PQclear(result);
-	old = masked(res, before);
+	old = resource_masked(res, before);
 	if (store_audit(r, &(struct store_change){
 				   .action = "delete", .resource = res->collection, .id = r->id, .before = old}) != 0)
 		goto out;

@@ -32,13 +32,16 @@ void resource_get(struct request *r);
 void resource_create(struct request *r);
 void resource_update(struct request *r);
 void resource_remove(struct request *r);
+/* resource_update_many - the change to all that the filters name, in one transaction, or to none. The resource has
+ * list, lock and update; the endpoint's params are the list's filters, then dry_run and all */
+void resource_update_many(struct request *r);
 
 /* resource_page - answer a list from a statement's rows (cursor key, json); limit + 1 rows were asked for */
 void resource_page(struct request *r, PGresult *result, int limit, const struct resource *res);
 
 extern const struct resource carriers, trunks, rate_decks, rates, routing_plans, number_lists, exchange_rates, payments,
 	ledger, alerts, api_keys, audit_log, imports, cdrs, calls, route_lookups, nodes, exports, invoices, stats,
-	vendor_health, vendor_quality, vendor_events, vendor_forces;
+	changes, calls_hung_up, vendor_health, vendor_quality, vendor_events, vendor_forces;
 /* carrier_currency_check etc. live beside their tables; shared checks: */
 void check_currency(const json_t *value, const char *path, struct errors *e);
 void check_timezone_name(const json_t *value, const char *path, struct errors *e);

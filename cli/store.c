@@ -57,3 +57,10 @@ const struct pg_statement cli_admin_keys = {
 	"select count(*) from api_keys where role = 'admin' and carrier_id is null",
 	0,
 };
+
+const struct pg_statement cli_hangups_audit = {
+	"cli_hangups_audit",
+	"insert into audit_log (actor, action, resource, resource_id, before)"
+	" select $1, 'hangup', 'calls', c ->> 'id', c from jsonb_array_elements($2::jsonb) c",
+	2,
+};

@@ -13,7 +13,7 @@
 #include "tariff/rate.h"
 
 #define KEY_MAX 128
-#define COMMANDS_KEPT "1000"
+#define COMMANDS_KEPT "20000"
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -167,6 +167,35 @@ int live_calls(struct redis *r, json_t **calls, struct status *st)
 	return 0;
 }
 
+static bool text_fits(const json_t *call, const char *key, const char *wanted)
+{
+	return wanted == NULL || strcmp(text_of(call, key), wanted) == 0;
+}
+
+static bool id_is(const json_t *call, const char *key, const char *wanted)
+{
+	return json_integer_value(json_object_get(call, key)) == strtoll(wanted, NULL, 10);
+}
+
+static bool either_is(const json_t *call, const char *a, const char *b, const char *wanted)
+{
+	return wanted == NULL || id_is(call, a, wanted) || id_is(call, b, wanted);
+}
+
+bool live_call_passes(const json_t *call, const struct live_filter *f)
+{
+	const char *called = text_of(call, "called");
+
+	return text_fits(call, "node", f->node) && text_fits(call, "state", f->state) &&
+	       text_fits(call, "called", f->called) && text_fits(call, "calling", f->calling) &&
+	       (f->ingress_trunk_id == NULL || id_is(call, "ingress_trunk_id", f->ingress_trunk_id)) &&
+	       (f->egress_trunk_id == NULL || id_is(call, "egress_trunk_id", f->egress_trunk_id)) &&
+	       either_is(call, "ingress_carrier_id", "egress_carrier_id", f->carrier_id) &&
+	       either_is(call, "ingress_trunk_id", "egress_trunk_id", f->trunk_id) &&
+	       (f->called_prefix == NULL ||
+		strncmp(called + (*called == '+'), f->called_prefix, strlen(f->called_prefix)) == 0);
+}
+
 /* 0 and *there; an error as redis_command */
 static int node_has_call(struct redis *r, const char *node, const char *call_id, bool *there, struct status *st)
 {
@@ -214,4 +243,21 @@ int live_hangup(struct redis *r, const char *call_id, struct status *st)
 	}
 	json_decref(nodes);
 	return err == 0 && !there ? status_set(st, -ENOENT, "no such live call") : err;
+}
+
+int live_hangup_all(struct redis *r, const json_t *calls, size_t *told, struct status *st)
+{
+	const json_t *call;
+	size_t i;
+	int err = 0;
+
+	*told = 0;
+	json_array_foreach(calls, i, call)
+	{
+		err = command_send(r, text_of(call, "node"), text_of(call, "id"), st);
+		if (err != 0)
+			return err;
+		++*told;
+	}
+	return 0;
 }

@@ -15,6 +15,7 @@
 #define CLUSTER_LIVE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "lib/redis.h"
 #include "lib/status.h"
@@ -29,7 +30,19 @@
  *   0; else as redis_command */
 int live_calls(struct redis *r, json_t **calls, struct status *st) must_check;
 int live_nodes(struct redis *r, json_t **nodes, struct status *st) must_check;
+
+struct live_filter { /* which calls are meant; each NULL: any. Ids are in decimal */
+	const char *node, *state, *ingress_trunk_id, *egress_trunk_id;
+	const char *carrier_id, *trunk_id; /* on either side */
+	const char *called, *calling;	   /* exactly */
+	const char *called_prefix;	   /* digits; a leading '+' of the number aside */
+};
+bool live_call_passes(const json_t *call, const struct live_filter *f);
+
 /* live_hangup - tell the call's node to end it. 0 told, -ENOENT no such live call */
 int live_hangup(struct redis *r, const char *call_id, struct status *st) must_check;
+/* live_hangup_all - tell the nodes to end these calls, as live_calls gave them; one that has ended since is none any
+ *   more. A node ends some hundreds a second. 0 told, and *told (not NULL) counts them, on an error, too */
+int live_hangup_all(struct redis *r, const json_t *calls, size_t *told, struct status *st) must_check;
 
 #endif

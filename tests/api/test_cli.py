@@ -110,6 +110,33 @@ class CommandLine(Story):
         wait_for("no call in `tandem calls`", lambda: json.loads(self.stack.tandem("calls", "--json").stdout) == [], 5)
         self.refused("hangup", mine["id"], says=[mine["id"]])
 
+    def test_many_calls_are_hung_up_by_what_they_are(self):
+        calls = [self.answered(self.customer, self.alpha, "77" + self.number()) for _ in range(3)]
+        live = wait_for("three calls", lambda: [c for c in [json.loads(self.stack.tandem("calls", "--json").stdout)] if len(c) == 3], 5)[0]
+        trunk = str(self.alpha["id"])
+        self.assertEqual(json.loads(self.stack.tandem("calls", "--egress-trunk", trunk, "--json").stdout), live)
+        self.assertEqual(json.loads(self.stack.tandem("calls", "--egress-trunk", "4711", "--json").stdout), [])
+        self.refused("calls", "hangup", status=2, says=["--all"])
+        self.refused("calls", "hangup", "--trunk", "x", status=2, says=["id"])
+        self.refused("calls", "--state", "asleep", status=2, says=["--state"])
+        dry = json.loads(self.stack.tandem("calls", "hangup", "--trunk", trunk, "--dry-run", "--json").stdout)
+        self.assertEqual({c["id"] for c in dry}, {c["id"] for c in live})
+        one = self.stack.tandem("calls", "hangup", "--called", live[0]["called"]).stdout
+        self.assertEqual(one, "1 of 1 calls hung up\n")
+        for end in calls[0]:
+            end.expect("BYE", 5)
+            end.reply(200)
+        wait_for("its end", lambda: len(json.loads(self.stack.tandem("calls", "--json").stdout)) == 2, 5)
+        self.assertEqual(self.stack.tandem("calls", "hangup", "--trunk", trunk, "--state", "answered").stdout.split()[1:],
+                         ["of", "2", "calls", "hung", "up"])
+        for pair in calls[1:]:
+            for end in pair:
+                end.expect("BYE", 5)
+                end.reply(200)
+        wait_for("no call", lambda: json.loads(self.stack.tandem("calls", "--json").stdout) == [], 5)
+        told = [e["resource_id"] for e in self.stack.api.items("/v1/audit-log", action="hangup") if e["actor"].startswith("cli:")]
+        self.assertEqual({c["id"] for c in live} - set(told), set())
+
     def test_an_export_can_be_imported_again(self):
         path = os.path.join(self.stack.folder, "alpha.csv")
         self.stack.tandem("rates", "export", "--deck", "alpha buy", "--file", path)

@@ -60,6 +60,23 @@ class Live(ApiStory):
         self.api.refused(404, "DELETE", f"/v1/calls/{call_id(99)}")
         self.api.refused(404, "DELETE", "/v1/calls/1")
 
+    def test_many_are_hung_up_by_filter(self):
+        ids = lambda said: [c["id"] for c in said["items"]]
+        self.api.refused(400, "DELETE", "/v1/calls")
+        self.api.refused(400, "DELETE", "/v1/calls?state=asleep")
+        dry = self.api.delete("/v1/calls?trunk_id=5&dry_run=true")
+        self.assertEqual((dry["matched"], dry["dry_run"], ids(dry)), (3, True, [call_id(n) for n in range(3)]))
+        self.assertEqual(self.stack.redis.command("XLEN", "{tandem}:commands:sw1"), ":0")
+        before = len(self.api.items("/v1/audit-log", action="hangup"))
+        said = self.api.delete("/v1/calls?state=answered&carrier_id=20")
+        self.assertEqual((said["matched"], said["dry_run"], ids(said)), (2, False, [call_id(1), call_id(2)]))
+        self.assertEqual(self.stack.redis.command("XLEN", "{tandem}:commands:sw1"), ":2")
+        told = self.api.items("/v1/audit-log", action="hangup")
+        self.assertEqual([e["resource_id"] for e in told[:len(told) - before]], [call_id(2), call_id(1)])
+        self.assertEqual(told[0]["before"]["called"], "+493012")
+        self.assertEqual(self.api.delete("/v1/calls?called_prefix=77")["matched"], 0)
+        self.assertEqual(self.api.delete("/v1/calls?all=true")["matched"], 3)
+
     def listen(self):
         wire = Wire(self.api)
         self.addCleanup(wire.socket.close)
