@@ -416,13 +416,24 @@ static int get_fields(struct arena *arena, const struct field *field, size_t n, 
 	return line == NULL ? 0 : -EBADMSG;
 }
 
+/* Can it be rated, should its call still have to be closed? */
+static bool side_is_usable(const struct cdr_side *side)
+{
+	const struct rate_terms *t = &side->terms;
+
+	return !side->rated ||
+	       (t->initial_s >= 0 && t->increment_s >= 1 && t->grace_s >= 0 && t->rounding <= MONEY_DOWN &&
+		t->places <= MONEY_PLACES && t->duration_rounding <= RATE_DURATION_DOWN);
+}
+
 int cdr_row_unpack(const char *text, struct cdr **out)
 {
 	struct cdr *c = cdr_new();
 	char *copy = arena_strdup(c->arena, text), *rest = copy;
 	int err = get_fields(c->arena, cdr_field, CDR_FIELDS, strsep(&rest, "\n"), c);
 
-	if (err == 0 && (c->attempts < 0 || c->attempts > CDR_ATTEMPTS_MAX))
+	if (err == 0 && (c->attempts < 0 || c->attempts > CDR_ATTEMPTS_MAX || c->duration_ms < 0 ||
+			 !side_is_usable(&c->sell) || !side_is_usable(&c->buy)))
 		err = -EBADMSG;
 	for (int i = 0; err == 0 && i < c->attempts; i++) {
 		char *line = strsep(&rest, "\n");

@@ -101,8 +101,10 @@ bool snapshot_exchange(const struct snapshot *s, const char *from, const char *t
 		else
 			hi = mid;
 	}
+	if (lo == s->n_exchanges)
+		return false;
 	const struct exchange *e = &s->exchange[lo];
-	if (lo == s->n_exchanges || memcmp(e->from, from, 4) != 0 || memcmp(e->to, to, 4) != 0)
+	if (memcmp(e->from, from, 4) != 0 || memcmp(e->to, to, 4) != 0)
 		return false;
 	*rate = e->rate;
 	return e->rate > 0;

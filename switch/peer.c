@@ -87,7 +87,8 @@ static bool ported_in(const char *text, char rn[static NUMBER_MAX])
 				snprintf(rn, NUMBER_MAX, "%.*s", (int)n, digits);
 		}
 		text = strchr(text, ';');
-		text += text != NULL;
+		if (text)
+			text++;
 	}
 	return ported;
 }

@@ -170,6 +170,28 @@ static void what_is_no_address_is_no_source(void **state)
 	buf_free(&row);
 }
 
+static void a_record_that_cannot_be_rated_is_no_record(void **state)
+{
+	static const struct {
+		int32_t initial_s, increment_s, grace_s;
+		int64_t duration_ms;
+	} bad[] = {{-7, 1, 0, 5}, {0, 0, 0, 5}, {0, 1, -7, 5}, {0, 1, 0, -5}};
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct buf packed = {0};
+		struct cdr *c = answered_call(), *back = NULL;
+		c->sell.terms.initial_s = bad[i].initial_s;
+		c->sell.terms.increment_s = bad[i].increment_s;
+		c->sell.terms.grace_s = bad[i].grace_s;
+		c->duration_ms = bad[i].duration_ms;
+		cdr_row_pack(&packed, c);
+		assert_int_equal(cdr_row_unpack(packed.text, &back), -EBADMSG);
+		assert_null(back);
+		cdr_free(&c);
+		buf_free(&packed);
+	}
+}
+
 static void a_packed_call_comes_back_as_it_was(void **state)
 {
 	struct buf packed = {0}, again = {0};
@@ -239,6 +261,7 @@ int main(void)
 		cmocka_unit_test(a_row_has_the_contracts_columns_in_their_order),
 		cmocka_unit_test(attempts_are_numbered_from_one),
 		cmocka_unit_test(what_is_no_address_is_no_source),
+		cmocka_unit_test(a_record_that_cannot_be_rated_is_no_record),
 		cmocka_unit_test(a_packed_call_comes_back_as_it_was),
 		cmocka_unit_test(a_damaged_pack_is_refused),
 		cmocka_unit_test(every_reason_and_party_has_a_name),
