@@ -27,6 +27,18 @@ int lease_first(const struct rate_terms *t, struct lease_step *first)
 	return step_at(t, t->initial_s > 0 ? t->initial_s : 1, first);
 }
 
+int lease_begin(const struct rate_terms *t, struct lease_step *first, struct lease_step *wanted)
+{
+	int err = lease_first(t, first);
+	int64_t further_s = err ? 0 : LEASE_BEGIN_S - first->covered_s;
+
+	if (err == 0 && further_s >= t->increment_s)
+		err = step_at(t, first->covered_s + further_s - further_s % t->increment_s, wanted);
+	else
+		*wanted = *first;
+	return err;
+}
+
 int lease_next(const struct rate_terms *t, int64_t covered_s, int64_t last_s, int64_t elapsed_ms,
 	       struct lease_step *least, struct lease_step *wanted)
 {

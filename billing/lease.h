@@ -14,6 +14,7 @@
 #include "lib/status.h"
 #include "tariff/rate.h"
 
+#define LEASE_BEGIN_S 10
 #define LEASE_AHEAD_S 45 /* no lease reaches further ahead, unless one increment alone does */
 
 struct lease_step {
@@ -26,6 +27,10 @@ int64_t lease_micro(struct money amount);
 
 /* lease_first - the first interval and the fee: what must fit before the call is admitted. 0 or -ERANGE */
 int lease_first(const struct rate_terms *t, struct lease_step *first) must_check;
+
+/* lease_begin - the two steps that a call may begin with: the first interval, and LEASE_BEGIN_S of talk, for a carrier
+ *   that has plenty: what it holds then outlasts a short call, or a busy moment. 0 or -ERANGE */
+int lease_begin(const struct rate_terms *t, struct lease_step *first, struct lease_step *wanted) must_check;
 
 /* lease_next - the two steps that may follow: one increment more, and twice the seconds of the last step, not more
  *   than LEASE_AHEAD_S ahead of elapsed_ms. covered_s is of an earlier step. 0 or -ERANGE */

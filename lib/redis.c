@@ -469,6 +469,8 @@ int redis_command(struct redis *r, redisReply **reply, struct status *st, const 
 	int err = redis_connect(r, st);
 	va_list args;
 
+	if (err == 0)
+		err = redis_flush(r, st);
 	if (err != 0)
 		return err;
 	va_start(args, fmt);
@@ -480,11 +482,21 @@ int redis_command(struct redis *r, redisReply **reply, struct status *st, const 
 int redis_command_argv(struct redis *r, redisReply **reply, struct status *st, int argc, const char **argv,
 		       const size_t *len)
 {
-	int err = redis_connect(r, st);
+	int err = redis_append(r, st, argc, argv, len);
+	void *got = NULL;
 
 	if (err != 0)
 		return err;
-	return answer(r, redisCommandArgv(r->context, argc, argv, len), reply, st);
+	r->appended--; /* the last answer is the command's */
+	err = redis_flush(r, st);
+	if (err != 0 && r->context == NULL)
+		return err;
+	if (redisGetReply(r->context, &got) != REDIS_OK)
+		return broken(r, st);
+	if (err == 0)
+		return answer(r, got, reply, st);
+	freeReplyObject(got);
+	return err;
 }
 
 int redis_append(struct redis *r, struct status *st, int argc, const char **argv, const size_t *len)

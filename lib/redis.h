@@ -37,7 +37,8 @@ int redis_command(struct redis *r, redisReply **reply, struct status *st, const 
 int redis_command_argv(struct redis *r, redisReply **reply, struct status *st, int argc, const char **argv,
 		       const size_t *len) must_check;
 /* redis_append/redis_flush - a pipeline: append any number, then read that many replies (each freed; the first error
- * reply is reported after all were read). */
+ * reply is reported after all were read). A command flushes what was appended before it, and reports an error reply
+ * there as its own; with redis_command_argv all of it is one round trip. */
 int redis_append(struct redis *r, struct status *st, int argc, const char **argv, const size_t *len) must_check;
 int redis_flush(struct redis *r, struct status *st) must_check;
 /* redis_peer - the server that it is connected to: numeric host or Unix path, with login and database; borrowed until

@@ -17,7 +17,7 @@ enum {
 	TURN_US = 100 * 1000,
 	REDIS_TIMEOUT_MS = 500,
 	EPOCH_WAIT_MS = 3000,
-	HELD_ASK_US = 4 * 1000000,
+	HELD_ASK_US = 6 * 1000000, /* an epoch and a recall, and time to spare */
 };
 
 enum message_kind {
@@ -290,10 +290,12 @@ static void *purse_thread(void *arg)
 			take(p, m);
 			purse_beat(p);
 		}
+		purse_redis_settle(p);
 	}
 	while ((m = queue_pop(p->queue)))
 		take(p, m);
 	refuse_waiting(p);
+	purse_redis_settle(p);
 	return NULL;
 }
 

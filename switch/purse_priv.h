@@ -57,6 +57,7 @@ struct purse {
 	struct redis *redis;
 	bool up, posted, told_away; /* posted: this Redis has all our leases */
 	char run_id[64], epoch[96];
+	int told; /* commands sent ahead, whose answers were not read yet */
 	int64_t epoch_age_ms, epoch_seen_us, beat_us, looked_us, retried_us;
 	struct lease *lease[PURSE_BUCKETS];
 	struct account *account[PURSE_CARRIER_BUCKETS];
@@ -79,7 +80,8 @@ const char *purse_lease_known(const struct lease *l, char out[static PURSE_KNOWN
  * 0: the text is none of ours or nothing was spent. */
 int64_t purse_lease_spent(const char *text, int64_t wall_us, int64_t *carrier_id);
 
-/* ---- purse_redis.c: one command each; Redis being away is said once and noted in p->up ---- */
+/* ---- purse_redis.c: one command each; Redis being away is said once and noted in p->up. What needs no answer (put,
+ * balance) is only queued, in order: it goes with the next command or with purse_redis_settle. ---- */
 
 void purse_redis_away(struct purse *p, const struct status *st);
 /* purse_redis_run - a script; its number, or INT64_MIN if Redis is away */
@@ -88,6 +90,7 @@ int64_t purse_redis_grant(struct purse *p, const struct purse_ask *a,
 			  const struct lease *l);			     /* as purse_script_grant */
 void purse_redis_put(struct purse *p, const struct lease *l, int64_t micro); /* micro < 0: the lease goes */
 void purse_redis_balance(struct purse *p, const struct account *a);
+void purse_redis_settle(struct purse *p); /* what was queued is done */
 const char *purse_number(int64_t n, char out[static 24]);
 const char *purse_money_key(int64_t carrier_id, char out[static PURSE_KEY_MAX]);
 

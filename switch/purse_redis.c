@@ -8,6 +8,8 @@
 #include "switch/purse_priv.h"
 #include "switch/purse_script.h"
 
+#define TOLD_MAX 128 /* beyond, their answers are read */
+
 void purse_redis_away(struct purse *p, const struct status *st)
 {
 	char reason[600];
@@ -24,6 +26,7 @@ int64_t purse_redis_run(struct purse *p, int argc, const char **argv)
 	struct status st = {""};
 	redisReply *reply;
 
+	p->told = 0;
 	if (redis_command_argv(p->redis, &reply, &st, argc, argv, NULL)) {
 		purse_redis_away(p, &st);
 		return INT64_MIN;
@@ -31,6 +34,26 @@ int64_t purse_redis_run(struct purse *p, int argc, const char **argv)
 	int64_t number = reply->type == REDIS_REPLY_INTEGER ? reply->integer : INT64_MIN;
 	freeReplyObject(reply);
 	return number;
+}
+
+void purse_redis_settle(struct purse *p)
+{
+	struct status st = {""};
+
+	p->told = 0;
+	if (redis_flush(p->redis, &st))
+		purse_redis_away(p, &st);
+}
+
+/* What needs no answer goes with the next command, or with what else was told. */
+static void tell(struct purse *p, int argc, const char **argv)
+{
+	struct status st = {""};
+
+	if (redis_append(p->redis, &st, argc, argv, NULL))
+		purse_redis_away(p, &st);
+	else if (++p->told >= TOLD_MAX)
+		purse_redis_settle(p);
 }
 
 const char *purse_number(int64_t n, char out[static 24])
@@ -88,7 +111,7 @@ void purse_redis_put(struct purse *p, const struct lease *l, int64_t micro)
 			      purse_lease_known(l, known)};
 
 	if (p->posted) /* else all is posted anew, as it stands by then */
-		(void)purse_redis_run(p, (int)(sizeof(argv) / sizeof(argv[0])), argv);
+		tell(p, (int)(sizeof(argv) / sizeof(argv[0])), argv);
 }
 
 void purse_redis_balance(struct purse *p, const struct account *a)
@@ -102,5 +125,5 @@ void purse_redis_balance(struct purse *p, const struct account *a)
 			      purse_number(a->version, version)};
 
 	if (p->posted)
-		(void)purse_redis_run(p, (int)(sizeof(argv) / sizeof(argv[0])), argv);
+		tell(p, (int)(sizeof(argv) / sizeof(argv[0])), argv);
 }

@@ -260,12 +260,14 @@ void spend_limits_changed(struct worker *w)
 	}
 }
 
+/* Before its answer a call keeps the first interval. */
 static void give_back(struct spend *s)
 {
+	int64_t talk_ms = s->call->answered_mono_us ? elapsed_ms(s) + KEEP_MS : 0;
 	struct lease_step kept;
 
-	if (s->pending || s->ended || s->joining || !s->call->answered_mono_us || s->end_ms == INT64_MAX ||
-	    lease_kept(&s->terms, elapsed_ms(s) + KEEP_MS, &kept) || kept.covered_s >= s->has.covered_s)
+	if (s->pending || s->ended || s->joining || s->end_ms == INT64_MAX || lease_kept(&s->terms, talk_ms, &kept) ||
+	    kept.covered_s >= s->has.covered_s)
 		return;
 	s->has = kept;
 	s->last_s = s->terms.increment_s;
@@ -293,7 +295,7 @@ bool spend_begin(struct call *c)
 	if (!limit_of(carrier, &limit_micro))
 		return false;
 	struct spend *s = spend_new(c, carrier->id, limit_micro);
-	if (!s->timer || lease_first(&s->terms, &s->least) || (s->wanted = s->least, ask(s, true)))
+	if (!s->timer || lease_begin(&s->terms, &s->least, &s->wanted) || ask(s, true))
 		call_finish(c, spend_refusal(c), CDR_SWITCH);
 	else
 		c->state = CALL_ADMITTING;

@@ -28,6 +28,26 @@ static void first_lease_is_the_first_interval_and_the_fee(void **state)
 	assert_int_equal(first.micro, 650000);
 }
 
+static void call_begins_with_ten_seconds_of_whole_intervals_where_there_is_plenty(void **state)
+{
+	struct rate_terms t = terms(600000000, 1, 1);
+	struct lease_step first, wanted;
+
+	assert_int_equal(lease_begin(&t, &first, &wanted), 0);
+	assert_int_equal(first.covered_s, 1);
+	assert_int_equal(wanted.covered_s, 10);
+	assert_int_equal(wanted.micro, 100000);
+	t = terms(600000000, 6, 3);
+	assert_int_equal(lease_begin(&t, &first, &wanted), 0);
+	assert_int_equal(wanted.covered_s, 9);
+	t = terms(600000000, 6, 6);
+	assert_int_equal(lease_begin(&t, &first, &wanted), 0);
+	assert_int_equal(wanted.covered_s, 6);
+	t = terms(600000000, 60, 60);
+	assert_int_equal(lease_begin(&t, &first, &wanted), 0);
+	assert_int_equal(wanted.covered_s, 60);
+}
+
 static void rate_without_first_interval_holds_one_increment(void **state)
 {
 	struct rate_terms t = terms(600000000, 0, 6);
@@ -165,6 +185,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_lease_is_the_first_interval_and_the_fee),
+		cmocka_unit_test(call_begins_with_ten_seconds_of_whole_intervals_where_there_is_plenty),
 		cmocka_unit_test(recalled_lease_keeps_the_interval_that_is_talked_in),
 		cmocka_unit_test(rate_without_first_interval_holds_one_increment),
 		cmocka_unit_test(grace_does_not_admit_who_cannot_pay_past_it),

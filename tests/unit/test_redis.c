@@ -172,6 +172,31 @@ static void a_pipeline_reads_every_answer_and_tells_the_first_error(void **state
 	fake_redis_stop(&fake);
 }
 
+static void a_command_comes_after_what_was_appended(void **state)
+{
+	struct fake_redis *fake = fake_redis_start(reply);
+	struct redis *r = redis_new(fake_redis_url(fake), 1000);
+	struct status st = {""};
+	redisReply *got = NULL;
+
+	(void)state;
+	assert_int_equal(redis_append(r, &st, 1, (const char *[]){"ONE"}, NULL), 0);
+	assert_int_equal(redis_command_argv(r, &got, &st, 1, (const char *[]){"FINE"}, NULL), 0);
+	assert_string_equal(got->str, "OK");
+	freeReplyObject(got);
+	got = NULL;
+	assert_int_equal(redis_append(r, &st, 1, (const char *[]){"ERROR"}, NULL), 0);
+	assert_int_equal(redis_command_argv(r, &got, &st, 1, (const char *[]){"FINE"}, NULL), -EIO);
+	assert_null(got);
+	assert_int_equal(redis_append(r, &st, 1, (const char *[]){"TWO"}, NULL), 0);
+	assert_int_equal(redis_command(r, &got, &st, "FINE"), 0);
+	assert_string_equal(got->str, "OK");
+	freeReplyObject(got);
+	assert_string_equal(fake_redis_asked(fake), "ONE\nFINE\nERROR\nFINE\nTWO\nFINE\n");
+	redis_free(&r);
+	fake_redis_stop(&fake);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +208,7 @@ int main(void)
 		cmocka_unit_test(an_absent_server_is_one_clear_line_and_no_wait),
 		cmocka_unit_test(failures_have_their_numbers),
 		cmocka_unit_test(a_pipeline_reads_every_answer_and_tells_the_first_error),
+		cmocka_unit_test(a_command_comes_after_what_was_appended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
