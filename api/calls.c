@@ -97,12 +97,26 @@ static const struct field registration_item = {.type = FIELD_OBJECT,
 					       .item = registration_fields,
 					       .items = sizeof(registration_fields) / sizeof(*registration_fields)};
 
+static const struct field audit_item = {
+	.type = FIELD_TEXT, .flags = RO, .example = "\"trunk 5: 3 channels in use, but calls hold 2\""};
+
 static const struct field node_fields[] = {
 	{.name = "node", .type = FIELD_TEXT, .flags = RO, .example = "\"sw1\"", .meaning = "Its id."},
 	{.name = "started_at", .type = FIELD_TIME, .flags = RON, .meaning = "Since when it runs."},
 	{.name = "at", .type = FIELD_TIME, .flags = RON, .meaning = "When it last showed itself."},
 	{.name = "calls", .type = FIELD_INT, .flags = RON, .example = "120", .meaning = "Live calls."},
 	{.name = "cps", .type = FIELD_NUMBER, .flags = RON, .example = "12", .meaning = "Call attempts a second."},
+	{.name = "audit_differences",
+	 .type = FIELD_INT,
+	 .flags = RON,
+	 .example = "0",
+	 .meaning = "How many of its counts do not agree with its calls."},
+	{.name = "audit",
+	 .type = FIELD_LIST,
+	 .flags = RO,
+	 .item = &audit_item,
+	 .items = 1,
+	 .meaning = "Which, in words."},
 	{.name = "registrations",
 	 .type = FIELD_LIST,
 	 .flags = RO,

@@ -35,7 +35,7 @@ struct command {
 	enum cli_exit (*run)(struct cli *cli, int argc, char **argv);
 };
 
-extern const struct command command_setup, command_migrate, command_apikey_create, command_rates_import,
+extern const struct command command_audit, command_setup, command_migrate, command_apikey_create, command_rates_import,
 	command_rates_export, command_route, command_calls, command_calls_hangup, command_hangup, command_bench_routes,
 	command_rate, command_doctor, command_cdr_verify, command_cdr_seal, command_cdr_refused, command_cdr_archive,
 	command_export_run, command_export_write, command_export_list, command_export_deliver, command_export_options,

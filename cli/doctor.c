@@ -15,6 +15,7 @@
 #include "cli/cli.h"
 #include "cli/port.h"
 #include "cli/store.h"
+#include "cluster/live.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/random.h"
@@ -99,6 +100,29 @@ static void check_redis(struct doctor *d, const struct settings *s)
 		    "is Redis running, and [redis] url right? Calls go on, but limits hold per node only", "%s",
 		    st.text);
 	}
+	redis_free(&r);
+}
+
+/* what each node found the last time that it compared its counts with its calls */
+static void check_calls(struct doctor *d, const struct settings *s)
+{
+	struct redis *r = redis_new(s->redis_url, 2000);
+	json_t *nodes = NULL, *node, *words;
+	struct status st = {""};
+	size_t i, k;
+
+	if (live_nodes(r, &nodes, &st) == 0)
+		json_array_foreach(nodes, i, node)
+		{
+			const json_t *found = json_object_get(node, "audit");
+			const char *name = json_string_value(json_object_get(node, "node"));
+			if (json_array_size(found) == 0)
+				say(d, OK, "calls", NULL, "%s: all counts agree", name != NULL ? name : "?");
+			json_array_foreach(found, k, words)
+				say(d, FAILED, "calls", "see \"counts and calls do not agree\" in the runbook",
+				    "%s: %s", name != NULL ? name : "?", json_string_value(words));
+		}
+	json_decref(nodes);
 	redis_free(&r);
 }
 
@@ -307,6 +331,7 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 	say(&d, OK, "file", NULL, "%s, node %s", cli->config_path, cli->settings->node_id);
 	check_database(&d, cli->settings);
 	check_redis(&d, cli->settings);
+	check_calls(&d, cli->settings);
 	check_directory(&d, "spool", cli->settings->spool_dir);
 	check_directory(&d, "export", cli->settings->export_dir);
 	check_media(&d, cli->settings);

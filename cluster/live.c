@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/clock.h"
 #include "lib/money.h"
@@ -124,7 +125,8 @@ static json_t *array_sorted(json_t *array, int (*order)(const void *, const void
 	return sorted;
 }
 
-int live_nodes(struct redis *r, json_t **nodes, struct status *st)
+/* the living nodes, with what is between nodes only */
+static int nodes_read(struct redis *r, json_t **nodes, struct status *st)
 {
 	int64_t now_us = clock_wall_us();
 	json_t *all = json_array();
@@ -140,6 +142,23 @@ int live_nodes(struct redis *r, json_t **nodes, struct status *st)
 	}
 	*nodes = array_sorted(all, by_name);
 	return 0;
+}
+
+static void nodes_strip(json_t *nodes)
+{
+	json_t *node;
+	size_t i;
+
+	json_array_foreach(nodes, i, node) json_object_del(node, LIVE_AUDITED);
+}
+
+int live_nodes(struct redis *r, json_t **nodes, struct status *st)
+{
+	int err = nodes_read(r, nodes, st);
+
+	if (err == 0)
+		nodes_strip(*nodes);
+	return err;
 }
 
 int live_calls(struct redis *r, json_t **calls, struct status *st)
@@ -218,6 +237,96 @@ static int command_send(struct redis *r, const char *node, const char *call_id, 
 
 	snprintf(key, sizeof(key), LIVE_COMMANDS_KEY, node);
 	return redis_command(r, NULL, st, "XADD %s MAXLEN ~ " COMMANDS_KEPT " * command hangup call %s", key, call_id);
+}
+
+/* ---- audit ---- */
+
+/* the command's id, which the node repeats when it has done it */
+static int audit_send(struct redis *r, const char *node, char *id, size_t size, struct status *st)
+{
+	redisReply *reply = NULL;
+	char key[KEY_MAX];
+
+	snprintf(key, sizeof(key), LIVE_COMMANDS_KEY, node);
+	int err = redis_command(r, &reply, st, "XADD %s MAXLEN ~ " COMMANDS_KEPT " * command audit", key);
+	if (err == 0) {
+		snprintf(id, size, "%s", reply->str != NULL ? reply->str : "");
+		freeReplyObject(reply);
+	}
+	return err;
+}
+
+/* ids are MILLISECONDS-SEQUENCE; a later one answers the earlier, too */
+static bool id_reached(const char *has, const char *wanted)
+{
+	unsigned long long has_ms = 0, has_n = 0, ms = 0, n = 0;
+
+	if (sscanf(has, "%llu-%llu", &has_ms, &has_n) != 2 || sscanf(wanted, "%llu-%llu", &ms, &n) != 2)
+		return false;
+	return has_ms > ms || (has_ms == ms && has_n >= n);
+}
+
+/* takes those out of nodes that have not answered; how many did not */
+static size_t audit_missing(json_t *nodes, const json_t *asked)
+{
+	size_t missing = json_object_size(asked);
+
+	for (size_t i = json_array_size(nodes); i-- > 0;) {
+		const json_t *node = json_array_get(nodes, i);
+		const char *wanted = json_string_value(json_object_get(asked, text_of(node, "node")));
+
+		if (wanted != NULL && id_reached(text_of(node, LIVE_AUDITED), wanted))
+			missing--;
+		else
+			json_array_remove(nodes, i);
+	}
+	return missing;
+}
+
+static int audit_send_all(struct redis *r, json_t *asked, struct status *st)
+{
+	json_t *nodes = NULL, *node;
+	char id[64];
+	size_t i;
+	int err = nodes_read(r, &nodes, st);
+
+	json_array_foreach(nodes, i, node)
+	{
+		if (err == 0)
+			err = audit_send(r, text_of(node, "node"), id, sizeof(id), st);
+		if (err == 0)
+			json_object_set_new(asked, text_of(node, "node"), json_string(id));
+	}
+	json_decref(nodes);
+	return err;
+}
+
+int live_audit(struct redis *r, int limit_ms, json_t **nodes, struct status *st)
+{
+	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
+	int64_t until_us = clock_mono_us() + limit_ms * 1000LL;
+	json_t *asked = json_object(), *now = NULL;
+	int err = audit_send_all(r, asked, st);
+	size_t missing = 1;
+
+	while (err == 0 && missing > 0) {
+		json_decref(now);
+		now = NULL;
+		err = nodes_read(r, &now, st);
+		missing = err == 0 ? audit_missing(now, asked) : 0;
+		if (missing > 0 && clock_mono_us() > until_us)
+			break;
+		if (missing > 0)
+			nanosleep(&pause, NULL);
+	}
+	json_decref(asked);
+	if (err != 0) {
+		json_decref(now);
+		return err;
+	}
+	nodes_strip(now);
+	*nodes = now;
+	return 0;
 }
 
 int live_hangup(struct redis *r, const char *call_id, struct status *st)

@@ -4,9 +4,9 @@
  *   {tandem}:nodes               hash: node -> JSON {node, started_at, at, calls, cps, ...}; older than 5 s = dead
  *   {tandem}:calls:NODE          hash: call id -> JSON of the call; expires 10 s after its node died. Once answered it
  *                                has "_terms", the buy side's rate terms: live_calls makes cost_so_far from them
- *   {tandem}:commands:NODE       stream: {command, call}: "hangup"
- *   {tandem}:events              pub/sub: JSON arrays of {"event", "call": {...}};
- *                                the events are call.started, call.updated, call.ended
+ *   {tandem}:commands:NODE       stream: {command, call}: "hangup", "audit". A node shows the id of the last audit that
+ * it made on command as "_audited" {tandem}:events              pub/sub: JSON arrays of {"event", "call": {...}}; the
+ * events are call.started, call.updated, call.ended
  *
  * A call: id, node, state (routing|ringing|answered), ingress_trunk_id, ingress_carrier_id, egress_trunk_id,
  * egress_carrier_id, calling, called, destination, started_at, answered_at, cost_so_far (money text or null), currency.
@@ -24,6 +24,7 @@
 #define LIVE_CALLS_KEY "{tandem}:calls:%s"
 #define LIVE_COMMANDS_KEY "{tandem}:commands:%s"
 #define LIVE_EVENTS_CHANNEL "{tandem}:events"
+#define LIVE_AUDITED "_audited"
 #define LIVE_NODE_DEAD_US (5 * 1000000LL)
 
 /* live_calls - all live calls of all living nodes, oldest first, as a new JSON array. cost_so_far is as of now.
@@ -39,6 +40,9 @@ struct live_filter { /* which calls are meant; each NULL: any. Ids are in decima
 };
 bool live_call_passes(const json_t *call, const struct live_filter *f);
 
+/* live_audit - let all living nodes compare their counts with their calls now; their objects as live_nodes gives them,
+ * with audit_differences and audit, and without those of a node that did not within limit_ms. */
+int live_audit(struct redis *r, int limit_ms, json_t **nodes, struct status *st) must_check;
 /* live_hangup - tell the call's node to end it. 0 told, -ENOENT no such live call */
 int live_hangup(struct redis *r, const char *call_id, struct status *st) must_check;
 /* live_hangup_all - tell the nodes to end these calls, as live_calls gave them; one that has ended since is none any

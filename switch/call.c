@@ -277,6 +277,7 @@ void call_show(const struct call *c)
 
 static void limits_give_back(struct call *c)
 {
+	atomic_fetch_add(&c->worker->count.steps, 2);
 	if (c->trunk_gauge)
 		gauge_drop(c->trunk_gauge);
 	if (c->carrier_gauge)
@@ -341,6 +342,7 @@ void call_finish(struct call *c, struct cause cause, enum cdr_party party)
 			leg_hang_up(&t->leg, cause_q850_of_reason(cause.reason));
 	}
 	c->state = CALL_OVER;
+	c->over_mono_us = clock_mono_us();
 	cdr_write(c, code, cause.reason, party);
 	spend_end(c);
 	limits_give_back(c);

@@ -131,7 +131,7 @@ struct call {
 	int untried_code; /* what the caller is told if no vendor could be tried at all; 0: 503 */
 	su_timer_t *timer;
 	enum call_timer timer_kind;
-	int64_t begun_mono_us, answered_mono_us, invite_deadline_us;
+	int64_t begun_mono_us, answered_mono_us, over_mono_us, invite_deadline_us;
 	int32_t max_duration_s;			   /* 0: none */
 	struct gauge *trunk_gauge, *carrier_gauge; /* ingress; NULL once given back */
 	struct dns_question *name_question;

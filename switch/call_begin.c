@@ -87,6 +87,7 @@ static bool capacity_taken(struct call *c)
 			record_spare(c, rate[i].max_cps); /* a flood must not become a flood of records */
 			return false;
 		}
+	atomic_fetch_add(&c->worker->count.steps, 2);
 	if (!gauge_take(t->gauge, t->max_channels))
 		return false;
 	c->trunk_gauge = t->gauge;

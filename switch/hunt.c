@@ -23,6 +23,7 @@ static struct cdr_attempt *record_of(struct call_attempt *t)
 
 static void limits_give_back(struct call_attempt *t)
 {
+	atomic_fetch_add(&t->call->worker->count.steps, 2);
 	if (t->trunk_gauge)
 		gauge_drop(t->trunk_gauge);
 	if (t->carrier_gauge)
@@ -94,6 +95,7 @@ static bool capacity_taken(struct call_attempt *t, const struct trunk *trunk)
 {
 	int64_t now = clock_mono_us();
 
+	atomic_fetch_add(&t->call->worker->count.steps, 2);
 	if (!gauge_take(trunk->gauge, trunk->max_channels))
 		return false;
 	t->trunk_gauge = trunk->gauge;

@@ -12,6 +12,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/random.h"
+#include "switch/audit.h"
 #include "switch/bindings.h"
 #include "switch/call.h"
 #include "switch/digest.h"
@@ -250,6 +251,7 @@ static int presence_begin(struct node *n, struct status *st)
 		.hangup = on_hangup,
 		.figures = on_figures,
 		.registrations = on_registrations,
+		.audit = n->audit,
 		.arg = n,
 	};
 	return presence_start(&n->presence, &o, st);
@@ -378,6 +380,7 @@ int node_start(struct node **out, const struct settings *settings, struct status
 	n->settings = settings;
 	n->gauges = gauge_table_new();
 	n->calls = gauge_get(n->gauges, 'n', 0);
+	n->audit = audit_new(n);
 	n->guard = digest_guard_new();
 	random_bytes(n->secret, sizeof n->secret);
 	node_reload(n, settings);
@@ -438,6 +441,21 @@ static void wait_for_legs(struct node *n)
 		nanosleep(&pause, NULL);
 }
 
+/* All calls have ended: now everything must be zero. Two looks, so that what was on its way is past. */
+static void audit_last(struct node *n)
+{
+	const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
+	const struct audit_shown nothing = {0};
+	struct status st = {""};
+
+	for (int i = 0; i < 3; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		if (audit_look(n->audit, &nothing, &st))
+			log_event(LOG_LEVEL_WARN, "audit: a worker was too busy to be asked at the end", NULL);
+	}
+}
+
 void node_stop(struct node **pn)
 {
 	struct node *n = *pn;
@@ -451,6 +469,8 @@ void node_stop(struct node **pn)
 	wait_for_legs(n);
 	/* presence before the workers: it asks them for figures */
 	presence_stop(&n->presence);
+	if (n->workers && n->spool)
+		audit_last(n);
 	lrn_quiet(n->lrn);
 	if (n->purse)
 		purse_quiet(n->purse); /* no answer may come to a worker that is gone */
@@ -469,6 +489,7 @@ void node_stop(struct node **pn)
 	lrn_stop(&n->lrn);
 	vendors_stop(&n->vendors); /* after the workers' last words */
 	bindings_stop(&n->bindings);
+	audit_free(&n->audit);
 	gauge_table_free(&n->gauges);
 	digest_guard_free(&n->guard);
 	tlsdir_remove(&n->tls_dir);

@@ -24,6 +24,7 @@ struct node {
 	struct gauge *calls; /* of the whole node: its rate is [sip] max_cps */
 	struct spool *spool;
 	struct presence *presence;
+	struct audit *audit;
 	struct purse *purse;
 	struct vendors *vendors;
 	struct lrn *lrn; /* NULL: no look-up is set */

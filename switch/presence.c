@@ -18,6 +18,7 @@
 #include "lib/queue.h"
 #include "lib/redis.h"
 #include "lib/thread.h"
+#include "switch/audit.h"
 
 enum {
 	QUEUE_SLOTS = 1 << 16,
@@ -48,6 +49,9 @@ struct presence {
 	int64_t started_us, beat_us;
 	uint64_t calls_before;
 	char last_command[48];
+	char audit_asked[48];	 /* the command that wants a look now; "" none */
+	char audit_answered[48]; /* the last one that had it */
+	int audit_looks;	 /* still to be made for it */
 	char calls_key[KEY_MAX], commands_key[KEY_MAX], use_key[KEY_MAX], alive_key[KEY_MAX];
 	_Atomic bool stop, up;
 	_Atomic int others;
@@ -253,6 +257,11 @@ static int node_write(struct presence *p, struct status *st)
 		"answered_total", (json_int_t)f.answered, "rtpengines_down", f.rtpengines_down, "media_lost_total",
 		(json_int_t)f.media_lost, "cps", p->beat_us ? (double)(f.calls - p->calls_before) / seconds : 0.0,
 		"registrations", p->o.registrations(p->o.arg));
+	if (j && p->o.audit) {
+		json_object_set_new(j, "audit_differences", json_integer((json_int_t)audit_count(p->o.audit)));
+		json_object_set_new(j, "audit", audit_differences(p->o.audit));
+		json_object_set_new(j, LIVE_AUDITED, json_string(p->audit_answered));
+	}
 	char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
 	int r = text ? send_words(p, st, 4, (const char *[]){"HSET", LIVE_NODES_KEY, p->node, text}) : -ENOMEM;
 	free(text);
@@ -393,9 +402,38 @@ static int use_read(struct presence *p, struct status *st)
 	return r;
 }
 
+/* ---- audit ---- */
+
+static void audit_ask(struct presence *p, const char *command)
+{
+	snprintf(p->audit_asked, sizeof p->audit_asked, "%s", command);
+	p->audit_looks = 2;
+}
+
+/* After all of ours was written, and at a heartbeat: then Redis must have what we have. */
+static int audit_turn(struct presence *p, struct status *st)
+{
+	const struct audit_shown shown = {.redis = p->redis,
+					  .calls_key = p->calls_key,
+					  .use_key = p->use_key,
+					  .used = p->used.text,
+					  .used_len = p->used.len};
+	int r = p->o.audit ? audit_look(p->o.audit, &shown, st) : 0;
+
+	if (r == -EAGAIN)
+		return 0; /* a worker is busy: at the next heartbeat again */
+	if (r == 0 && p->audit_looks > 0 && --p->audit_looks == 0) {
+		memcpy(p->audit_answered, p->audit_asked, sizeof p->audit_answered);
+		r = node_write(p, st);
+		int f = redis_flush(p->redis, st);
+		r = r ? r : f;
+	}
+	return r;
+}
+
 /* ---- commands ---- */
 
-static void command_run(struct presence *p, const redisReply *fields)
+static void command_run(struct presence *p, const char *id_text, const redisReply *fields)
 {
 	const char *command = "", *call = "";
 	struct uuid id;
@@ -408,6 +446,8 @@ static void command_run(struct presence *p, const redisReply *fields)
 	}
 	if (strcmp(command, "hangup") == 0 && uuid_parse(call, &id) == 0)
 		p->o.hangup(p->o.arg, &id);
+	else if (strcmp(command, "audit") == 0)
+		audit_ask(p, id_text);
 	else
 		log_event(LOG_LEVEL_WARN, "unknown command in the stream", "key=%s", p->commands_key);
 }
@@ -422,7 +462,7 @@ static int commands_read(struct presence *p, struct status *st)
 		const redisReply *list = reply->element[0]->element[1];
 		for (size_t i = 0; i < list->elements; i++) {
 			snprintf(p->last_command, sizeof p->last_command, "%s", list->element[i]->element[0]->str);
-			command_run(p, list->element[i]->element[1]);
+			command_run(p, p->last_command, list->element[i]->element[1]);
 		}
 	}
 	freeReplyObject(reply);
@@ -444,7 +484,7 @@ static bool somebody_listens(struct presence *p)
 static int round_trip(struct presence *p, struct status *st)
 {
 	int64_t now = clock_mono_us();
-	bool beat = now - p->beat_us >= HEARTBEAT_US;
+	bool beat = now - p->beat_us >= HEARTBEAT_US || p->audit_looks > 0;
 	struct buf told = {0}, *events = somebody_listens(p) ? &told : NULL;
 
 	take_in(p, events);
@@ -459,6 +499,8 @@ static int round_trip(struct presence *p, struct status *st)
 		r = f;
 	if (r == 0 && beat)
 		r = use_read(p, st);
+	if (r == 0 && beat)
+		r = audit_turn(p, st);
 	if (r == 0)
 		r = commands_read(p, st);
 	return r;

@@ -17,6 +17,7 @@
 #include "lib/uuid.h"
 #include "tariff/rate.h"
 
+struct audit;
 struct presence;
 
 enum presence_state { PRESENCE_ROUTING, PRESENCE_RINGING, PRESENCE_ANSWERED, PRESENCE_ENDED };
@@ -45,6 +46,7 @@ struct presence_options {
 	void (*connected)(void *arg, const struct redis_address *master); /* after each connect; numeric address */
 	void (*hangup)(void *arg, const struct uuid *call);		  /* on presence's thread */
 	void (*figures)(void *arg, struct presence_figures *f);
+	struct audit *audit; /* looks once a second, and when told to; NULL: none */
 	void *arg;
 };
 

@@ -446,3 +446,13 @@ void purse_stop(struct purse **p)
 	purse_free(*p);
 	*p = NULL;
 }
+
+size_t purse_leases(const struct purse *p)
+{
+	return atomic_load(&p->leases);
+}
+
+const char *purse_owner(const struct purse *p)
+{
+	return p->owner;
+}

@@ -76,6 +76,10 @@ void purse_shrink(struct purse *p, const struct uuid *call, int64_t micro);
 void purse_limit(struct purse *p, int64_t carrier_id, int64_t limit_micro);
 /* purse_end - the call is over; micro is what it will be charged, held until its record is posted; 0: nothing */
 void purse_end(struct purse *p, const struct uuid *call, int64_t micro);
+/* purse_leases - how many calls hold money. purse_owner - this node's name among the owners of leases; valid until
+ *   purse_stop */
+size_t purse_leases(const struct purse *p);
+const char *purse_owner(const struct purse *p);
 /* purse_posted - these records are committed in PostgreSQL; takes ids (malloc). Not for SIP threads: a short lock */
 void purse_posted(struct purse *p, struct uuid *ids, size_t n);
 

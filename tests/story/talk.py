@@ -30,6 +30,7 @@ class Talk(Story):
         if self.result.failed == self.failed_before:  # a story that broke leaves its calls where they are
             self.none_shows()
             self.none_live()
+            self.stack.audited()
 
     def number(self, prefix="12125", digits=11):
         n = super().number(prefix, digits)
@@ -69,6 +70,7 @@ class Talk(Story):
 
         self.none_live(limit)
         wait_for("nodes without calls in /v1/nodes", quiet, limit)
+        self.stack.audited()
 
     # ---- what calls do
 
