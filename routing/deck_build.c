@@ -284,7 +284,7 @@ int deck_builder_add(struct deck_builder *b, const struct deck_row *row, struct 
 	int err = row_check(row, st);
 	if (err != 0)
 		return err;
-	if (b->n_rows == UINT32_MAX - 1 || b->text.len > UINT32_MAX / 2)
+	if (b->n_rows == DECK_RATES_MAX || b->text.len > UINT32_MAX / 2)
 		return status_set(st, -EINVAL, "prefix %s: the deck is full", row->prefix);
 
 	memset(&kind, 0, sizeof kind);
@@ -352,20 +352,20 @@ static unsigned int key_digits(unsigned __int128 key)
 	return 16 - (unsigned int)__builtin_ctzll(high) / 4;
 }
 
-enum entry_class { ENTRY_SHORT, ENTRY_KEYED, ENTRY_LONG, ENTRY_CLASSES };
+enum rate_class { CLASS_SHORT, CLASS_KEYED, CLASS_LONG, RATE_CLASSES };
 
 struct layout {
 	unsigned int index_digits;
-	uint32_t n[ENTRY_CLASSES]; /* entries */
+	uint32_t n[RATE_CLASSES];
 	struct image_header header;
 	uint8_t *image;
 };
 
-static enum entry_class class_of(unsigned int digits, unsigned int index_digits)
+static enum rate_class class_of(unsigned int digits, unsigned int index_digits)
 {
 	if (digits < index_digits)
-		return ENTRY_SHORT;
-	return digits <= index_digits + TAIL_DIGITS ? ENTRY_KEYED : ENTRY_LONG;
+		return CLASS_SHORT;
+	return digits <= index_digits + TAIL_DIGITS ? CLASS_KEYED : CLASS_LONG;
 }
 
 static void layout_count(struct layout *l, const struct deck_builder *b)
@@ -386,9 +386,9 @@ static void layout_place(struct layout *l, const struct deck_builder *b)
 	const uint64_t count[IMAGE_PARTS] = {
 		[PART_SHORT] = image_short_slot(l->index_digits, 0),
 		[PART_INDEX] = image_power10(l->index_digits) + 1,
-		[PART_KEY] = b->n_rows,
-		[PART_ENTRY] = b->n_rows,
-		[PART_LONG] = l->n[ENTRY_LONG],
+		[PART_BLOCK] = l->n[CLASS_KEYED],
+		[PART_RATE] = l->n[CLASS_SHORT] + l->n[CLASS_LONG],
+		[PART_LONG] = l->n[CLASS_LONG],
 		[PART_KIND] = b->kinds.n,
 		[PART_SCHEDULE] = b->n_schedules,
 		[PART_WINDOW] = b->n_windows,
@@ -415,7 +415,7 @@ static void layout_place(struct layout *l, const struct deck_builder *b)
 	h->places = (uint8_t)b->words.places;
 	h->duration_rounding = (uint8_t)b->words.duration_rounding;
 	h->index_digits = l->index_digits;
-	h->n_short = l->n[ENTRY_SHORT];
+	h->n_short = l->n[CLASS_SHORT];
 	l->image = image_alloc(offset);
 	memcpy(l->image, h, sizeof *h);
 }
@@ -433,48 +433,82 @@ static uint32_t key_head(unsigned __int128 key, unsigned int digits)
 	return value;
 }
 
-/* What finds the entry; first: it is the first of its prefix. returns the entry's own key */
-static uint32_t entry_place(struct layout *l, enum entry_class class, uint32_t at, unsigned __int128 key, bool first)
+static uint32_t key_tail(const struct layout *l, unsigned __int128 key)
 {
-	if (class == ENTRY_SHORT) {
-		unsigned int digits = key_digits(key);
-		uint32_t *shorts = part_of(l, PART_SHORT), slot = image_short_slot(digits, key_head(key, digits));
-		if (first)
-			shorts[slot] = at + 1;
-		return slot;
-	}
-	if (class == ENTRY_KEYED) {
-		uint32_t *index = part_of(l, PART_INDEX);
-		index[key_head(key, l->index_digits) + 1]++;
-		return (uint32_t)(key >> (4 * (PREFIX_MAX - TAIL_DIGITS - l->index_digits)));
-	}
-	struct image_long *longs = part_of(l, PART_LONG);
-	longs[at - l->n[ENTRY_SHORT] - l->n[ENTRY_KEYED]] =
-		(struct image_long){.high = (uint64_t)(key >> 64), .low = (uint64_t)key};
-	return 0;
+	return (uint32_t)(key >> (4 * (PREFIX_MAX - TAIL_DIGITS - l->index_digits)));
 }
 
-/* The rows are sorted by prefix; the classes are taken one after the other, which keeps that order within each. */
-static void layout_entries(struct layout *l, const struct deck_builder *b)
+/* Where each bucket begins: counted, then summed. */
+static void layout_index(struct layout *l, const struct deck_builder *b)
 {
-	struct image_entry *entry = part_of(l, PART_ENTRY);
-	uint32_t *index = part_of(l, PART_INDEX), *key = part_of(l, PART_KEY);
-	uint32_t n = 0;
+	struct image_bucket *index = part_of(l, PART_INDEX);
 
-	for (enum entry_class class = ENTRY_SHORT; class < ENTRY_CLASSES; class ++) {
-		for (size_t i = 0; i < b->n_rows; i++) {
-			const struct build_row *r = &b->row[i];
-			if (class_of(key_digits(r->key), l->index_digits) != class)
-				continue;
-			bool first = i == 0 || r->key != b->row[i - 1].key;
-			key[n] = entry_place(l, class, n, r->key, first);
-			entry[n] = (struct image_entry){
-				.price_low = r->price_low, .destination = r->destination, .kind = r->kind};
-			n++;
-		}
-	}
+	for (size_t i = 0; i < b->n_rows; i++)
+		if (class_of(key_digits(b->row[i].key), l->index_digits) == CLASS_KEYED)
+			index[key_head(b->row[i].key, l->index_digits) + 1].first++;
 	for (uint32_t i = 1; i <= image_power10(l->index_digits); i++)
-		index[i] += index[i - 1];
+		index[i].first += index[i - 1].first;
+}
+
+/* The at-th rate of its class. */
+static struct image_rate *place_short(struct layout *l, uint32_t at, unsigned __int128 key)
+{
+	unsigned int digits = key_digits(key);
+	uint32_t *said = (uint32_t *)part_of(l, PART_SHORT) + image_short_slot(digits, key_head(key, digits));
+
+	if (*said == 0) /* the first of its prefix */
+		*said = digits << SHORT_DIGITS_AT | (at + 1);
+	return (struct image_rate *)part_of(l, PART_RATE) + at;
+}
+
+static struct image_rate *place_keyed(struct layout *l, uint32_t at, unsigned __int128 key)
+{
+	const struct image_bucket *bucket =
+		(struct image_bucket *)part_of(l, PART_INDEX) + key_head(key, l->index_digits);
+	uint32_t n = bucket[1].first - bucket[0].first, i = at - bucket[0].first;
+	uint32_t *keys = (uint32_t *)part_of(l, PART_BLOCK) + (size_t)bucket[0].first * (IMAGE_SLOT / sizeof *keys);
+
+	keys[i] = key_tail(l, key);
+	return (struct image_rate *)(void *)(keys + n) + i;
+}
+
+static struct image_rate *place_long(struct layout *l, uint32_t at, unsigned __int128 key)
+{
+	struct image_long *longs = part_of(l, PART_LONG);
+
+	longs[at] = (struct image_long){.high = (uint64_t)(key >> 64), .low = (uint64_t)key};
+	return (struct image_rate *)part_of(l, PART_RATE) + l->n[CLASS_SHORT] + at;
+}
+
+/* The rows are sorted by prefix, which keeps that order within each class and bucket. */
+static void layout_rates(struct layout *l, const struct deck_builder *b)
+{
+	static struct image_rate *(*const place[RATE_CLASSES])(struct layout *, uint32_t, unsigned __int128) = {
+		[CLASS_SHORT] = place_short, [CLASS_KEYED] = place_keyed, [CLASS_LONG] = place_long};
+	uint32_t n[RATE_CLASSES] = {0};
+
+	for (size_t i = 0; i < b->n_rows; i++) {
+		const struct build_row *r = &b->row[i];
+		enum rate_class class = class_of(key_digits(r->key), l->index_digits);
+		bool more = i + 1 < b->n_rows && b->row[i + 1].key == r->key;
+		*place[class](l, n[class]++, r->key) = (struct image_rate){.price_low = r->price_low,
+									   .destination = r->destination,
+									   .kind = r->kind | (more ? RATE_MORE : 0)};
+	}
+}
+
+/* What a number finds that no prefix of its bucket begins. */
+static void layout_shorter(struct layout *l)
+{
+	struct image_bucket *index = part_of(l, PART_INDEX);
+	const uint32_t *shorts = part_of(l, PART_SHORT);
+
+	for (uint32_t i = 0; i < image_power10(l->index_digits); i++) {
+		uint32_t head = i / 10;
+		for (unsigned int digits = l->index_digits - 1; digits > 0 && index[i].shorter == 0;
+		     digits--, head /= 10)
+			index[i].shorter = shorts[image_short_slot(digits, head)];
+	}
 }
 
 static void part_copy(struct layout *l, int part, const void *bytes)
@@ -493,7 +527,9 @@ int deck_builder_finish(struct deck_builder **bp, struct deck **out, struct stat
 		qsort_r(b->row, b->n_rows, sizeof *b->row, row_compare, b);
 	layout_count(&l, b);
 	layout_place(&l, b);
-	layout_entries(&l, b);
+	layout_index(&l, b);
+	layout_rates(&l, b);
+	layout_shorter(&l);
 	part_copy(&l, PART_KIND, b->kinds.item);
 	part_copy(&l, PART_SCHEDULE, b->schedule);
 	part_copy(&l, PART_WINDOW, b->window);

@@ -4,13 +4,16 @@
  * The image begins with struct image_header; its parts follow, each aligned to 64 bytes. Numbers are in the machine's
  * byte order (the magic is a number, too: an image of the other order is refused).
  *
- * An entry is one rate of one prefix; its key stands in an array of its own, so that a search touches few lines of
- * memory. First stand the entries of short prefixes (fewer digits than the index takes), found through a direct table
- * of all short numbers; then those in the buckets of the index, sorted by what follows the index digits (up to 8
- * digits, a nibble each, digit + 1, so that a shorter prefix sorts before its longer ones); then those of long
- * prefixes, sorted by their whole key, which stands in a part of its own. The rates of one prefix are neighbours with
- * the same key, the one to prefer first. All else about a rate is interned: few decks have more than some dozen kinds
- * of rates.
+ * A look-up over many decks is as slow as the memory that it waits for, so a deck is asked in two steps: the index, a
+ * direct table of the first digits, says where the number's bucket stands, and what prefix shorter than the index would
+ * do; the bucket's block holds all else: the keys of its rates (what follows the index digits, up to 8 digits, a nibble
+ * each, digit + 1, so that a shorter prefix sorts before its longer ones), sorted, and behind them the rates in the
+ * same order. Most blocks take two or three lines of memory, that are asked for together.
+ *
+ * Rates of short prefixes (fewer digits than the index takes) stand apart, found through a direct table of all short
+ * numbers; behind them those of prefixes too long for a bucket, whose whole keys stand in a part of their own. The
+ * rates of one prefix are neighbours, the one to prefer first; all but the last of them say RATE_MORE. All else about a
+ * rate is interned: few decks have more than some dozen kinds of rates.
  */
 #ifndef ROUTING_DECK_PRIV_H
 #define ROUTING_DECK_PRIV_H
@@ -20,18 +23,20 @@
 #include "routing/deck.h"
 
 #define IMAGE_MAGIC UINT64_C(0x4b4345444d444e54) /* "TNDMDECK" on a little-endian machine */
-#define IMAGE_FORMAT 2
+#define IMAGE_FORMAT 3
 #define IMAGE_ALIGN 64
 #define INDEX_DIGITS_MIN 2
 #define INDEX_DIGITS_MAX 6
 #define TAIL_DIGITS 8 /* that a bucket's keys hold after the index digits */
+#define IMAGE_SLOT 16 /* bytes of a rate in a block: its key, and a struct image_rate */
+#define DECK_RATES_MAX ((UINT32_C(1) << SHORT_DIGITS_AT) - 2)
 
 enum image_parts {
-	PART_SHORT, /* uint32_t: entry + 1, or 0, for each number of 1..index_digits-1 digits */
-	PART_INDEX, /* uint32_t: first entry of each bucket (counted from the first bucket's), and one more */
-	PART_KEY, /* uint32_t: each entry's key; short: its slot; in a bucket: what follows the index digits; long: 0 */
-	PART_ENTRY,	 /* struct image_entry */
-	PART_LONG,	 /* struct image_long: the keys of the last entries */
+	PART_SHORT,	 /* uint32_t: what is said of each number of 1..index_digits-1 digits (SHORT_RATE), or 0 */
+	PART_INDEX,	 /* struct image_bucket, and one more */
+	PART_BLOCK,	 /* blocks of IMAGE_SLOT bytes a rate: n keys (uint32_t), then n struct image_rate */
+	PART_RATE,	 /* struct image_rate: those of short prefixes, then those of long ones */
+	PART_LONG,	 /* struct image_long: the keys of the latter */
 	PART_KIND,	 /* struct image_kind */
 	PART_SCHEDULE,	 /* struct image_schedule */
 	PART_WINDOW,	 /* struct image_window */
@@ -55,15 +60,27 @@ struct image_header {
 	uint64_t source;
 	char currency[4];
 	uint8_t side, rounding, places, duration_rounding;
-	uint32_t index_digits, n_short; /* n_short: entries of short prefixes */
+	uint32_t index_digits, n_short; /* n_short: rates of short prefixes */
 	struct image_part part[IMAGE_PARTS];
+};
+
+/* A rate of a short prefix: in the upper bits its digits, in the lower ones its place in PART_RATE, + 1 */
+#define SHORT_DIGITS_AT 28
+#define SHORT_RATE ((UINT32_C(1) << SHORT_DIGITS_AT) - 1)
+
+struct image_bucket {
+	uint32_t first;	  /* its first rate in PART_BLOCK */
+	uint32_t shorter; /* the longest short prefix that the bucket's numbers begin with (SHORT_RATE); 0: none */
 };
 
 struct image_long {
 	uint64_t high, low; /* 32 nibbles */
 };
 
-struct image_entry {
+#define RATE_MORE (UINT32_C(1) << 31) /* in kind: the next rate is of the same prefix */
+#define RATE_KIND (RATE_MORE - 1)
+
+struct image_rate {
 	uint32_t price_low;   /* price_n = kind.price_base + price_low */
 	uint32_t destination; /* in PART_TEXT */
 	uint32_t kind;
@@ -100,12 +117,12 @@ struct image_transition {
 struct deck {
 	_Atomic uint32_t refs;
 	uint32_t index_digits;
-	uint32_t n_short, n_keyed, n_long; /* entries */
+	uint32_t n_short, n_keyed, n_long; /* rates */
 	struct deck_words words;
-	const uint32_t *shorts, *index;
-	const uint32_t *key;   /* of all entries */
-	const uint32_t *keyed; /* of those in buckets: key + n_short */
-	const struct image_entry *entry;
+	const uint32_t *shorts;
+	const struct image_bucket *index;
+	const uint8_t *block;
+	const struct image_rate *rate;
 	const struct image_long *longs;
 	const struct image_kind *kind;
 	const struct image_schedule *schedule;
@@ -125,6 +142,17 @@ static inline uint32_t image_short_slot(unsigned int digits, uint32_t value)
 {
 	static const uint32_t before[] = {0, 0, 10, 110, 1110, 11110, 111110}; /* numbers of fewer digits */
 	return before[digits] + value;
+}
+
+/* image_block - the keys of the bucket whose first rate is `first`; image_block_rates - its n rates */
+static inline const uint32_t *image_block(const void *blocks, uint32_t first)
+{
+	return (const uint32_t *)blocks + (size_t)first * (IMAGE_SLOT / sizeof(uint32_t));
+}
+
+static inline const struct image_rate *image_block_rates(const uint32_t *keys, uint32_t n)
+{
+	return (const struct image_rate *)(const void *)(keys + n);
 }
 
 static inline uint32_t image_power10(unsigned int n)
