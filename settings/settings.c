@@ -288,6 +288,9 @@ const struct conf_option settings_table[] = {
 	 .meaning = "SIP timer T1 (RFC 3261 section 17), 100ms to 5s"},
 	{"sip", "invite_timeout", CONF_DURATION_MS, AT(invite_timeout_ms), .fallback = "180s", .min = 1000,
 	 .max = 3600000, .reloadable = true, .meaning = "how long a call may ring, over all attempts"},
+	{"sip", "dialog_check", CONF_DURATION_MS, AT(dialog_check_ms), .fallback = "600s", .max = 86400000,
+	 .meaning =
+		 "how often OPTIONS asks inside a call whether a side without session timer is still there; 0s: never"},
 	{"sip", "drain_timeout", CONF_DURATION_MS, AT(drain_timeout_ms), .fallback = "0s", .max = 86400000,
 	 .reloadable = true, .meaning = "how long live calls go on after SIGTERM before they are hung up"},
 	{"sip", "worker_ports", CONF_CUSTOM, AT(worker_ports), .fallback = "", .check = check_worker_ports,

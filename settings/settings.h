@@ -42,7 +42,7 @@ struct settings {
 	int64_t workers;		  /* 0: auto, one a core */
 	int unknown_source;		  /* enum settings_unknown_source */
 	int64_t max_cps;		  /* 0: no limit */
-	int64_t t1_ms, invite_timeout_ms, drain_timeout_ms;
+	int64_t t1_ms, invite_timeout_ms, dialog_check_ms, drain_timeout_ms;
 	struct settings_ports worker_ports;
 	char *portability_lookup, *portability_prefixes;
 	int64_t portability_timeout_ms, portability_cache_ms;

@@ -57,7 +57,9 @@ static void relay_refuse(struct relay *r, int status)
 
 bool relay_busy(const struct leg *leg)
 {
-	if (leg->invite_in || leg->invite_out || leg->session.refresh)
+	const nta_outgoing_t *refresh = leg->session.refresh;
+
+	if (leg->invite_in || leg->invite_out || (refresh && nta_outgoing_method(refresh) == sip_method_invite))
 		return true;
 	for (const struct relay *r = leg->relays; r; r = r->next)
 		if (r->invite)

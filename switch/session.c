@@ -4,12 +4,13 @@
 #include <strings.h>
 
 #include "switch/leg.h"
+#include "switch/node.h"
 #include "switch/relay.h"
 #include "switch/worker.h"
 
 #include <sofia-sip/msg_header.h>
 
-enum { RETRY_S = 5 };
+enum { RETRY_MS = 5000, TIMER_MAX_MS = 2000000000 };
 
 static const char uac[] = "uac", uas[] = "uas";
 
@@ -71,7 +72,7 @@ sip_session_expires_t *session_wish(su_home_t *home, int32_t wish_s)
 
 /* ---- refreshing ---- */
 
-static void timer_set(struct leg *leg, int64_t seconds);
+static void timer_set(struct leg *leg, int64_t ms);
 
 static int on_refreshed(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 {
@@ -88,12 +89,13 @@ static int on_refreshed(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 	s->refresh = NULL;
 	if (leg->over)
 		return 0;
-	if (status == 408 || status == 481)
+	if (status == 408 || status == 481 || !sip ||
+	    nta_sip_is_internal(sip)) /* nobody, or nobody that knows the call */
 		call_on_leg(leg->call, leg, &(struct leg_event){.kind = LEG_EXPIRED});
-	else if (status < 300 || !s->peer_knows) /* any answer at all shows that it is there */
+	else if (status < 300 || !s->peer_knows || !s->expires_s) /* any answer at all shows that it is there */
 		session_start(leg);
 	else
-		timer_set(leg, RETRY_S); /* 491 and the like: once more, soon */
+		timer_set(leg, RETRY_MS); /* 491 and the like: once more, soon */
 	return 0;
 }
 
@@ -106,12 +108,12 @@ static void refresh_send(struct leg *leg)
 
 	su_home_init(home);
 	sip_session_expires_t *x = sip_session_expires_format(home, "%d;refresher=uac", s->expires_s);
-	if (s->peer_knows && s->update_allowed)
+	if (s->expires_s && s->peer_knows && s->update_allowed)
 		s->refresh = nta_outgoing_tcreate(leg->dialog, on_refreshed, leg, leg_next_hop(leg), SIP_METHOD_UPDATE,
 						  NULL, SIPTAG_CONTACT(leg->port->contact), SIPTAG_SESSION_EXPIRES(x),
 						  SIPTAG_SUPPORTED_STR("timer"), TPTAG_IDENT(leg->port->ident),
 						  NTATAG_BRANCH_KEY(key), TAG_END());
-	else if (s->peer_knows && leg->sdp_sent)
+	else if (s->expires_s && s->peer_knows && leg->sdp_sent)
 		s->refresh = nta_outgoing_tcreate(
 			leg->dialog, on_refreshed, leg, leg_next_hop(leg), SIP_METHOD_INVITE, NULL,
 			SIPTAG_CONTACT(leg->port->contact), SIPTAG_SESSION_EXPIRES(x), SIPTAG_SUPPORTED_STR("timer"),
@@ -131,35 +133,41 @@ static void on_timer(struct worker *w, su_timer_t *timer, void *arg)
 
 	if (leg->over)
 		return;
-	if (!s->we_refresh) {
+	if (s->expires_s && !s->we_refresh) {
 		call_on_leg(leg->call, leg, &(struct leg_event){.kind = LEG_EXPIRED});
 		return;
 	}
 	if (!s->refresh && !relay_busy(leg))
 		refresh_send(leg);
 	if (!s->refresh)
-		timer_set(leg, RETRY_S);
+		timer_set(leg, RETRY_MS);
 }
 
-static void timer_set(struct leg *leg, int64_t seconds)
+static void timer_set(struct leg *leg, int64_t ms)
 {
 	struct session *s = &leg->session;
 
 	if (!s->timer)
 		s->timer = su_timer_create(su_root_task(leg->worker->root), 0);
 	if (s->timer)
-		su_timer_set_interval(s->timer, on_timer, leg,
-				      (su_duration_t)(seconds < 2000000 ? seconds * 1000 : 2000000000));
+		su_timer_set_interval(s->timer, on_timer, leg, (su_duration_t)(ms < TIMER_MAX_MS ? ms : TIMER_MAX_MS));
 }
 
-/* RFC 4028 section 10: refresh at half the interval; give up a third, but at most 32 s, before its end. */
+/* RFC 4028 section 10: refresh at half the interval; give up a third, but at most 32 s, before its end. Without a
+ * session timer nobody would notice that a side has gone without a word: it is asked now and then, and the call of a
+ * ghost ends. */
 void session_start(struct leg *leg)
 {
 	const struct session *s = &leg->session;
 	int32_t margin = s->expires_s / 3 < 32 ? s->expires_s / 3 : 32;
+	int64_t check_ms = leg->worker->node->settings->dialog_check_ms;
 
-	if (s->expires_s && leg->dialog)
-		timer_set(leg, s->we_refresh ? s->expires_s / 2 : s->expires_s - margin);
+	if (!leg->dialog)
+		return;
+	if (s->expires_s)
+		timer_set(leg, 1000LL * (s->we_refresh ? s->expires_s / 2 : s->expires_s - margin));
+	else if (check_ms)
+		timer_set(leg, check_ms);
 }
 
 void session_stop(struct leg *leg)

@@ -18,7 +18,7 @@ struct leg;
 enum { SESSION_MIN_S = 90 };
 
 struct session {
-	int32_t expires_s; /* 0: no timer runs on this leg */
+	int32_t expires_s; /* 0: none; then OPTIONS asks every [sip] dialog_check */
 	bool we_refresh;
 	bool peer_knows; /* it has "timer" in Supported */
 	bool update_allowed;
