@@ -34,6 +34,11 @@ static const struct constraint references[] = {
 	{"api_keys_carrier_id_fkey", "carrier_id", "there is no such carrier"},
 };
 
+static const struct constraint checks[] = {
+	{"rates_check", "effective_to",
+	 "must not be before effective_from (the present moment, where that is not given)"},
+};
+
 static const struct constraint *constraint_find(const struct constraint *table, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
@@ -80,6 +85,18 @@ static void log_failure(const struct request *r, const char *what, const struct 
 		  log_quote(st->text, quoted, sizeof(quoted)));
 }
 
+static void answer_value(struct request *r, const char *what, const struct status *st)
+{
+	const struct constraint *c = constraint_find(checks, sizeof(checks) / sizeof(*checks), pg_constraint(r->pg));
+
+	if (c != NULL) {
+		answer_field(r, 422, "What was sent does not fit to the rest; see errors.", c);
+		return;
+	}
+	log_failure(r, what, st);
+	request_problem(r, 422, "The database refused a value.");
+}
+
 /* Undefined table, column or function: the database is of another version than this program. */
 static bool schema_differs(const struct request *r)
 {
@@ -114,8 +131,7 @@ static void answer_failure(struct request *r, int err, const char *what, const s
 			request_problem(r, 400, "A filter or the cursor is not valid.");
 			break;
 		}
-		log_failure(r, what, st);
-		request_problem(r, 422, "The database refused a value.");
+		answer_value(r, what, st);
 		break;
 	default:
 		if (strcmp(pg_sqlstate(r->pg), "55P03") == 0) { /* lock_not_available: an import holds the deck, say */

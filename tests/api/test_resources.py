@@ -77,6 +77,14 @@ class Resources(ApiStory):
         self.assertEqual(set(wrong), {"name", "currency", "credit_limit", "max_cps", "status", "no_such", "timezone"})
         wrong = self.api.wrong_fields("POST", "/v1/carriers", {"name": "tz", "currency": "EUR", "timezone": "Mars/Base"})
         self.assertEqual(wrong, {"timezone": "Mars/Base is not a time zone"})
+        rates = f"/v1/rate-decks/{self.sell['id']}/rates"
+        wrong = self.api.wrong_fields("POST", rates, {"prefix": "7", "price": "1", "connect_fee": "-0.01"})
+        self.assertEqual(wrong, {"connect_fee": "must not be negative"})
+        wrong = self.api.wrong_fields("POST", rates, {"prefix": "7", "price": "1", "effective_to": "2020-01-01T00:00:00Z"})
+        self.assertEqual(list(wrong), ["effective_to"])
+        rate = self.api.post(rates, prefix="7", price="1", effective_from="2030-01-01T00:00:00Z")
+        wrong = self.api.wrong_fields("PATCH", f"{rates}/{rate['id']}", {"effective_to": "2029-01-01T00:00:00Z"})
+        self.assertEqual(list(wrong), ["effective_to"])
         wrong = self.api.wrong_fields("POST", "/v1/trunks", {})
         self.assertEqual(set(wrong), {"carrier_id", "name", "direction"})
 
