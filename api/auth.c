@@ -3,6 +3,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "api/endpoint.h"
 #include "api/store.h"
+#include "lib/clock.h"
 
 #define KEY_LEN_MAX 128
 
@@ -58,12 +60,80 @@ static int remember_use(struct request *r)
 	return 0;
 }
 
+/* Keys looked up in the last second, by their hash. Shared by all workers. */
+#define KNOWN_MAX 256 /* slots */
+#define KNOWN_US 1000000
+
+struct known {
+	char hash[AUTH_HASH_TEXT];
+	struct caller caller;
+	char name[129];
+	int64_t until_us; /* monotonic; 0: empty */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	uint64_t changes; /* counts auth_forget: what was read before one is not kept after it */
+	struct known slot[KNOWN_MAX];
+} known = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static struct known *slot_of(const char *hash)
+{
+	char head[9] = "";
+
+	memcpy(head, hash, sizeof(head) - 1);
+	return &known.slot[strtoul(head, NULL, 16) % KNOWN_MAX];
+}
+
+/* True with r->caller set; else *changes is what to hand to known_keep. */
+static bool known_find(struct request *r, const char *hash, uint64_t *changes)
+{
+	pthread_mutex_lock(&known.lock);
+	const struct known *k = slot_of(hash);
+	bool found = k->until_us > clock_mono_us() && CRYPTO_memcmp(k->hash, hash, AUTH_HASH_TEXT) == 0;
+	if (found) {
+		r->caller = k->caller;
+		r->caller.name = arena_strdup(r->arena, k->name);
+	}
+	*changes = known.changes;
+	pthread_mutex_unlock(&known.lock);
+	return found;
+}
+
+static void known_keep(const struct request *r, const char *hash, uint64_t changes)
+{
+	if (strlen(r->caller.name) >= sizeof(known.slot[0].name))
+		return;
+	pthread_mutex_lock(&known.lock);
+	if (known.changes == changes) {
+		struct known *k = slot_of(hash);
+		memcpy(k->hash, hash, AUTH_HASH_TEXT);
+		k->caller = r->caller;
+		k->caller.name = NULL;
+		snprintf(k->name, sizeof(k->name), "%s", r->caller.name);
+		k->until_us = clock_mono_us() + KNOWN_US;
+	}
+	pthread_mutex_unlock(&known.lock);
+}
+
+void auth_forget(void)
+{
+	pthread_mutex_lock(&known.lock);
+	known.changes++;
+	for (size_t i = 0; i < KNOWN_MAX; i++)
+		known.slot[i].until_us = 0;
+	pthread_mutex_unlock(&known.lock);
+}
+
 static int caller_find(struct request *r)
 {
 	char hash[AUTH_HASH_TEXT];
 	const char *wanted = auth_hash(r->bearer, hash);
+	uint64_t changes;
 	PGresult *result;
 
+	if (known_find(r, hash, &changes))
+		return 0;
 	if (store_query(r, &store_key_find, &wanted, &result) != 0)
 		return -1;
 	if (PQntuples(result) != 1 || strlen(PQgetvalue(result, 0, 4)) != AUTH_HASH_TEXT - 1 ||
@@ -80,7 +150,10 @@ static int caller_find(struct request *r)
 	snprintf(c->carrier_text, sizeof(c->carrier_text), "%s", PQgetvalue(result, 0, 3));
 	bool stale = strcmp(PQgetvalue(result, 0, 5), "t") == 0;
 	PQclear(result);
-	return stale ? remember_use(r) : 0;
+	if (stale && remember_use(r) != 0)
+		return -1;
+	known_keep(r, hash, changes);
+	return 0;
 }
 
 int auth_check(struct request *r)

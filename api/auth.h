@@ -16,6 +16,10 @@ const char *auth_header(const char *authorization);
 /* auth_check - look the caller up and ask whether it may use r->endpoint. 0, or -1 after 401, 403, 404 or 503 */
 int auth_check(struct request *r) must_check;
 
+/* auth_forget - a key was made or revoked here: what was looked up no longer counts. Another process's change counts
+ *   within a second. */
+void auth_forget(void);
+
 /* auth_may - has a key of this role the rights that `needed` stands for? readonly < provisioning, finance < admin */
 bool auth_may(enum role has, enum role needed);
 

@@ -28,6 +28,7 @@ void healthz(struct request *r);
 void readyz(struct request *r);
 void metrics_text(struct request *r);
 void openapi_json(struct request *r);
+void api_keys_remove(struct request *r);
 void stats_list(struct request *r);
 void console_file(struct request *r);
 

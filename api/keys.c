@@ -4,6 +4,7 @@
 
 #include "api/auth.h"
 #include "api/base64url.h"
+#include "api/handlers.h"
 #include "api/resource.h"
 #include "api/store.h"
 #include "lib/random.h"
@@ -61,6 +62,12 @@ static int before_insert(struct request *r, json_t *object)
 static void after_insert(struct request *r, json_t *shown)
 {
 	json_object_set_new(shown, "key", json_string(r->made_key));
+}
+
+void api_keys_remove(struct request *r)
+{
+	resource_remove(r);
+	auth_forget(); /* whatever became of it */
 }
 
 const struct resource api_keys = {

@@ -240,7 +240,7 @@ static json_t *parameters(const struct endpoint *e)
 	}
 	if (e->method == REQUEST_POST)
 		json_array_append_new(list, ref("parameters", "idempotency_key"));
-	if (e->run == resource_update || e->run == resource_remove)
+	if (e->run == resource_update || e->run == resource_remove || e->run == api_keys_remove)
 		json_array_append_new(list, ref("parameters", "if_match"));
 	return list;
 }

@@ -43,24 +43,25 @@ STATEMENT(trunk_get, 2,
 	  "select api_trunk(t) from trunks t where t.id = $1 and ($2::bigint is null or t.carrier_id = $2)");
 #define TRUNK_WHOLE(t) t ".id, api_trunk_whole(" t ")"
 STATEMENT(trunk_lock, 2, "select " TRUNK_WHOLE("t") " from trunks t where t.id = $1 and $2::bigint is null for update");
-STATEMENT(
-	trunk_insert, 1,
-	"insert into trunks (carrier_id, name, direction, enabled, max_channels, max_cps, translations, codecs, identity, "
-	"pass_headers, media, "
-	"session_expires, max_duration, listen, transport, tech_prefix, username, password, rate_deck_id, "
-	"source_cidrs, "
-	"routing_plan_id, trust_pai, min_margin, min_margin_percent, allow_loss, hunt_after_media, code_map, mode, "
-	"host, "
-	"port, register, probe_interval, no_response_timeout, progress_timeout, ring_timeout, stop_codes, "
-	"max_redirects, "
-	"registered_as) select r.carrier_id, r.name, r.direction, r.enabled, r.max_channels, r.max_cps, "
-	"r.translations, "
-	"r.codecs, r.identity, r.pass_headers, r.media, r.session_expires, r.max_duration, r.listen, r.transport, r.tech_prefix, r.username, "
-	"r.password, r.rate_deck_id, r.source_cidrs, r.routing_plan_id, r.trust_pai, r.min_margin, "
-	"r.min_margin_percent, "
-	"r.allow_loss, r.hunt_after_media, r.code_map, r.mode, r.host, r.port, r.register, r.probe_interval, "
-	"r.no_response_timeout, r.progress_timeout, r.ring_timeout, nullif(r.stop_codes, 'null'), r.max_redirects, "
-	"r.registered_as from jsonb_populate_record(null::trunks, $1::jsonb) r returning " TRUNK_WHOLE("trunks"));
+STATEMENT(trunk_insert, 1,
+	  "insert into trunks (carrier_id, name, direction, enabled, max_channels, max_cps, translations, codecs, "
+	  "identity, "
+	  "pass_headers, media, "
+	  "session_expires, max_duration, listen, transport, tech_prefix, username, password, rate_deck_id, "
+	  "source_cidrs, "
+	  "routing_plan_id, trust_pai, min_margin, min_margin_percent, allow_loss, hunt_after_media, code_map, mode, "
+	  "host, "
+	  "port, register, probe_interval, no_response_timeout, progress_timeout, ring_timeout, stop_codes, "
+	  "max_redirects, "
+	  "registered_as) select r.carrier_id, r.name, r.direction, r.enabled, r.max_channels, r.max_cps, "
+	  "r.translations, "
+	  "r.codecs, r.identity, r.pass_headers, r.media, r.session_expires, r.max_duration, r.listen, r.transport, "
+	  "r.tech_prefix, r.username, "
+	  "r.password, r.rate_deck_id, r.source_cidrs, r.routing_plan_id, r.trust_pai, r.min_margin, "
+	  "r.min_margin_percent, "
+	  "r.allow_loss, r.hunt_after_media, r.code_map, r.mode, r.host, r.port, r.register, r.probe_interval, "
+	  "r.no_response_timeout, r.progress_timeout, r.ring_timeout, nullif(r.stop_codes, 'null'), r.max_redirects, "
+	  "r.registered_as from jsonb_populate_record(null::trunks, $1::jsonb) r returning " TRUNK_WHOLE("trunks"));
 STATEMENT(trunk_update, 2,
 	  "update trunks t set carrier_id = r.carrier_id, name = r.name, enabled = r.enabled, "
 	  "max_channels = r.max_channels, max_cps = r.max_cps, translations = r.translations, codecs = r.codecs, "

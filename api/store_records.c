@@ -46,10 +46,7 @@ STATEMENT(key_insert, 1,
 	  "select r.name, r.role, r.carrier_id, decode($1::jsonb ->> 'key_sha256', 'hex') "
 	  "from jsonb_populate_record(null::api_keys, $1::jsonb - 'key_hash') r returning id, api_key(api_keys)");
 STATEMENT(key_delete, 1, "delete from api_keys where id = $1");
-STATEMENT(
-	key_find, 1,
-	"select id, name, role, carrier_id, encode(key_hash, 'hex'), "
-	"coalesce(last_used_at < now() - interval '1 minute', true) from api_keys where key_hash = decode($1, 'hex')");
+STATEMENT(key_find, 1, "select id, name, role, carrier_id, key_hash, stale from api_key_find($1)");
 STATEMENT(key_used, 1, "update api_keys set last_used_at = now() where id = $1");
 
 /* The audit log, newest first: filters actor, action, resource, resource_id, from, to. */
@@ -133,20 +130,14 @@ STATEMENT(cdr_list_bound, 12,
 													"$10 || "
 													"'%')"
 													" " CDR_ORDER);
-/* id, carrier bound to, the milliseconds that the id carries: with both known, one partition of each table is looked
- * at. */
-#define CDR_ONE                                                                                                        \
-	"from cdrs c where c.id = $1 and c.started_at >= timestamptz 'epoch' + $3::bigint * interval '1 millisecond' " \
-	"and c.started_at < timestamptz 'epoch' + ($3::bigint + 1) * interval '1 millisecond' "
-STATEMENT(cdr_get, 3,
-	  "select api_cdr(c), (select coalesce(json_agg(json_build_object('n', a.n, 'trunk_id', a.trunk_id, "
-	  "'carrier_id', a.carrier_id, 'started_at', api_time(a.started_at), 'progress_at', api_time(a.progress_at), "
-	  "'answered_at', api_time(a.answered_at), 'ended_at', api_time(a.ended_at), 'sip_code', a.sip_code, "
-	  "'reason', a.reason, 'buy_prefix', a.buy_prefix, 'buy_price', api_money(a.buy_price), 'b_call_id', "
-	  "a.b_call_id) "
-	  "order by a.n), '[]') from cdr_attempts a where a.cdr_id = $1), "
-	  "(select t.trace from cdr_traces t where t.cdr_id = $1) " CDR_ONE "and $2::bigint is null");
-STATEMENT(cdr_get_bound, 3,
+/* id, carrier bound to, the millisecond that the id carries and the next one: with these times known when it is
+ * planned, one partition of each table is looked at. */
+#define CDR_ONE "from cdrs c where c.id = $1 and c.started_at >= $3::timestamptz and c.started_at < $4::timestamptz "
+STATEMENT(cdr_get, 4,
+	  "select api_cdr(c), (select coalesce(json_agg(api_attempt(a) order by a.n), '[]') from cdr_attempts a "
+	  "where a.cdr_id = $1), (select t.trace from cdr_traces t where t.cdr_id = $1) " CDR_ONE
+	  "and $2::bigint is null");
+STATEMENT(cdr_get_bound, 4,
 	  "select api_cdr_own(c, $2) " CDR_ONE "and (c.ingress_carrier_id = $2::bigint or c.egress_carrier_id = $2)");
 
 /* Figures: group_by, by vendors, from, to, carrier, trunk, destination. */
