@@ -16,6 +16,7 @@
 #define RON (FIELD_READ_ONLY | FIELD_NULLABLE)
 #define HANGUP_MAX 10000
 
+static const char *const modes[] = {"b2bua", "proxy", NULL};
 static const char *const states[] = {"routing", "ringing", "answered", NULL};
 
 static const struct field call_fields[] = {
@@ -27,6 +28,12 @@ static const struct field call_fields[] = {
 	 .choices = states,
 	 .example = "\"answered\"",
 	 .meaning = "How far it is."},
+	{.name = "mode",
+	 .type = FIELD_CHOICE,
+	 .flags = RO,
+	 .choices = modes,
+	 .example = "\"b2bua\"",
+	 .meaning = "How it is carried. A proxy can't hang up."},
 	{.name = "ingress_trunk_id", .type = FIELD_ID, .flags = RON, .example = "1", .meaning = "The way it came in."},
 	{.name = "ingress_carrier_id", .type = FIELD_ID, .flags = RON, .example = "1", .meaning = "The customer."},
 	{.name = "egress_trunk_id", .type = FIELD_ID, .flags = RON, .example = "2", .meaning = "The way it goes out."},
@@ -263,6 +270,11 @@ void calls_hangup(struct request *r)
 
 	if (params_check(r, NULL, NULL, NULL) != 0 || (call = call_find(r)) == NULL)
 		return;
+	if (strcmp(text_of(call, "mode"), "proxy") == 0) {
+		request_problem(r, 422, "This call's trunk has mode proxy: only its ends can hang it up.");
+		json_decref(call);
+		return;
+	}
 	/* The audit line first: a hang-up without one must not happen. */
 	if (store_begin(r) != 0 || store_audit(r, &(struct store_change){.action = "hangup",
 									 .resource = "calls",

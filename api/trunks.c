@@ -311,7 +311,7 @@ static const struct field fields[] = {
 	 .min = 1,
 	 .max = INT32_MAX,
 	 .example = "14400",
-	 .meaning = "Longest call in seconds. Null: no limit."},
+	 .meaning = "Longest call in seconds. Null: no limit. In mode proxy the record ends then, not the call."},
 	{.name = "listen",
 	 .type = FIELD_TEXT,
 	 .flags = FIELD_NULLABLE,
@@ -408,7 +408,7 @@ static const struct field fields[] = {
 	 .choices = modes,
 	 .fallback = "\"b2bua\"",
 	 .example = "\"b2bua\"",
-	 .meaning = "How its calls are carried: b2bua, redirect (302) or stateful proxy."},
+	 .meaning = "How its calls are carried: b2bua, redirect (302) or stateful proxy (see docs/trunks.md)."},
 	{.name = "host",
 	 .type = FIELD_TEXT,
 	 .flags = FIELD_EGRESS | FIELD_NULLABLE,
@@ -528,9 +528,6 @@ static void check(json_t *object, struct errors *e)
 		errors_add(e, "host", "is required unless registered_as is set");
 	if (!ingress && is_set(object, "host") && is_set(object, "registered_as"))
 		errors_add(e, "registered_as", "can't be combined with host: it gives the address");
-	if (ingress && strcmp(json_string_value(json_object_get(object, "mode")), "proxy") == 0 &&
-	    is_set(object, "max_duration"))
-		errors_add(e, "max_duration", "needs mode b2bua: a proxy can't end a call");
 }
 
 const struct resource trunks = {

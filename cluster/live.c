@@ -215,17 +215,17 @@ bool live_call_passes(const json_t *call, const struct live_filter *f)
 		strncmp(called + (*called == '+'), f->called_prefix, strlen(f->called_prefix)) == 0);
 }
 
-/* 0 and *there; an error as redis_command */
-static int node_has_call(struct redis *r, const char *node, const char *call_id, bool *there, struct status *st)
+/* 0 and *call (new reference; NULL: not there); an error as redis_command */
+static int node_call(struct redis *r, const char *node, const char *call_id, json_t **call, struct status *st)
 {
 	redisReply *reply = NULL;
 	char key[KEY_MAX];
 
 	snprintf(key, sizeof(key), LIVE_CALLS_KEY, node);
 
-	int err = redis_command(r, &reply, st, "HEXISTS %s %s", key, call_id);
+	int err = redis_command(r, &reply, st, "HGET %s %s", key, call_id);
 	if (err == 0) {
-		*there = reply->type == REDIS_REPLY_INTEGER && reply->integer == 1;
+		*call = reply->type == REDIS_REPLY_STRING ? json_loadb(reply->str, reply->len, 0, NULL) : NULL;
 		freeReplyObject(reply);
 	}
 	return err;
@@ -331,10 +331,9 @@ int live_audit(struct redis *r, int limit_ms, json_t **nodes, struct status *st)
 
 int live_hangup(struct redis *r, const char *call_id, struct status *st)
 {
-	json_t *nodes = NULL, *node;
+	json_t *nodes = NULL, *node, *call = NULL;
 	char id[UUID_TEXT_MAX];
 	struct uuid uuid;
-	bool there = false;
 	size_t i;
 
 	if (uuid_parse(call_id, &uuid) != 0)
@@ -344,14 +343,19 @@ int live_hangup(struct redis *r, const char *call_id, struct status *st)
 	int err = live_nodes(r, &nodes, st);
 	json_array_foreach(nodes, i, node)
 	{
-		if (err != 0 || there)
+		if (err != 0 || call != NULL)
 			break;
-		err = node_has_call(r, text_of(node, "node"), id, &there, st);
-		if (err == 0 && there)
+		err = node_call(r, text_of(node, "node"), id, &call, st);
+		if (err == 0 && call != NULL && strcmp(text_of(call, "mode"), "proxy") == 0)
+			err = status_set(st, -EPERM, "the call's trunk has mode proxy: only its ends can hang it up");
+		else if (err == 0 && call != NULL)
 			err = command_send(r, text_of(node, "node"), id, st);
 	}
+	if (err == 0 && call == NULL)
+		err = status_set(st, -ENOENT, "no such live call");
 	json_decref(nodes);
-	return err == 0 && !there ? status_set(st, -ENOENT, "no such live call") : err;
+	json_decref(call);
+	return err;
 }
 
 int live_hangup_all(struct redis *r, const json_t *calls, size_t *told, struct status *st)
@@ -363,6 +367,8 @@ int live_hangup_all(struct redis *r, const json_t *calls, size_t *told, struct s
 	*told = 0;
 	json_array_foreach(calls, i, call)
 	{
+		if (strcmp(text_of(call, "mode"), "proxy") == 0)
+			continue;
 		err = command_send(r, text_of(call, "node"), text_of(call, "id"), st);
 		if (err != 0)
 			return err;

@@ -8,8 +8,9 @@
  * it made on command as "_audited" {tandem}:events              pub/sub: JSON arrays of {"event", "call": {...}}; the
  * events are call.started, call.updated, call.ended
  *
- * A call: id, node, state (routing|ringing|answered), ingress_trunk_id, ingress_carrier_id, egress_trunk_id,
- * egress_carrier_id, calling, called, destination, started_at, answered_at, cost_so_far (money text or null), currency.
+ * A call: id, node, state (routing|ringing|answered), mode (b2bua|proxy), ingress_trunk_id, ingress_carrier_id,
+ * egress_trunk_id, egress_carrier_id, calling, called, destination, started_at, answered_at, cost_so_far (money text or
+ * null), currency.
  */
 #ifndef CLUSTER_LIVE_H
 #define CLUSTER_LIVE_H
@@ -43,10 +44,12 @@ bool live_call_passes(const json_t *call, const struct live_filter *f);
 /* live_audit - let all living nodes compare their counts with their calls now; their objects as live_nodes gives them,
  * with audit_differences and audit, and without those of a node that did not within limit_ms. */
 int live_audit(struct redis *r, int limit_ms, json_t **nodes, struct status *st) must_check;
-/* live_hangup - tell the call's node to end it. 0 told, -ENOENT no such live call */
+/* live_hangup - tell the call's node to end it. 0 told, -ENOENT no such live call, -EPERM a proxied one: only its ends
+ * can hang it up */
 int live_hangup(struct redis *r, const char *call_id, struct status *st) must_check;
 /* live_hangup_all - tell the nodes to end these calls, as live_calls gave them; one that has ended since is none any
- *   more. A node ends some hundreds a second. 0 told, and *told (not NULL) counts them, on an error, too */
+ *   more, and proxied ones are left out. A node ends some hundreds a second. 0 told, and *told (not NULL) counts them,
+ * on an error, too */
 int live_hangup_all(struct redis *r, const json_t *calls, size_t *told, struct status *st) must_check;
 
 #endif

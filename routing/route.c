@@ -42,6 +42,7 @@ static const char *const drop_names[DROP_REASONS] = {
 	[DROP_DISABLED] = "disabled",
 	[DROP_SUSPENDED] = "suspended",
 	[DROP_SAME_CARRIER] = "same_carrier",
+	[DROP_MODE] = "mode",
 	[DROP_DOWN] = "down",
 	[DROP_CHANNELS] = "channels",
 	[DROP_CPS] = "cps",
@@ -281,6 +282,15 @@ static bool owed_too_much(struct route *r, const struct route_query *q, const st
 	return true;
 }
 
+/* What a proxy cannot do for this vendor; NULL: nothing. */
+static const char *b2bua_needed(const struct trunk *t)
+{
+	return t->username[0]	? "its digest"
+	       : t->relay_media ? "its media relay"
+	       : t->n_codecs	? "its list of codecs"
+				: NULL;
+}
+
 /* What does not depend on price. returns whether the trunk may have the call */
 static bool trunk_usable(struct route *r, const struct route_query *q, const struct plan *plan, const struct trunk *t,
 			 struct candidate *candidate)
@@ -293,6 +303,8 @@ static bool trunk_usable(struct route *r, const struct route_query *q, const str
 		exclude(r, q, t, DROP_SUSPENDED, "carrier %s is suspended", c->name);
 	else if (c == q->ingress->carrier && !plan->allow_return)
 		exclude(r, q, t, DROP_SAME_CARRIER, "the call came from this carrier");
+	else if (q->ingress->mode == TRUNK_PROXY && b2bua_needed(t))
+		exclude(r, q, t, DROP_MODE, "the caller's trunk is a proxy, and %s needs mode b2bua", b2bua_needed(t));
 	else if (q->now && is_down(r, q, t, candidate))
 		return false; /* it is said */
 	else if (q->now && channels_full(t->gauge, t->max_channels))

@@ -37,6 +37,7 @@ enum route_drop { /* why a member is not offered, in the order of the tests */
 		  DROP_DISABLED,
 		  DROP_SUSPENDED,
 		  DROP_SAME_CARRIER,
+		  DROP_MODE, /* its calls need a b2bua, and the call comes by a proxy trunk */
 		  DROP_DOWN,
 		  DROP_CHANNELS,
 		  DROP_CPS,

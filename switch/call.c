@@ -50,6 +50,7 @@ static void call_free(struct call *c)
 	shared_drop(c->question);
 	dns_drop(c->name_question);
 	spend_drop(c);
+	proxy_drop(c);
 	leg_close(&c->a);
 	for (int i = 0; i < c->attempts; i++) {
 		media_end(c->attempt[i]);
@@ -258,6 +259,7 @@ void call_show(const struct call *c)
 			 : c->state >= CALL_ANSWERED ? PRESENCE_ANSWERED
 			 : c->state == CALL_RINGING  ? PRESENCE_RINGING
 						     : PRESENCE_ROUTING,
+		.proxied = c->proxy != NULL,
 		.started_us = cdr->started_us,
 		.answered_us = cdr->answered_us,
 		.ingress_trunk_id = cdr->ingress_trunk_id,
@@ -328,13 +330,18 @@ void call_finish(struct call *c, struct cause cause, enum cdr_party party)
 	if (!answered) {
 		if (cause.reason != CDR_CANCELLED)
 			code = cause_mapped(code, c->ingress);
-		leg_answer(&c->a, code, NULL);
+		if (c->proxy)
+			proxy_refuse(c, code);
+		else
+			leg_answer(&c->a, code, NULL);
 	}
+	if (c->proxy)
+		proxy_over(c);
 	for (int i = 0; i < c->attempts; i++) {
 		struct call_attempt *t = c->attempt[i];
 		if (t->open)
 			hunt_attempt_close(t, answered ? 200 : 0, answered ? "answered" : "cancelled");
-		if (!t->leg.dialog)
+		if (!t->leg.dialog && !t->leg.invite_out)
 			t->leg.gone = true; /* never called */
 		else if (!t->leg.confirmed)
 			leg_give_up(&t->leg);

@@ -20,20 +20,22 @@
 #include "switch/leg.h"
 #include "switch/media.h"
 #include "switch/peer.h"
+#include "switch/proxy.h"
 #include "switch/shared.h"
 #include "switch/spend.h"
 #include "switch/worker.h"
 
 enum call_state {
-	CALL_ADMITTING, /* parked: Redis books its place under limits that hold over all nodes */
-	CALL_RESERVING, /* parked: the same for the next vendor's limits */
-	CALL_RESOLVING, /* parked: the host name of the vendor is being looked up */
-	CALL_OFFERING,	/* parked: rtpengine makes the SDP for the vendor */
-	CALL_CALLING,	/* an attempt is out, nothing came back yet */
-	CALL_TRYING,	/* 100 came */
-	CALL_RINGING,	/* 18x came */
-	CALL_ANSWERING, /* parked: 200 came, rtpengine makes its SDP for the caller */
-	CALL_ANSWERED,	/* 200 sent to the caller, its ACK not here yet */
+	CALL_ADMITTING,	 /* parked: Redis books its place under limits that hold over all nodes */
+	CALL_RESERVING,	 /* parked: the same for the next vendor's limits */
+	CALL_RESOLVING,	 /* parked: the host name of the vendor is being looked up */
+	CALL_OFFERING,	 /* parked: rtpengine makes the SDP for the vendor */
+	CALL_CALLING,	 /* an attempt is out, nothing came back yet */
+	CALL_TRYING,	 /* 100 came */
+	CALL_RINGING,	 /* 18x came */
+	CALL_CANCELLING, /* a proxied call: the caller gave up, the vendor's last word is waited for */
+	CALL_ANSWERING,	 /* parked: 200 came, rtpengine makes its SDP for the caller */
+	CALL_ANSWERED,	 /* 200 sent to the caller, its ACK not here yet */
 	CALL_UP,
 	CALL_OVER, /* the CDR is written; legs may still wait for transactions */
 	CALL_STATES
@@ -112,6 +114,7 @@ struct call {
 	enum call_state state;
 	struct snapshot *snap; /* held until the call is answered or over */
 	struct leg a;
+	struct proxy *proxy; /* its trunk's mode is proxy; NULL: b2bua or redirect */
 	struct call_attempt *attempt[CDR_ATTEMPTS_MAX];
 	int attempts;
 	struct call_attempt *b; /* the present attempt, or the one that answered */

@@ -8,6 +8,7 @@
 #include "lib/random.h"
 #include "switch/bindings.h"
 #include "switch/call.h"
+#include "switch/forward.h"
 #include "switch/lrn.h"
 #include "switch/node.h"
 #include "switch/peer.h"
@@ -48,8 +49,10 @@ static void record_begin(struct call *c, const struct trunk *trunk, const struct
 /* Message-level conditions that end a call before its number matters (RFC 3261 sections 8.2.2.3 and 16.3). */
 static int check_message(const struct call *c, const sip_t *sip)
 {
-	if (!c->a.dialog)
+	if (!c->a.dialog && !c->proxy)
 		return 400;
+	if (c->proxy && forward_seen(c->worker, sip))
+		return 482;
 	if (sip->sip_payload && sip->sip_payload->pl_len > BODY_MAX)
 		return 413;
 	if (sip->sip_max_forwards && sip->sip_max_forwards->mf_count == 0)
@@ -248,6 +251,10 @@ void call_route(struct call *c)
 	}
 	c->shown = true;
 	call_show(c);
+	if (c->proxy && spend_wanted(c)) { /* the API allows no such trunk */
+		call_finish(c, (struct cause){402, CDR_NO_BALANCE}, CDR_SWITCH);
+		return;
+	}
 	if (!spend_begin(c))
 		hunt_next(c);
 }
@@ -255,7 +262,8 @@ void call_route(struct call *c)
 static void admit(struct call *c, const char *called, const char *calling, const sip_t *sip)
 {
 	int refused = check_message(c, sip);
-	sip_unsupported_t *unsupported = peer_unsupported(msg_home(c->invite), sip);
+	sip_unsupported_t *unsupported = c->proxy ? peer_unsupported_by_proxy(msg_home(c->invite), sip)
+						  : peer_unsupported(msg_home(c->invite), sip);
 
 	if (!refused && unsupported) {
 		leg_answer_unsupported(&c->a, unsupported);
@@ -307,8 +315,10 @@ static struct call *call_of_invite(struct worker *w, nta_incoming_t *irq, const 
 	c->display = sip->sip_from->a_display && sip->sip_from->a_display[0]
 			     ? arena_strdup(c->arena, sip->sip_from->a_display)
 			     : NULL;
-	if (leg_accept(&c->a, c, w, worker_port_of(w, irq, c->invite), irq,
-		       sip)) /* without a dialog: check_message refuses it */
+	if (trunk->mode == TRUNK_PROXY)
+		proxy_begin(c, w, worker_port_of(w, irq, c->invite), irq, sip);
+	else if (leg_accept(&c->a, c, w, worker_port_of(w, irq, c->invite), irq,
+			    sip)) /* without a dialog: check_message refuses it */
 		log_event(LOG_LEVEL_DEBUG, "INVITE without a usable Contact", "source=%s", peer->text);
 	c->a.arena = c->arena;
 	c->a.to_base = sip_object(c->invite)->sip_to;

@@ -32,12 +32,15 @@ static void progress_pass(struct call *c, const struct leg_event *ev)
 	bool has_body = ev->sip && ev->sip->sip_payload;
 	struct cdr *cdr = c->cdr;
 
-	if (c->media_owner && c->media_owner != c->b) {
-		if (leg_refork(&c->a))
-			return;
-		c->media_owner = NULL;
+	if (c->proxy) {
+		proxy_progress(c, c->b);
+	} else if (c->media_owner && c->media_owner != c->b && leg_refork(&c->a)) {
+		return;
+	} else {
+		if (c->media_owner != c->b)
+			c->media_owner = NULL;
+		leg_answer(&c->a, ev->status, ev->sip);
 	}
-	leg_answer(&c->a, ev->status, ev->sip);
 	if (has_body)
 		c->media_owner = c->b;
 	if (cdr->pdd_ms < 0) {
@@ -65,15 +68,23 @@ static int32_t shorter(int32_t a, int32_t b)
 	return a <= 0 ? b : b <= 0 || a < b ? a : b;
 }
 
+/* False: it did not reach the caller. */
+static bool answer_pass(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	if (c->proxy)
+		return proxy_answer(c, t);
+	if (c->media_owner && c->media_owner != t && leg_refork(&c->a))
+		log_event(LOG_LEVEL_WARN, "no memory for a new dialog, the answer keeps the earlier one", NULL);
+	leg_answer(&c->a, ev->status, ev->sip);
+	return c->a.confirmed;
+}
+
 static void on_answer(struct call *c, const struct leg_event *ev, struct call_attempt *t)
 {
 	struct cdr *cdr = c->cdr;
 	int32_t limit_s = shorter(c->ingress->max_duration_s, c->offer[t->offer].trunk->max_duration_s);
 
-	if (c->media_owner && c->media_owner != t && leg_refork(&c->a))
-		log_event(LOG_LEVEL_WARN, "no memory for a new dialog, the answer keeps the earlier one", NULL);
-	leg_answer(&c->a, ev->status, ev->sip);
-	if (!c->a.confirmed) { /* the caller could not be told */
+	if (!answer_pass(c, ev, t)) { /* the caller could not be told */
 		leg_ack(&t->leg, NULL);
 		hunt_attempt_close(t, ev->status, "caller_unreachable");
 		leg_hang_up(&t->leg, cause_q850_of_reason(CDR_NO_ACK));
@@ -212,6 +223,17 @@ static void on_duration(struct call *c, const struct leg_event *ev, struct call_
 static void on_cancel(struct call *c, const struct leg_event *ev, struct call_attempt *t)
 {
 	c->cdr->q850_cause = q850_of(ev->sip);
+	if (proxy_cancel(c)) { /* the vendor has the last word: its answer may cross the CANCEL */
+		call_set_timer(c, CALL_TIMER_NONE, 0);
+		c->state = CALL_CANCELLING;
+		return;
+	}
+	call_finish(c, (struct cause){487, CDR_CANCELLED}, CDR_CALLER);
+}
+
+static void on_cancelled(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	hunt_attempt_close(t, ev->internal ? 408 : ev->status, "cancelled");
 	call_finish(c, (struct cause){487, CDR_CANCELLED}, CDR_CALLER);
 }
 
@@ -222,7 +244,7 @@ static void on_unacked(struct call *c, const struct leg_event *ev, struct call_a
 
 static void on_bye_a(struct call *c, const struct leg_event *ev, struct call_attempt *t)
 {
-	c->cdr->q850_cause = q850_of(ev->sip);
+	c->cdr->q850_cause = ev->sip ? q850_of(ev->sip) : ev->q850;
 	call_finish(c, (struct cause){200, CDR_NORMAL}, CDR_CALLER);
 }
 
@@ -230,13 +252,16 @@ static void on_bye_b(struct call *c, const struct leg_event *ev, struct call_att
 {
 	if (t != c->b)
 		return; /* a late answer that we hang up anyway */
-	c->cdr->q850_cause = q850_of(ev->sip);
+	c->cdr->q850_cause = ev->sip ? q850_of(ev->sip) : ev->q850;
 	call_finish(c, (struct cause){200, CDR_NORMAL}, CDR_CALLEE);
 }
 
-/* A caller may give up an early dialog by BYE (RFC 3261 section 15). */
+/* A caller may give up an early dialog by BYE (RFC 3261 section 15). Of a proxied call it went to the vendor, who
+ * will refuse the INVITE. */
 static void on_early_bye(struct call *c, const struct leg_event *ev, struct call_attempt *t)
 {
+	if (c->proxy)
+		return;
 	call_finish(c, (struct cause){487, CDR_CANCELLED}, CDR_CALLER);
 }
 
@@ -392,6 +417,14 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 		[CALL_ON_LATE_FAIL] = IGNORE, [CALL_ON_GRANT] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_REFUSAL] = IGNORE,
 		[CALL_ON_GONE] = IGNORE,
 		[CALL_ON_MEDIA] = on_progress, [CALL_ON_MEDIA_LOST] = on_progress,
+	},
+	[CALL_CANCELLING] = {
+		[CALL_ON_BYE_A] = on_early_bye, [CALL_ON_ANSWER] = on_answer, [CALL_ON_FAIL] = on_cancelled,
+		[CALL_ON_LATE_ANSWER] = on_late_answer, [CALL_ON_TIMER] = on_timer, [CALL_ON_HANGUP] = on_hangup,
+		[CALL_ON_CANCEL] = IGNORE, [CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE,
+		[CALL_ON_TRYING] = IGNORE, [CALL_ON_PROGRESS] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE, [CALL_ON_GRANT] = IGNORE,
+		[CALL_ON_RESOLVED] = IGNORE, [CALL_ON_REFUSAL] = IGNORE, [CALL_ON_GONE] = IGNORE,
+		[CALL_ON_MEDIA] = IGNORE, [CALL_ON_MEDIA_LOST] = IGNORE,
 	},
 	[CALL_ANSWERING] = {
 		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_BYE_B] = on_answer_gone,

@@ -10,111 +10,13 @@
 #include "switch/digest.h"
 #include "switch/node.h"
 #include "switch/parser.h"
+#include "switch/passage.h"
 #include "switch/peer.h"
 #include "switch/registrar.h"
+#include "switch/stray.h"
 #include "switch/worker.h"
 
 static const char allow_text[] = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO";
-
-/* ---- answers that nobody waits for any more ---- */
-
-static const struct worker_port *port_of_via(const struct worker *w, const sip_via_t *v)
-{
-	for (int i = 0; i < w->ports; i++)
-		if (strcmp(w->port[i].host, v->v_host) == 0)
-			return &w->port[i];
-	return w->ports ? &w->port[0] : NULL;
-}
-
-static char *route_back(su_home_t *home, msg_t *msg)
-{
-	static const char *const transport[] = {"", ";transport=tcp", ";transport=tls"};
-	struct peer from;
-
-	peer_of_message(&from, msg);
-	return su_sprintf(home, "sip:%s:%d%s", from.host, from.port, transport[from.transport]);
-}
-
-/* An ACK or a CANCEL for an INVITE that we no longer know, made from its answer: same branch, From, Call-ID and CSeq
- * number, and the To URI, which our INVITEs have as Request-URI (RFC 3261 sections 9.1 and 17.1.1.3). */
-static void stray_request(struct worker *w, msg_t *answer, const sip_t *sip, sip_method_t method, const char *name)
-{
-	const struct worker_port *port = port_of_via(w, sip->sip_via);
-	msg_t *msg = port ? nta_msg_create(w->agent, 0) : NULL;
-	if (!msg)
-		return;
-	su_home_t *home = msg_home(msg);
-	sip_to_t *to = sip_to_dup(home, sip->sip_to);
-	if (to && method == sip_method_cancel)
-		msg_header_remove_param(to->a_common, "tag");
-	char *via = su_sprintf(home, "%s %s:%d;branch=%s", sip->sip_via->v_protocol, port->host, port->port,
-			       sip->sip_via->v_branch);
-	char *route = route_back(home, answer);
-	int r = sip_add_tl(
-		msg, sip_object(msg),
-		SIPTAG_REQUEST(sip_request_create(home, method, name, (url_string_t *)sip->sip_to->a_url, NULL)),
-		SIPTAG_VIA_STR(via), SIPTAG_TO(to), SIPTAG_FROM(sip->sip_from), SIPTAG_CALL_ID(sip->sip_call_id),
-		SIPTAG_CSEQ(sip_cseq_create(home, sip->sip_cseq->cs_seq, method, name)), SIPTAG_MAX_FORWARDS_STR("70"),
-		TAG_END());
-	if (r < 0) {
-		msg_destroy(msg);
-		return;
-	}
-	nta_outgoing_t *orq =
-		nta_outgoing_mcreate(w->agent, NULL, NULL, (url_string_t *)route, msg, NTATAG_STATELESS(1),
-				     NTATAG_USER_VIA(1), NTATAG_BRANCH_KEY(sip->sip_via->v_branch),
-				     NTATAG_ACK_BRANCH(sip->sip_via->v_branch), TPTAG_IDENT(port->ident), TAG_END());
-	if (orq)
-		nta_outgoing_destroy(orq);
-}
-
-/* A 2xx: acknowledged at each repeat, and hung up by a BYE that is repeated until it is answered. The dialog lives for
- * this alone. */
-static void stray_answer(struct worker *w, msg_t *answer, const sip_t *sip)
-{
-	const struct worker_port *port = port_of_via(w, sip->sip_via);
-	nta_leg_t *dialog = nta_leg_tcreate(w->agent, NULL, NULL, SIPTAG_CALL_ID(sip->sip_call_id),
-					    SIPTAG_FROM(sip->sip_from), SIPTAG_TO(sip->sip_to), TAG_END());
-	su_home_t *home = msg_home(answer);
-	char branch[WORKER_BRANCH_MAX], *route = route_back(home, answer);
-
-	if (!dialog || !port)
-		return;
-	nta_leg_client_route(dialog, sip->sip_record_route, sip->sip_contact);
-	nta_outgoing_t *ack = nta_outgoing_tcreate(
-		dialog, NULL, NULL, (url_string_t *)route, SIP_METHOD_ACK, NULL,
-		SIPTAG_CSEQ(sip_cseq_create(home, sip->sip_cseq->cs_seq, SIP_METHOD_ACK)), TPTAG_IDENT(port->ident),
-		NTATAG_ACK_BRANCH(sip->sip_via->v_branch), NTATAG_BRANCH_KEY(worker_branch(w, branch)), TAG_END());
-	nta_outgoing_t *bye =
-		nta_outgoing_tcreate(dialog, NULL, NULL, (url_string_t *)route, SIP_METHOD_BYE, NULL,
-				     SIPTAG_CSEQ(sip_cseq_create(home, sip->sip_cseq->cs_seq + 1, SIP_METHOD_BYE)),
-				     TPTAG_IDENT(port->ident), NTATAG_BRANCH_KEY(worker_branch(w, branch)), TAG_END());
-	if (ack)
-		nta_outgoing_destroy(ack);
-	if (bye)
-		nta_outgoing_destroy(bye);
-	nta_leg_destroy(dialog);
-}
-
-/* A vendor that was given up without a word comes to life: its ringing is cancelled, its refusal acknowledged, its
- * answer acknowledged and hung up, so that nobody pays for it. The branch proves that the INVITE was ours. */
-static void stray_response(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip)
-{
-	int status = sip->sip_status->st_status;
-	const sip_via_t *via = sip->sip_via;
-
-	atomic_fetch_add_explicit(&w->count.strays, 1, memory_order_relaxed);
-	if (sip->sip_cseq && sip->sip_cseq->cs_method == sip_method_invite && via && !via->v_next &&
-	    worker_branch_is_ours(w, via->v_branch)) {
-		if (status < 200)
-			stray_request(w, msg, sip, SIP_METHOD_CANCEL);
-		else if (status < 300)
-			stray_answer(w, msg, sip);
-		else
-			stray_request(w, msg, sip, SIP_METHOD_ACK);
-	}
-	nta_msg_discard(agent, msg);
-}
 
 /* ---- requests ---- */
 
@@ -279,6 +181,8 @@ static void request(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip
 	bool ready = w->snap && snapshot_has_routes(w->snap);
 	struct peer peer;
 
+	if (passage_take(w, msg, sip))
+		return; /* inside a proxied call */
 	peer_of_message(&peer, msg);
 	/* Who is not known may be met with silence, whatever it sends. */
 	if (ready && atomic_load_explicit(&w->node->unknown_source, memory_order_relaxed) == UNKNOWN_DROP &&
@@ -304,7 +208,7 @@ int front_message(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 	if (sip->sip_request)
 		request(w, agent, msg, sip);
 	else if (sip->sip_status)
-		stray_response(w, agent, msg, sip);
+		stray_response(w, msg, sip);
 	else
 		nta_msg_discard(agent, msg);
 	return 0;

@@ -128,7 +128,7 @@ static void record_begin(struct call_attempt *t, const struct call_offer *o, con
 	cdr->egress_trunk_id = o->trunk->id;
 	cdr->egress_carrier_id = o->trunk->carrier->id;
 	cdr->called_out = cdr_text(cdr, out->called);
-	cdr->calling_out = cdr_text(cdr, c->secret ? "anonymous" : out->calling);
+	cdr->calling_out = cdr_text(cdr, c->secret && !c->proxy ? "anonymous" : out->calling);
 	cdr->buy = (struct cdr_side){
 		.rated = true,
 		.prefix = r->buy_prefix,
@@ -185,8 +185,9 @@ static int attempt_send(struct call_attempt *t, const struct trunk *trunk, struc
 		.body = t->body,
 	};
 	struct buf lines = {0};
-	caller_tell(c, trunk, port->host, out, &to, &lines);
-	int r = leg_call(&t->leg, c, c->worker, port, c->arena, &to);
+	if (!c->proxy)
+		caller_tell(c, trunk, port->host, out, &to, &lines);
+	int r = c->proxy ? proxy_call(&t->leg, c, port, &to) : leg_call(&t->leg, c, c->worker, port, c->arena, &to);
 	buf_free(&lines);
 	t->leg.codecs = t->codecs;
 	return r;
@@ -251,7 +252,8 @@ void hunt_send(struct call *c)
 
 void hunt_dial(struct call *c)
 {
-	int refused = c->b->where.n ? media_begin(c) : 0; /* else hunt_invite says what is missing */
+	/* Where no address was found hunt_invite says so; a proxy has no part in the media. */
+	int refused = c->b->where.n && !c->proxy ? media_begin(c) : 0;
 
 	if (refused == 1) {
 		c->state = CALL_OFFERING;
@@ -278,6 +280,8 @@ void hunt_invite(struct call *c)
 	const struct call_offer *o = &c->offer[t->offer];
 	struct number_pair out;
 	int r = number_out(o->trunk, &c->number, &out);
+	if (c->proxy) /* a proxy leaves the From as it is (RFC 3261 section 16.6) */
+		snprintf(out.calling, sizeof out.calling, "%s", c->cdr->calling_in);
 
 	if (r == 0)
 		record_begin(t, o, &out);

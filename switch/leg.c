@@ -14,6 +14,7 @@
 #include "switch/digest.h"
 #include "switch/dns.h"
 #include "switch/peer.h"
+#include "switch/proxy.h"
 #include "switch/relay.h"
 #include "switch/uri.h"
 #include "switch/worker.h"
@@ -276,7 +277,7 @@ int leg_refork(struct leg *leg)
 }
 
 /* Refused: the library repeats that and takes the ACK. */
-static void leg_answer_done(struct leg *leg)
+void leg_answered(struct leg *leg)
 {
 	nta_incoming_destroy(leg->invite_in);
 	leg->invite_in = NULL;
@@ -326,9 +327,9 @@ void leg_answer(struct leg *leg, int status, const sip_t *body)
 	su_home_deinit(home);
 	if (status >= 200 && nta_incoming_status(irq) < 200) { /* it could not be sent: nobody was answered */
 		leg->confirmed = false;
-		leg_answer_done(leg);
+		leg_answered(leg);
 	} else if (status >= 300) {
-		leg_answer_done(leg);
+		leg_answered(leg);
 	} else if (good) {
 		session_start(leg);
 	}
@@ -337,13 +338,13 @@ void leg_answer(struct leg *leg, int status, const sip_t *body)
 void leg_answer_unsupported(struct leg *leg, const sip_unsupported_t *unsupported)
 {
 	nta_incoming_treply(leg->invite_in, SIP_420_BAD_EXTENSION, SIPTAG_UNSUPPORTED(unsupported), TAG_END());
-	leg_answer_done(leg);
+	leg_answered(leg);
 }
 
 void leg_answer_moved(struct leg *leg, const char *contacts)
 {
 	nta_incoming_treply(leg->invite_in, SIP_302_MOVED_TEMPORARILY, SIPTAG_CONTACT_STR(contacts), TAG_END());
-	leg_answer_done(leg);
+	leg_answered(leg);
 }
 
 void leg_answer_too_small(struct leg *leg)
@@ -354,7 +355,7 @@ void leg_answer_too_small(struct leg *leg)
 	nta_incoming_treply(leg->invite_in, SIP_422_SESSION_TIMER_TOO_SMALL,
 			    SIPTAG_MIN_SE(sip_min_se_format(home, "%d", SESSION_MIN_S)), TAG_END());
 	su_home_deinit(home);
-	leg_answer_done(leg);
+	leg_answered(leg);
 }
 
 /* ---- the side that we call ---- */
@@ -463,18 +464,33 @@ static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip
 	return 0;
 }
 
+static const char *const transport_param[] = {
+	[TRUNK_UDP] = "", [TRUNK_TCP] = ";transport=tcp", [TRUNK_TLS] = ";transport=tls"};
+
+char *leg_target_uri(su_home_t *home, const struct leg_target *to, enum trunk_transport transport)
+{
+	char port_text[8] = "";
+
+	if (to->port)
+		snprintf(port_text, sizeof port_text, ":%d", to->port);
+	return su_sprintf(home, "sip:%s@%s%s%s", uri_user_escape(home, to->called), to->host, port_text,
+			  transport_param[transport]);
+}
+
+char *leg_target_route(su_home_t *home, const struct dns_target *hop, enum trunk_transport transport)
+{
+	return su_sprintf(home, "sip:%s:%d%s", hop->host, hop->port, transport_param[transport]);
+}
+
 static int invite_send(struct leg *leg, su_home_t *home, const struct leg_target *to)
 {
 	const struct worker_port *port = leg->port;
 	char call_id[CALL_ID_CHARS + 1], tag[TAG_CHARS + 1], branch[WORKER_BRANCH_MAX], forwards[12], port_text[8] = "";
-	static const char *const transport[] = {"", ";transport=tcp", ";transport=tls"};
 
 	if (to->port)
 		snprintf(port_text, sizeof port_text, ":%d", to->port);
-	char *uri = su_sprintf(home, "sip:%s@%s%s%s", uri_user_escape(home, to->called), to->host, port_text,
-			       transport[port->transport]);
-	char *route =
-		su_sprintf(home, "sip:%s:%d%s", to->next_hop->host, to->next_hop->port, transport[port->transport]);
+	char *uri = leg_target_uri(home, to, port->transport);
+	char *route = leg_target_route(home, to->next_hop, port->transport);
 	char *remote = su_sprintf(home, "<sip:%s@%s%s>", uri_user_escape(home, to->called), to->host, port_text);
 	char *local = su_sprintf(home, "%s<sip:%s@%s>", to->display ? to->display : "",
 				 to->calling[0] ? uri_user_escape(home, to->calling) : "anonymous", port->host);
@@ -537,6 +553,10 @@ int leg_call(struct leg *leg, struct call *call, struct worker *w, const struct 
 
 void leg_give_up(struct leg *leg)
 {
+	if (leg->proxied) {
+		proxy_give_up(leg);
+		return;
+	}
 	if (!leg->invite_out || leg->confirmed)
 		return;
 	if (leg->provisional) {
@@ -554,7 +574,7 @@ void leg_give_up(struct leg *leg)
 
 void leg_ack(struct leg *leg, const sip_t *body)
 {
-	if (!leg->invite_out)
+	if (!leg->invite_out || leg->proxied)
 		return;
 	char branch[WORKER_BRANCH_MAX];
 	leg_ack_send(leg, leg->invite_cseq, body, worker_branch(leg->worker, branch));
@@ -607,6 +627,10 @@ static void bye_send(struct leg *leg, int cause)
 
 void leg_hang_up(struct leg *leg, int cause)
 {
+	if (leg->proxied) {
+		proxy_leg_end(leg);
+		return;
+	}
 	if (leg->over || !leg->confirmed)
 		return;
 	leg->over = true;
@@ -624,6 +648,7 @@ void leg_close(struct leg *leg)
 {
 	session_stop(leg);
 	relay_close(leg);
+	proxy_leg_free(leg);
 	if (leg->invite_in)
 		nta_incoming_destroy(leg->invite_in);
 	if (leg->invite_out)

@@ -12,6 +12,7 @@
 
 #include "lib/arena.h"
 #include "lib/status.h"
+#include "routing/snapshot.h"
 #include "switch/codecs.h"
 #include "switch/headers.h"
 #include "switch/session.h"
@@ -43,6 +44,7 @@ struct leg_event {
 	bool internal;
 	const sip_t *sip; /* the message, NULL where there is none; valid during the call only */
 	nta_incoming_t *request;
+	int q850; /* of a LEG_BYE without a message */
 };
 
 struct leg {
@@ -61,6 +63,8 @@ struct leg {
 	uint32_t sdp_id;	/* our id in the o= lines that this side sees */
 	uint32_t invite_cseq;	/* of the INVITE that we sent last: its ACK's */
 	bool inbound;		/* they called us */
+	bool proxied;		/* proxy.h: no dialog of ours, what is sent passes through */
+	su_timer_t *patience;	/* a proxied INVITE that was cancelled: how long its last word is waited for */
 	bool responded;		/* our INVITE had any answer */
 	bool provisional;	/* ... and may be cancelled */
 	bool cancel_sent;
@@ -88,6 +92,8 @@ int leg_accept(struct leg *leg, struct call *call, struct worker *w, const struc
 	       nta_incoming_t *irq, const sip_t *sip) must_check;
 /* leg_answer - answer its INVITE. body: a message whose body is sent on, or NULL. A 1xx or 2xx carries our Contact. */
 void leg_answer(struct leg *leg, int status, const sip_t *body);
+/* leg_answered - its INVITE has had its final refusal */
+void leg_answered(struct leg *leg);
 /* leg_answer_unsupported - 420 that names what is asked for and not done */
 void leg_answer_unsupported(struct leg *leg, const sip_unsupported_t *unsupported);
 /* leg_answer_moved - 302 with these Contacts */
@@ -110,6 +116,9 @@ struct leg_target {			   /* whom to call, all text borrowed */
 	struct headers passed;		 /* what crosses later; its memory is the call's */
 	const sip_t *body;		 /* its body goes along; NULL: none */
 };
+/* leg_target_uri - the Request-URI that calls it. leg_target_route - where that is sent. Memory of home; NULL: none */
+char *leg_target_uri(su_home_t *home, const struct leg_target *to, enum trunk_transport transport);
+char *leg_target_route(su_home_t *home, const struct dns_target *hop, enum trunk_transport transport);
 /* leg_call - a new dialog: send an INVITE. arena keeps the Call-ID. 0, or -EINVAL / -EIO if it could not be sent */
 int leg_call(struct leg *leg, struct call *call, struct worker *w, const struct worker_port *port, struct arena *arena,
 	     const struct leg_target *to) must_check;

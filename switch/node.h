@@ -15,7 +15,9 @@
 #include "settings/settings.h"
 #include "switch/presence.h"
 #include "switch/rtpengine.h"
+#include "switch/secret.h"
 
+struct dialogs;
 struct worker;
 
 struct node {
@@ -30,8 +32,9 @@ struct node {
 	struct lrn *lrn; /* NULL: no look-up is set */
 	struct bindings *bindings;
 	struct digest_guard *guard;
-	uint8_t secret[16]; /* seals branches; made anew at each start */
-	char *tls_dir;	    /* NULL: no TLS listener */
+	uint8_t secret[SECRET_BYTES]; /* seals branches and Record-Routes; the same after a restart */
+	struct dialogs *dialogs;      /* of proxied calls */
+	char *tls_dir;		      /* NULL: no TLS listener */
 	struct loader *loader;
 	struct worker **worker;
 	int workers;

@@ -135,10 +135,11 @@ bool peer_private(const sip_t *sip)
 	return false;
 }
 
-sip_unsupported_t *peer_unsupported(su_home_t *home, const sip_t *sip)
+static sip_unsupported_t *unsupported_of(su_home_t *home, const sip_require_t *require,
+					 const sip_proxy_require_t *proxy_require)
 {
-	const msg_param_t *const list[] = {sip->sip_require ? sip->sip_require->k_items : NULL,
-					   sip->sip_proxy_require ? sip->sip_proxy_require->k_items : NULL};
+	const msg_param_t *const list[] = {require ? require->k_items : NULL,
+					   proxy_require ? proxy_require->k_items : NULL};
 	sip_unsupported_t *u = NULL;
 
 	for (size_t i = 0; i < 2; i++)
@@ -151,4 +152,14 @@ sip_unsupported_t *peer_unsupported(su_home_t *home, const sip_t *sip)
 				return u;
 		}
 	return u;
+}
+
+sip_unsupported_t *peer_unsupported(su_home_t *home, const sip_t *sip)
+{
+	return unsupported_of(home, sip->sip_require, sip->sip_proxy_require);
+}
+
+sip_unsupported_t *peer_unsupported_by_proxy(su_home_t *home, const sip_t *sip)
+{
+	return unsupported_of(home, NULL, sip->sip_proxy_require);
 }

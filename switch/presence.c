@@ -131,6 +131,7 @@ static void call_put(struct buf *out, const struct presence *p, const struct pre
 	text_field(out, "id", uuid_format(&c->id, id));
 	text_field(out, "node", p->node);
 	text_field(out, "state", state[c->state]);
+	text_field(out, "mode", c->proxied ? "proxy" : "b2bua");
 	id_field(out, "ingress_trunk_id", c->ingress_trunk_id);
 	id_field(out, "ingress_carrier_id", c->ingress_carrier_id);
 	id_field(out, "egress_trunk_id", c->egress_trunk_id);

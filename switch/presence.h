@@ -25,6 +25,7 @@ enum presence_state { PRESENCE_ROUTING, PRESENCE_RINGING, PRESENCE_ANSWERED, PRE
 struct presence_call { /* a copy of what is shown of a call */
 	struct uuid id;
 	enum presence_state state;
+	bool proxied; /* its trunk's mode is proxy */
 	int64_t started_us, answered_us;
 	int64_t ingress_trunk_id, ingress_carrier_id, egress_trunk_id, egress_carrier_id; /* 0: none */
 	char calling[36], called[36], destination[64];

@@ -19,7 +19,7 @@ struct relay {
 	bool invite;
 	bool offered;	/* the request has SDP: a 2xx answers it, else it offers */
 	bool answered;	/* its 2xx was passed back and waits for the ACK */
-	bool cancelled; /* the library has answered it 487; the other side may still answer 2xx */
+	bool cancelled; /* it was answered 487; the other side may still answer 2xx */
 	/* of a relayed call: what waits for rtpengine */
 	struct media *media; /* of the call; NULL: bypass */
 	struct rtpengine_question *question;
@@ -136,8 +136,10 @@ static int on_relay_ack_cancel(void *magic, nta_incoming_t *irq, sip_t const *si
 	if (sip && sip->sip_request->rq_method == sip_method_cancel) {
 		if (r->out && !r->answered && !r->status)
 			nta_outgoing_tcancel(r->out, NULL, NULL, TAG_END());
-		if (!r->answered)
+		if (!r->answered) {
 			r->cancelled = true;
+			nta_incoming_treply(irq, SIP_487_REQUEST_CANCELLED, TAG_END());
+		}
 		return 0;
 	}
 	if (r->answered && r->question)

@@ -255,7 +255,7 @@ void spend_limits_changed(struct worker *w)
 {
 	for (struct call *c = w->calls, *next; c; c = next) {
 		next = c->next;
-		if (c->state != CALL_OVER)
+		if (c->state != CALL_OVER && !c->proxy) /* a proxy cannot cut off: the API allows it no limits */
 			follow_limit(c);
 	}
 }
@@ -286,6 +286,13 @@ void spend_recalled(struct worker *w, int64_t carrier_id)
 }
 
 /* ---- begin and end ---- */
+
+bool spend_wanted(const struct call *c)
+{
+	int64_t limit_micro;
+
+	return limit_of(c->ingress->carrier, &limit_micro);
+}
 
 bool spend_begin(struct call *c)
 {

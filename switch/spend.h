@@ -18,6 +18,8 @@ struct worker;
  * interval and the fee, and park the call (CALL_ADMITTING) until CALL_ON_GRANT or CALL_ON_REFUSAL. False: nothing to be
  * asked. True also if the call was ended at once. */
 bool spend_begin(struct call *c);
+/* spend_wanted - would spend_begin ask? */
+bool spend_wanted(const struct call *c);
 struct cause spend_refusal(const struct call *c); /* why CALL_ON_REFUSAL came: 402, or 503 if nobody knows */
 void spend_answered(struct call *c);		  /* from now on the money runs */
 void spend_end(struct call *c);			  /* its record is rated: hold that, until it is posted */

@@ -4,7 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
-/* RFC 3261 section 25.1: `unreserved`; of `user-unreserved` only '+', which numbers begin with: the others are rare, and
+/* RFC 3261 section 25.1: `unreserved`; of `user-unreserved` only '+', which numbers begin with: the others are rare,
+ * and
  * ";" and "?" are read as something else by many. */
 static bool goes_as_it_is(unsigned char c)
 {

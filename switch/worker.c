@@ -23,6 +23,7 @@
 #include "switch/media.h"
 #include "switch/node.h"
 #include "switch/parser.h"
+#include "switch/passage.h"
 #include "switch/probe.h"
 #include "switch/register.h"
 #include "switch/shared.h"
@@ -241,14 +242,30 @@ static void branch_seal(const struct worker *w, const char *random, char out[sta
 	out[BRANCH_SEAL] = '\0';
 }
 
-char *worker_invite_branch(const struct worker *w, char out[static WORKER_BRANCH_MAX])
+static char *branch_sealed(const struct worker *w, char *out)
 {
 	char seal[BRANCH_SEAL + 1];
 
-	worker_branch(w, out);
 	branch_seal(w, out + BRANCH_HEAD, seal);
 	strcat(out, seal);
 	return out;
+}
+
+char *worker_invite_branch(const struct worker *w, char out[static WORKER_BRANCH_MAX])
+{
+	return branch_sealed(w, worker_branch(w, out));
+}
+
+char *worker_kind_branch(const struct worker *w, char kind, char out[static WORKER_BRANCH_MAX])
+{
+	worker_branch(w, out);
+	out[BRANCH_HEAD] = kind;
+	return branch_sealed(w, out);
+}
+
+char worker_branch_kind(const char *branch)
+{
+	return branch[BRANCH_HEAD];
 }
 
 bool worker_branch_is_ours(const struct worker *w, const char *branch)
@@ -306,7 +323,8 @@ static int agent_open(struct worker *w, int workers, struct status *st)
 		return status_set(st, -ENOMEM, "cannot create the SIP agent");
 	nta_agent_set_params(w->agent, NTATAG_UDP_MTU(65535), NTATAG_MAX_PROCEEDING(1000000), NTATAG_USE_TIMESTAMP(0),
 			     NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SIP_T1((unsigned)s->t1_ms),
-			     NTATAG_SIP_T1X64((unsigned)(64 * s->t1_ms)), NTATAG_MERGE_482(1), TAG_END());
+			     NTATAG_SIP_T1X64((unsigned)(64 * s->t1_ms)), NTATAG_MERGE_482(1), NTATAG_CANCEL_487(0),
+			     TAG_END());
 	w->ports = s->listen.n;
 	for (int i = 0; i < w->ports; i++) {
 		int r = port_open(w, i, workers, st);
@@ -350,6 +368,7 @@ static void worker_close(struct worker *w)
 	while (w->calls)
 		call_discard(w->calls);
 	call_bury(w);
+	passages_close(w);
 	shared_free(&w->shared);
 	probes_free(&w->probes);
 	rtpengine_free(&w->rtpengine);

@@ -60,6 +60,7 @@ struct worker {
 	int64_t media_us;   /* when media_tick next looks */
 	struct call *calls; /* all, by call->next */
 	struct call *dead;  /* to be freed at the next tick, when no callback of the library can still hold them */
+	struct passage *passages; /* requests inside proxied calls that are on their way */
 	struct registers *registers;
 	su_timer_t *tick;
 	unsigned asked; /* see worker_overloaded */
@@ -92,6 +93,9 @@ char *worker_branch(const struct worker *w, char out[static WORKER_BRANCH_MAX]);
 /* worker_invite_branch - one that worker_branch_is_ours knows again, so that nobody can make us answer what we never
  * sent */
 char *worker_invite_branch(const struct worker *w, char out[static WORKER_BRANCH_MAX]);
+/* worker_kind_branch - the same, with a letter that worker_branch_kind reads (of one that is ours) */
+char *worker_kind_branch(const struct worker *w, char kind, char out[static WORKER_BRANCH_MAX]);
+char worker_branch_kind(const char *branch);
 bool worker_branch_is_ours(const struct worker *w, const char *branch);
 
 #endif

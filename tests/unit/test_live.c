@@ -18,6 +18,7 @@
 #define CALL_A "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
 #define CALL_B "017f22e2-79b0-7cc3-98c4-dc0c0c073980"
 
+static bool proxied;
 static char nodes[1024], calls_of_one[2048], calls_of_two[1024];
 
 static const char *reply(const char *command)
@@ -28,10 +29,10 @@ static const char *reply(const char *command)
 		return calls_of_one;
 	if (strcmp(command, "HVALS {tandem}:calls:two") == 0)
 		return calls_of_two;
-	if (strcmp(command, "HEXISTS {tandem}:calls:two " CALL_B) == 0)
-		return ":1\r\n";
-	if (strncmp(command, "HEXISTS", 7) == 0)
-		return ":0\r\n";
+	if (strcmp(command, "HGET {tandem}:calls:two " CALL_B) == 0)
+		return proxied ? "$16\r\n{\"mode\":\"proxy\"}\r\n" : "$2\r\n{}\r\n";
+	if (strncmp(command, "HGET", 4) == 0)
+		return "$-1\r\n";
 	if (strncmp(command, "XADD", 4) == 0)
 		return "$3\r\n1-0\r\n";
 	return "-ERR unknown command\r\n";
@@ -134,8 +135,20 @@ static void a_hangup_goes_to_the_node_that_has_the_call(void **state)
 	write_state();
 	assert_int_equal(live_hangup(redis, CALL_B, &st), 0);
 	assert_non_null(strstr(fake_redis_asked(fake),
-			       "XADD {tandem}:commands:two MAXLEN ~ 1000 * command hangup call " CALL_B "\n"));
+			       "XADD {tandem}:commands:two MAXLEN ~ 20000 * command hangup call " CALL_B "\n"));
 	assert_null(strstr(fake_redis_asked(fake), "{tandem}:commands:one"));
+}
+
+static void a_proxied_call_is_not_told(void **state)
+{
+	struct status st = {""};
+
+	(void)state;
+	write_state();
+	proxied = true;
+	assert_int_equal(live_hangup(redis, CALL_B, &st), -EPERM);
+	proxied = false;
+	assert_null(strstr(fake_redis_asked(fake), "XADD"));
 }
 
 static void a_call_that_nobody_has_is_told(void **state)
@@ -167,6 +180,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(only_living_nodes_are_shown_by_name, start, stop),
 		cmocka_unit_test_setup_teardown(the_calls_of_all_nodes_come_oldest_first_with_their_cost, start, stop),
 		cmocka_unit_test_setup_teardown(a_hangup_goes_to_the_node_that_has_the_call, start, stop),
+		cmocka_unit_test_setup_teardown(a_proxied_call_is_not_told, start, stop),
 		cmocka_unit_test_setup_teardown(a_call_that_nobody_has_is_told, start, stop),
 		cmocka_unit_test_setup_teardown(an_error_of_redis_is_handed_on, start, stop),
 	};

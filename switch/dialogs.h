@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dialogs.h - the proxied calls of a node, so that any worker can judge and send on a request inside one of them and
+ * knows whom to tell. One table, a lock that is held for a few instructions; any thread, but where a line names the
+ * owner: the worker whose call it is.
+ *
+ * A call stays here for DIALOGS_LINGER_US after its end, for what is still on its way.
+ */
+#ifndef SWITCH_DIALOGS_H
+#define SWITCH_DIALOGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/uuid.h"
+
+struct dialogs;
+struct call;
+
+#define DIALOGS_LINGER_US (40 * 1000000LL)
+
+enum dialogs_side {
+	DIALOGS_UNKNOWN,  /* no such call: of a time before our start, or over */
+	DIALOGS_STRANGER, /* the call has no dialog with these tags */
+	DIALOGS_CALLER,	  /* sent by the caller */
+	DIALOGS_CALLEE,
+};
+
+struct dialogs_found {
+	enum dialogs_side side;
+	int worker;	   /* the owner's index */
+	bool answered;	   /* it is the dialog whose answer the call was */
+	int32_t session_s; /* the Session-Expires that its trunks wish for; 0 none */
+};
+
+struct dialogs *dialogs_new(void);
+void dialogs_free(struct dialogs **d);
+
+/* [owner] dialogs_begin - a call was let in. tag: the caller's; "" if it has none. call is kept for dialogs_call. */
+void dialogs_begin(struct dialogs *d, const struct uuid *id, int worker, struct call *call, const char *tag);
+/* [owner] dialogs_wish - see dialogs_found.session_s */
+void dialogs_wish(struct dialogs *d, const struct uuid *id, int32_t session_s);
+/* dialogs_learn - one more dialog: the To tag of an 18x or 2xx on its way to the caller */
+void dialogs_learn(struct dialogs *d, const struct uuid *id, const char *tag);
+/* [owner] dialogs_answered - by the dialog with that To tag, to the INVITE with that branch */
+void dialogs_answered(struct dialogs *d, const struct uuid *id, const char *tag, const char *branch);
+/* [owner] dialogs_end - the call is over; it must not be told any more */
+void dialogs_end(struct dialogs *d, const struct uuid *id);
+
+void dialogs_find(struct dialogs *d, const struct uuid *id, const char *from_tag, const char *to_tag,
+		  struct dialogs_found *out);
+/* dialogs_branch - did the INVITE with that branch bring a call its answer? Then *id is the call. */
+bool dialogs_branch(struct dialogs *d, const char *branch, struct uuid *id);
+/* [owner] dialogs_call - NULL: over, or never here */
+struct call *dialogs_call(struct dialogs *d, const struct uuid *id);
+
+#endif

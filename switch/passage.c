@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "switch/passage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/buf.h"
+#include "switch/cause.h"
+#include "switch/dns.h"
+#include "switch/forward.h"
+#include "switch/node.h"
+#include "switch/parser.h"
+#include "switch/peer.h"
+#include "switch/proxy.h"
+#include "switch/recordroute.h"
+#include "switch/worker.h"
+
+#include <sofia-sip/msg_header.h>
+#include <sofia-sip/url.h>
+
+struct passage {
+	struct passage *next, **prev; /* worker->passages */
+	struct worker *worker;
+	struct uuid call;
+	struct dialogs_found dialog;
+	const struct worker_port *came_by;
+	const struct worker_port *port; /* by which it goes out; NULL: by its next hop */
+	sip_method_t method;
+	nta_incoming_t *in; /* NULL: an ACK */
+	nta_outgoing_t *out;
+	msg_t *msg; /* as it goes out, until it does */
+	struct dns_question *question;
+	su_timer_t *timer; /* of an INVITE: timer C (section 16.8) */
+	bool cancelled, cancel_sent;
+	bool knows_timer; /* its sender */
+	int32_t asked_s;  /* Session-Expires */
+};
+
+static void passage_free(struct passage *p)
+{
+	*p->prev = p->next;
+	if (p->next)
+		p->next->prev = p->prev;
+	dns_drop(p->question);
+	if (p->timer)
+		su_timer_destroy(p->timer);
+	if (p->msg)
+		msg_destroy(p->msg);
+	if (p->in)
+		nta_incoming_destroy(p->in);
+	if (p->out)
+		nta_outgoing_destroy(p->out);
+	free(p);
+}
+
+void passages_close(struct worker *w)
+{
+	while (w->passages)
+		passage_free(w->passages);
+}
+
+/* An answer of ours. The transaction was made without its To tag (see passage_begin). */
+static void answer(struct passage *p, int status)
+{
+	msg_t *msg = nta_incoming_getrequest(p->in);
+
+	nta_incoming_treply(p->in, status, cause_phrase(status), SIPTAG_TO(sip_object(msg)->sip_to), TAG_END());
+	msg_destroy(msg);
+}
+
+static void refuse(struct passage *p, int status)
+{
+	if (p->in)
+		answer(p, status);
+	passage_free(p);
+}
+
+/* ---- what comes back ---- */
+
+static void timer_set(struct passage *p, int64_t ms);
+static void cancel(struct passage *p);
+
+static void on_timer(struct worker *w, su_timer_t *timer, void *arg)
+{
+	struct passage *p = arg;
+
+	if (p->cancelled)
+		refuse(p, 408);
+	else
+		cancel(p);
+}
+
+static void timer_set(struct passage *p, int64_t ms)
+{
+	if (!p->timer)
+		p->timer = su_timer_create(su_root_task(p->worker->root), 0);
+	if (p->timer)
+		su_timer_set_interval(p->timer, on_timer, p, (su_duration_t)ms);
+}
+
+/* Not before the other side has said anything (section 9.1). */
+static void cancel(struct passage *p)
+{
+	if (!p->cancelled)
+		timer_set(p, 64 * p->worker->node->settings->t1_ms);
+	p->cancelled = true;
+	if (p->out && nta_outgoing_status(p->out) >= 100 && !p->cancel_sent) {
+		forward_cancel(p->worker, p->port, p->out);
+		p->cancel_sent = true;
+	}
+}
+
+static void timer_c(struct passage *p)
+{
+	if (p->method == sip_method_invite && !p->cancelled)
+		timer_set(p, atomic_load_explicit(&p->worker->node->invite_timeout_ms, memory_order_relaxed));
+}
+
+static void refreshed(struct passage *p, msg_t *copy)
+{
+	if (p->method != sip_method_invite && p->method != sip_method_update)
+		return;
+	const struct proxy_news news = {
+		.call = p->call,
+		.from = p->dialog.side,
+		.session_s = forward_agreed(copy, p->knows_timer, p->asked_s),
+	};
+	if (p->dialog.answered)
+		proxy_tell(p->worker, p->dialog.worker, &news);
+}
+
+static int on_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
+{
+	struct passage *p = magic;
+	int status = nta_outgoing_status(orq);
+
+	if (status < 200 && p->cancelled)
+		cancel(p);
+	if (status == 100)
+		return 0;
+	if (!sip || nta_sip_is_internal(sip)) {
+		refuse(p, status >= 300 ? status : 500);
+		return 0;
+	}
+	msg_t *msg = nta_outgoing_getresponse(orq);
+	msg_t *copy = forward_copy(msg);
+	msg_destroy(msg);
+	if (copy && status >= 200 && status < 300)
+		refreshed(p, copy);
+	if (copy)
+		(void)forward_answer(p->worker, p->in, copy); /* else its sender asks again, or gives up */
+	if (status >= 200)
+		passage_free(p);
+	else
+		timer_c(p);
+	return 0;
+}
+
+static int on_cancel(void *magic, nta_incoming_t *irq, sip_t const *sip)
+{
+	struct passage *p = magic;
+
+	if (sip && sip->sip_request->rq_method == sip_method_cancel)
+		cancel(p);
+	return 0;
+}
+
+/* ---- out ---- */
+
+static int q850_of(const sip_t *sip)
+{
+	for (const sip_reason_t *r = sip->sip_reason; r; r = r->re_next)
+		if (r->re_protocol && strcasecmp(r->re_protocol, "Q.850") == 0 && r->re_cause)
+			return atoi(r->re_cause) & 0x7f;
+	return 0;
+}
+
+static void tell_end(struct passage *p, const sip_t *sip)
+{
+	const struct proxy_news news = {.call = p->call, .ended = true, .from = p->dialog.side, .q850 = q850_of(sip)};
+
+	if (p->dialog.answered)
+		proxy_tell(p->worker, p->dialog.worker, &news);
+}
+
+/* The port that the dialog was set up by, or one like the next hop. */
+static const struct worker_port *port_to(const struct passage *p, const struct dns_target *hop)
+{
+	const struct worker *w = p->worker;
+	int family = hop->host[0] == '[' ? AF_INET6 : AF_INET;
+
+	if (p->port && p->port->transport == hop->transport && p->port->family == family)
+		return p->port;
+	for (int i = 0; i < w->ports; i++)
+		if (w->port[i].transport == hop->transport && w->port[i].family == family)
+			return &w->port[i];
+	return NULL;
+}
+
+static void passage_send(struct passage *p, const struct dns_target *hop)
+{
+	static const char *const transport[] = {
+		[TRUNK_UDP] = "", [TRUNK_TCP] = ";transport=tcp", [TRUNK_TLS] = ";transport=tls"};
+	char route[96], branch[WORKER_BRANCH_MAX];
+	msg_t *msg = p->msg;
+
+	p->port = port_to(p, hop);
+	if (!p->port) {
+		refuse(p, 503);
+		return;
+	}
+	snprintf(route, sizeof route, "sip:%s:%d%s", hop->host, hop->port, transport[hop->transport]);
+	p->msg = NULL;
+	if (!p->in) {
+		forward_ack(p->worker, p->port, route, msg);
+		passage_free(p);
+		return;
+	}
+	if (p->method == sip_method_bye)
+		tell_end(p, sip_object(msg));
+	/* For ends that take their routes anew, though they should not (section 16.6, point 4). */
+	if (p->method == sip_method_invite && recordroute_add(p->worker, msg, &p->call, p->came_by, p->port)) {
+		msg_destroy(msg);
+		refuse(p, 500);
+		return;
+	}
+	p->out = forward_request(p->worker, p->port, route, forward_branch(p->worker, FORWARD_INSIDE, branch), msg,
+				 on_response, p);
+	if (p->out)
+		timer_c(p);
+	else
+		refuse(p, 500);
+}
+
+static void on_resolved(void *arg, const struct dns_answer *found)
+{
+	struct passage *p = arg;
+
+	p->question = NULL;
+	if (found->n)
+		passage_send(p, &found->target[0]);
+	else
+		refuse(p, 480);
+}
+
+static enum trunk_transport transport_of(const url_t *url, enum trunk_transport usual)
+{
+	char name[8] = "";
+
+	url_param(url->url_params, "transport", name, sizeof name);
+	if (url->url_type == url_sips || strcasecmp(name, "tls") == 0)
+		return TRUNK_TLS;
+	if (strcasecmp(name, "tcp") == 0)
+		return TRUNK_TCP;
+	return strcasecmp(name, "udp") == 0 ? TRUNK_UDP : usual;
+}
+
+/* Where the library must not be asked: it gets numeric addresses only. */
+static void passage_route(struct passage *p)
+{
+	const sip_t *sip = sip_object(p->msg);
+	const url_t *url = sip->sip_route ? sip->sip_route->r_url : sip->sip_request->rq_url;
+	enum trunk_transport transport = transport_of(url, p->port ? p->port->transport : TRUNK_UDP);
+	int number = url->url_port ? atoi(url->url_port) : 0;
+	struct dns_target hop = {.transport = transport};
+
+	if ((url->url_type != url_sip && url->url_type != url_sips) || !url->url_host || number < 0 || number > 65535) {
+		refuse(p, 416);
+	} else if (dns_is_numeric(url->url_host)) {
+		bool bare_v6 = strchr(url->url_host, ':') && url->url_host[0] != '[';
+		snprintf(hop.host, sizeof hop.host, bare_v6 ? "[%.60s]" : "%.62s", url->url_host);
+		hop.port = number ? number : transport == TRUNK_TLS ? 5061 : 5060;
+		passage_send(p, &hop);
+	} else {
+		struct dns_question *q = dns_ask(p->worker->dns, url->url_host, number, transport, on_resolved, p);
+		if (q) /* else it was answered at once, and p may be gone */
+			p->question = q;
+	}
+}
+
+/* ---- in ---- */
+
+/* Our own entries go from the top of the Routes; the last of them names the port of the side that it goes to. */
+static void routes_pop(struct passage *p)
+{
+	sip_t *sip = sip_object(p->msg);
+	struct recordroute ours;
+
+	while (sip->sip_route && recordroute_read(p->worker, sip->sip_route->r_url, sip->sip_call_id->i_id, &ours)) {
+		p->port = ours.port;
+		msg_header_remove(p->msg, NULL, (msg_header_t *)sip->sip_route);
+	}
+}
+
+static bool request_uri_set(msg_t *msg, const url_t *url)
+{
+	sip_t *sip = sip_object(msg);
+	sip_request_t *rq = sip_request_create(msg_home(msg), sip->sip_request->rq_method,
+					       sip->sip_request->rq_method_name, (url_string_t *)url, NULL);
+
+	return rq && msg_header_replace(msg, NULL, (msg_header_t *)sip->sip_request, (msg_header_t *)rq) >= 0;
+}
+
+/* Section 16.4: a strict router put our own entry into the Request-URI, and what was there behind the last Route. */
+static bool strict_undo(struct passage *p)
+{
+	sip_t *sip = sip_object(p->msg);
+	struct recordroute ours;
+	sip_route_t *last = sip->sip_route;
+
+	if (!recordroute_read(p->worker, sip->sip_request->rq_url, sip->sip_call_id->i_id, &ours))
+		return true;
+	p->port = ours.port;
+	while (last && last->r_next)
+		last = last->r_next;
+	if (!last)
+		return false;
+	if (!request_uri_set(p->msg, last->r_url))
+		return false;
+	msg_header_remove(p->msg, NULL, (msg_header_t *)last);
+	return true;
+}
+
+/* Section 16.6, point 6: the next hop is a strict router, which wants itself in the Request-URI. */
+static bool strict_do(msg_t *msg)
+{
+	sip_t *sip = sip_object(msg);
+	sip_route_t *first = sip->sip_route, *rest = NULL, **last = &rest, target;
+
+	if (!first || url_has_param(first->r_url, "lr"))
+		return true;
+	if (first->r_next)
+		rest = sip_route_dup(msg_home(msg), first->r_next);
+	while (*last)
+		last = &(*last)->r_next;
+	sip_route_init(&target);
+	*target.r_url = *sip->sip_request->rq_url;
+	*last = sip_route_dup(msg_home(msg), &target);
+	return *last && request_uri_set(msg, first->r_url) &&
+	       msg_header_remove_all(msg, NULL, (msg_header_t *)first) >= 0 &&
+	       msg_header_insert(msg, NULL, (msg_header_t *)rest) >= 0;
+}
+
+static bool passage_prepare(struct passage *p, msg_t *request)
+{
+	p->msg = msg_copy(request);
+	if (!p->msg || !strict_undo(p))
+		return false;
+	routes_pop(p);
+	forward_hops(p->msg);
+	if (p->method == sip_method_invite || p->method == sip_method_update) {
+		p->knows_timer = forward_knows_timer(sip_object(p->msg));
+		p->asked_s = forward_wish(p->msg, p->dialog.session_s);
+	}
+	return strict_do(p->msg);
+}
+
+/* A server transaction with a To tag would take the ACK of its 2xx for itself: it is made as if there were none. */
+static nta_incoming_t *transaction_new(struct worker *w, msg_t *msg, sip_t *sip)
+{
+	sip_to_t *to = sip->sip_to, bare = *to;
+
+	bare.a_params = NULL;
+	bare.a_tag = NULL;
+	msg_fragment_clear(bare.a_common);
+	sip->sip_to = &bare;
+	nta_incoming_t *irq = nta_incoming_create(w->agent, NULL, msg, sip, TAG_END());
+	if (irq)
+		sip->sip_to = to;
+	return irq;
+}
+
+static void passage_begin(struct worker *w, msg_t *msg, sip_t *sip, const struct uuid *call,
+			  const struct dialogs_found *dialog)
+{
+	struct passage *p = xcalloc(1, sizeof *p);
+
+	*p = (struct passage){.next = w->passages,
+			      .prev = &w->passages,
+			      .worker = w,
+			      .call = *call,
+			      .dialog = *dialog,
+			      .method = sip->sip_request->rq_method};
+	if (p->next)
+		p->next->prev = &p->next;
+	w->passages = p;
+	bool ready = passage_prepare(p, msg);
+	if (p->method == sip_method_ack) {
+		msg_destroy(msg);
+	} else {
+		p->in = transaction_new(w, msg, sip);
+		if (!p->in) {
+			passage_free(p);
+			return;
+		}
+		nta_incoming_bind(p->in, on_cancel, p);
+		p->came_by = worker_port_of(w, p->in, msg);
+		if (p->method == sip_method_invite)
+			answer(p, 100);
+	}
+	if (ready)
+		passage_route(p);
+	else
+		refuse(p, 400);
+}
+
+static void reply(struct worker *w, msg_t *msg, int status)
+{
+	if (sip_object(msg)->sip_request->rq_method == sip_method_ack)
+		nta_msg_discard(w->agent, msg);
+	else
+		nta_msg_treply(w->agent, msg, status, cause_phrase(status), TAG_END());
+}
+
+bool passage_take(struct worker *w, msg_t *msg, sip_t *sip)
+{
+	sip_method_t method = sip->sip_request->rq_method;
+	const char *call_id = sip->sip_call_id->i_id;
+	struct dialogs_found dialog;
+	struct recordroute ours;
+
+	if (!sip->sip_to->a_tag || method == sip_method_cancel || parser_bad_uri(sip->sip_request))
+		return false;
+	if (!(sip->sip_route && recordroute_read(w, sip->sip_route->r_url, call_id, &ours)) &&
+	    !recordroute_read(w, sip->sip_request->rq_url, call_id, &ours))
+		return false;
+	dialogs_find(w->node->dialogs, &ours.call, sip->sip_from->a_tag, sip->sip_to->a_tag, &dialog);
+	sip_unsupported_t *unsupported = peer_unsupported_by_proxy(msg_home(msg), sip);
+	/* What is known of no call may end one of a time before our start, but begin nothing. */
+	if (dialog.side == DIALOGS_STRANGER || (dialog.side == DIALOGS_UNKNOWN && method == sip_method_invite))
+		reply(w, msg, 481);
+	else if (sip->sip_max_forwards && sip->sip_max_forwards->mf_count == 0)
+		reply(w, msg, 483);
+	else if (unsupported && method != sip_method_ack)
+		nta_msg_treply(w->agent, msg, SIP_420_BAD_EXTENSION, SIPTAG_UNSUPPORTED(unsupported), TAG_END());
+	else
+		passage_begin(w, msg, sip, &ours.call, &dialog);
+	return true;
+}
