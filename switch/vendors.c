@@ -279,6 +279,7 @@ static void destination_make(struct vendors *v, struct vendors_destination *d)
 		if (made->vendor[i].verdict.demoted != is_demoted(old, made->vendor[i].trunk_id))
 			say_quality(v, d->key, &made->vendor[i]);
 	d->made = made;
+	d->made_us = clock_mono_us();
 	d->changed = false;
 	standing_destination_unref(&old);
 	v->changed = true;
@@ -286,9 +287,11 @@ static void destination_make(struct vendors *v, struct vendors_destination *d)
 
 static void destinations_make(struct vendors *v)
 {
+	int64_t now_us = clock_mono_us();
+
 	for (size_t i = 0; i < VENDORS_BUCKETS; i++)
 		for (struct vendors_destination *d = v->bucket[i]; d != NULL; d = d->next)
-			if (d->changed)
+			if (d->changed && (d->made_us == 0 || now_us - d->made_us >= VENDORS_EVERY_US))
 				destination_make(v, d);
 }
 

@@ -12,6 +12,9 @@
 #include "switch/vendors.h"
 
 #define VENDORS_BUCKETS 1024
+/* A destination is told, heard and judged anew so often at most: a busy node has hundreds with calls every second. The
+ * first call after a pause counts at once. */
+#define VENDORS_EVERY_US (2 * 1000000LL)
 
 struct vendors_address { /* one breaker; trunks with the same address share it */
 	struct vendors_address *next;
@@ -37,10 +40,12 @@ struct vendors_destination {
 	int n_ms;
 	int64_t fresh_ms[STANDING_DURATIONS_MAX]; /* not yet in Redis, the oldest first */
 	int n_fresh;
-	bool recalled;		  /* what Redis knew from before was taken in */
-	bool counted;		  /* own has what Redis has not */
-	bool changed;		  /* made is not up to date */
-	int64_t used_us, read_us; /* monotonic: the last call, the last look at the other nodes' shares */
+	bool recalled;	   /* what Redis knew from before was taken in */
+	bool counted;	   /* own has what Redis has not */
+	bool changed;	   /* made is not up to date */
+	int64_t used_us;   /* monotonic: the last call */
+	int64_t shared_us; /* when it was last told to Redis, and the other nodes' shares read; 0: never */
+	int64_t made_us;   /* when made was */
 	struct standing_destination *made;
 };
 

@@ -16,8 +16,7 @@
 #define HEALTH_EVERY_US (3 * 1000000LL)
 #define QUALITY_EXPIRE_S "3600"
 #define TALK_EXPIRE_S "2592000"
-#define READ_EVERY_US (2 * 1000000LL) /* what other nodes tell of a destination */
-#define IN_USE_US (600 * 1000000LL)   /* without a call for so long, it is left alone */
+#define IN_USE_US (600 * 1000000LL) /* without a call for so long, it is left alone */
 
 enum { KEY_MAX = QUALITY_KEY_MAX + 32 };
 
@@ -150,39 +149,59 @@ static bool books_differ(const struct quality_book *a, const struct quality_book
 	return a->n != b->n || (a->n > 0 && memcmp(a->page, b->page, a->n * sizeof *a->page) != 0);
 }
 
-static int hear_destination(struct vendors *v, struct vendors_destination *d, struct status *st)
+/* The durations: where no other node has calls they are all our own, and known. */
+static int hear_talk(struct vendors *v, struct vendors_destination *d, struct status *st)
 {
-	int64_t *ms = xcalloc(STANDING_DURATIONS_MAX, sizeof *ms);
-	struct quality_book others = {0};
-	int r = standing_read_shares(v->redis, d->key, v->node, v->slot, &others, st);
-	int n = r == 0 ? standing_read_talk(v->redis, d->key, ms, st) : r;
+	int64_t *ms;
+	int n;
 
+	if (d->others.n == 0 && d->shared_us != 0)
+		return 0;
+	ms = xcalloc(STANDING_DURATIONS_MAX, sizeof *ms);
+	n = standing_read_talk(v->redis, d->key, ms, st);
 	if (n >= 0) {
-		d->changed |= n != d->n_ms || memcmp(ms, d->ms, (size_t)n * sizeof *ms) != 0 ||
-			      books_differ(&others, &d->others);
+		d->changed |= n != d->n_ms || memcmp(ms, d->ms, (size_t)n * sizeof *ms) != 0;
 		memcpy(d->ms, ms, (size_t)n * sizeof *ms);
 		d->n_ms = n;
-		quality_book_free(&d->others);
-		d->others = others;
-		d->read_us = clock_mono_us();
-	} else {
-		quality_book_free(&others);
 	}
 	free(ms);
 	return n < 0 ? n : 0;
 }
 
+static int hear_destination(struct vendors *v, struct vendors_destination *d, struct status *st)
+{
+	struct quality_book others = {0};
+	int r = standing_read_shares(v->redis, d->key, v->node, v->slot, &others, st);
+
+	if (r != 0) {
+		quality_book_free(&others);
+		return r;
+	}
+	d->changed |= books_differ(&others, &d->others);
+	quality_book_free(&d->others);
+	d->others = others;
+	return hear_talk(v, d, st);
+}
+
 /* ---- each destination ---- */
 
-static int each_used(struct vendors *v, int (*fn)(struct vendors *v, struct vendors_destination *d, struct status *st),
-		     struct status *st)
+/* At the end all is told that is not yet; nobody hears any more. */
+static bool is_due(struct vendors *v, const struct vendors_destination *d, int64_t now_us)
 {
-	int64_t now_us = clock_mono_us();
+	if (atomic_load(&v->stop))
+		return d->counted;
+	return (now_us - d->used_us < IN_USE_US || d->counted) &&
+	       (d->shared_us == 0 || now_us - d->shared_us >= VENDORS_EVERY_US);
+}
+
+static int each_due(struct vendors *v, int64_t now_us,
+		    int (*fn)(struct vendors *v, struct vendors_destination *d, struct status *st), struct status *st)
+{
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < VENDORS_BUCKETS; i++)
 		for (struct vendors_destination *d = v->bucket[i]; r == 0 && d != NULL; d = d->next)
-			if (now_us - d->used_us < IN_USE_US || d->counted)
+			if (is_due(v, d, now_us))
 				r = fn(v, d, st);
 	return r;
 }
@@ -198,13 +217,14 @@ static int tell_counted(struct vendors *v, struct vendors_destination *d, struct
 	return r == 0 && d->counted ? counts_tell(v, d, st) : r;
 }
 
-static int hear_due(struct vendors *v, struct vendors_destination *d, struct status *st)
+static int told_then_hear(struct vendors *v, struct vendors_destination *d, struct status *st)
 {
-	bool told = d->counted;
-
+	d->n_fresh = d->counted ? 0 : d->n_fresh;
 	d->counted = false;
-	d->n_fresh = told ? 0 : d->n_fresh;
-	return told || clock_mono_us() - d->read_us >= READ_EVERY_US ? hear_destination(v, d, st) : 0;
+	int r = atomic_load(&v->stop) ? 0 : hear_destination(v, d, st);
+	if (r == 0)
+		d->shared_us = clock_mono_us();
+	return r;
 }
 
 static void state_say(struct vendors *v, int r, const struct status *st)
@@ -222,10 +242,10 @@ void vendors_share(struct vendors *v)
 	struct status st = {""};
 	int64_t now_us = clock_mono_us();
 	bool health = v->health_changed || now_us - v->health_us >= HEALTH_EVERY_US;
-	int r = each_used(v, first_recall, &st);
+	int r = each_due(v, now_us, first_recall, &st);
 
 	if (r == 0)
-		r = each_used(v, tell_counted, &st);
+		r = each_due(v, now_us, tell_counted, &st);
 	if (r == 0 && health)
 		r = health_tell(v, &st);
 	if (r == 0)
@@ -238,7 +258,7 @@ void vendors_share(struct vendors *v)
 			v->health_us = now_us;
 		v->health_changed = v->health_changed && !health;
 		json_array_clear(v->events);
-		r = each_used(v, hear_due, &st);
+		r = each_due(v, now_us, told_then_hear, &st);
 	}
 	state_say(v, r, &st);
 }
