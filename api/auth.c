@@ -10,6 +10,8 @@
 #include <strings.h>
 
 #include "api/endpoint.h"
+#include "api/limit.h"
+#include "api/service.h"
 #include "api/store.h"
 #include "lib/clock.h"
 
@@ -125,6 +127,13 @@ void auth_forget(void)
 	pthread_mutex_unlock(&known.lock);
 }
 
+static int too_many(struct request *r, const char *why)
+{
+	r->answer.retry_after_s = 1;
+	request_problem(r, 429, "%s", why);
+	return -1;
+}
+
 static int caller_find(struct request *r)
 {
 	char hash[AUTH_HASH_TEXT];
@@ -134,11 +143,14 @@ static int caller_find(struct request *r)
 
 	if (known_find(r, hash, &changes))
 		return 0;
+	if (!limit_left(r->service->by_address, r->address, clock_mono_us()))
+		return too_many(r, "Too many keys that are not known came from this address.");
 	if (store_query(r, &store_key_find, &wanted, &result) != 0)
 		return -1;
 	if (PQntuples(result) != 1 || strlen(PQgetvalue(result, 0, 4)) != AUTH_HASH_TEXT - 1 ||
 	    CRYPTO_memcmp(PQgetvalue(result, 0, 4), hash, AUTH_HASH_TEXT - 1) != 0) {
 		PQclear(result);
+		(void)limit_take(r->service->by_address, r->address, clock_mono_us());
 		request_problem_unauthorized(r, "This API key is not known.");
 		return -1;
 	}
@@ -168,6 +180,8 @@ int auth_check(struct request *r)
 	}
 	if (caller_find(r) != 0)
 		return -1;
+	if (!limit_take(r->service->by_key, (uint64_t)r->caller.key_id, clock_mono_us()))
+		return too_many(r, "This API key makes too many requests.");
 	if (request_is_bound(r) && !(e->flags & ENDPOINT_BOUND)) {
 		request_problem(r, 404, "There is no such thing here.");
 		return -1;

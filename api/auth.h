@@ -13,7 +13,9 @@ char *auth_hash(const char *key, char out[static AUTH_HASH_TEXT]);
 /* auth_header - the key in an Authorization header, or NULL; borrowed from the text */
 const char *auth_header(const char *authorization);
 
-/* auth_check - look the caller up and ask whether it may use r->endpoint. 0, or -1 after 401, 403, 404 or 503 */
+/* auth_check - look the caller up and ask whether it may use r->endpoint. 0, or -1 after 401, 403, 404, 429 or 503.
+ *   A key has its rate of requests; an address has one of keys that are not known, beyond which none from there that is
+ *   not in use already is looked up. */
 int auth_check(struct request *r) must_check;
 
 /* auth_forget - a key was made or revoked here: what was looked up no longer counts. Another process's change counts

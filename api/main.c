@@ -14,6 +14,7 @@
 #include "api/events.h"
 #include "api/exporter.h"
 #include "api/importer.h"
+#include "api/limit.h"
 #include "api/metrics.h"
 #include "api/openapi.h"
 #include "api/pool.h"
@@ -105,6 +106,8 @@ static int parts_start(struct service *s, struct watch **watch, struct server **
 {
 	s->openapi = openapi_make();
 	s->metrics = metrics_new();
+	s->by_key = limit_new(s->settings->api_key_rate);
+	s->by_address = limit_new(s->settings->api_address_rate);
 	*watch = watch_start(s);
 	s->importer = importer_start(s);
 	s->exporter = exporter_start(s);
@@ -133,6 +136,8 @@ static void parts_stop(struct service *s, struct watch **watch, struct server **
 	events_free(&s->events);
 	watch_stop(watch);
 	metrics_free(&s->metrics);
+	limit_free(&s->by_key);
+	limit_free(&s->by_address);
 	free(s->openapi);
 }
 

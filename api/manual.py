@@ -75,7 +75,7 @@ and its CDRs, these with the columns of its side; anything else is a 404 for it.
 | 412 | changed since it was read |
 | 413, 415 | the body is too large, or of the wrong type |
 | 422 | a field is wrong; `errors` names each |
-| 429 | too many imports wait |
+| 429 | too many requests of this key (`[api] key_rate`), or unknown keys from this address (`address_rate`); too many imports wait; `Retry-After` says when to come again |
 | 503 | PostgreSQL or Redis is away, or too much waits; `Retry-After` says when to come again |
 
 ## Events

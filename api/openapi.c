@@ -321,7 +321,7 @@ static void add_problems(json_t *responses, const struct endpoint *e)
 		snprintf(number, sizeof(number), "%d", problems[i].status);
 		json_object_set_new(responses, number, ref("responses", "problem"));
 	}
-	if (e->flags & ENDPOINT_CSV)
+	if (!(e->flags & ENDPOINT_OPEN))
 		json_object_set_new(responses, "429", ref("responses", "problem"));
 	json_object_set_new(responses, "503", ref("responses", "problem"));
 }

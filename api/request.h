@@ -93,6 +93,8 @@ struct request {
 	const char *id, *parent; /* ids in the path, as decimal text (or a UUID); parent stands before id */
 	struct caller caller;
 	bool authorized;
+	uint64_t address; /* whom the connection comes from: IPv4, or the first half of IPv6 (one peer has a /64); 0 not
+			     known */
 
 	/* Between server and worker. */
 	struct request *next;		 /* in the pool's queue */

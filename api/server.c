@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -134,6 +135,21 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 	*context = NULL;
 }
 
+static uint64_t address_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	uint64_t address = 0;
+
+	if (info == NULL || info->client_addr == NULL)
+		return 0;
+	const struct sockaddr *sa = info->client_addr;
+	if (sa->sa_family == AF_INET)
+		memcpy(&address, &((const struct sockaddr_in *)sa)->sin_addr, 4);
+	else if (sa->sa_family == AF_INET6)
+		memcpy(&address, &((const struct sockaddr_in6 *)sa)->sin6_addr, 8);
+	return address;
+}
+
 static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
 {
 	struct server *s = cls;
@@ -144,6 +160,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
 	x->connection = connection;
 	x->peer = info != NULL ? info->socket_context : NULL;
 	x->request = request_new(s->service, target);
+	x->request->address = address_of(connection);
 	return x;
 }
 

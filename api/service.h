@@ -17,6 +17,7 @@ struct alert_sender;
 struct importer;
 struct exporter;
 struct events;
+struct limit;
 struct metrics;
 struct pool;
 
@@ -28,6 +29,7 @@ struct service {
 	struct exporter *exporter;
 	struct events *events;
 	struct metrics *metrics;
+	struct limit *by_key, *by_address; /* of requests, see auth.h */
 	struct pool *pool;
 	char *openapi; /* the description, as JSON text */
 

@@ -167,6 +167,33 @@ class Backends(ApiStory):
         self.assertEqual(self.api.items(f"/v1/rate-decks/{deck['id']}/rates"), [])
 
 
+class Rates(ApiStory):
+    """Limits so low that a story reaches them."""
+
+    stack_options = {"nodes": 0, "settings": {"api": {"key_rate": 20, "address_rate": 3}}}
+
+    def test_a_key_has_its_rate_and_the_others_have_theirs(self):
+        other = self.api.with_key(self.api.post("/v1/api-keys", name="other", role="readonly")["key"])
+        answers = [self.api.call("GET", "/v1/carriers?limit=1")[0] for _ in range(120)]
+        self.assertIn(429, answers)
+        self.assertGreaterEqual(answers.count(200), 38)
+        self.api.call("GET", "/v1/carriers?limit=1")
+        problem = self.api.refused(429, "GET", "/v1/carriers?limit=1")
+        self.assertEqual(self.api.last_headers["Retry-After"], "1")
+        self.assertEqual(problem["title"], "Too many requests")
+        self.assertEqual(other.call("GET", "/v1/carriers?limit=1")[0], 200)
+        self.assertEqual(self.api.with_key(None).call("GET", "/healthz")[0], 200)
+        wait_for("its turn again", lambda: self.api.call("GET", "/v1/carriers?limit=1")[0] == 200, 3)
+
+    def test_who_guesses_keys_is_held_off(self):
+        self.assertEqual(self.api.with_key("tk_0").call("GET", "/v1/carriers")[0], 401)
+        answers = [self.api.with_key(f"tk_{n}").call("GET", "/v1/carriers")[0] for n in range(30)]
+        self.assertEqual(set(answers), {401, 429})
+        self.assertLess(answers.count(401), 12)
+        wait_for("the address's turn again", lambda: self.api.with_key("tk_again").call("GET", "/v1/carriers")[0] == 401, 5)
+        wait_for("a good key from there", lambda: self.api.call("GET", "/v1/carriers?limit=1")[0] == 200, 5)
+
+
 class Tls(ApiStory):
     def test_with_a_certificate_only_tls_is_spoken(self):
         folder = self.stack.folder
