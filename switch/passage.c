@@ -406,12 +406,23 @@ static void passage_begin(struct worker *w, msg_t *msg, sip_t *sip, const struct
 		refuse(p, 400);
 }
 
-static void reply(struct worker *w, msg_t *msg, int status)
+/* Refused by us. An INVITE is so in a transaction: that takes the ACK, which else would be sent on. */
+static void reply(struct worker *w, msg_t *msg, sip_t *sip, int status, const sip_unsupported_t *unsupported)
 {
-	if (sip_object(msg)->sip_request->rq_method == sip_method_ack)
+	sip_method_t method = sip->sip_request->rq_method;
+	nta_incoming_t *irq =
+		method == sip_method_invite ? nta_incoming_create(w->agent, NULL, msg, sip, TAG_END()) : NULL;
+
+	if (irq) {
+		nta_incoming_treply(irq, status, cause_phrase(status),
+				    TAG_IF(unsupported, SIPTAG_UNSUPPORTED(unsupported)), TAG_END());
+		nta_incoming_destroy(irq);
+	} else if (method == sip_method_ack) {
 		nta_msg_discard(w->agent, msg);
-	else
-		nta_msg_treply(w->agent, msg, status, cause_phrase(status), TAG_END());
+	} else if (method != sip_method_invite) {
+		nta_msg_treply(w->agent, msg, status, cause_phrase(status),
+			       TAG_IF(unsupported, SIPTAG_UNSUPPORTED(unsupported)), TAG_END());
+	}
 }
 
 bool passage_take(struct worker *w, msg_t *msg, sip_t *sip)
@@ -430,11 +441,11 @@ bool passage_take(struct worker *w, msg_t *msg, sip_t *sip)
 	sip_unsupported_t *unsupported = peer_unsupported_by_proxy(msg_home(msg), sip);
 	/* What is known of no call may end one of a time before our start, but begin nothing. */
 	if (dialog.side == DIALOGS_STRANGER || (dialog.side == DIALOGS_UNKNOWN && method == sip_method_invite))
-		reply(w, msg, 481);
+		reply(w, msg, sip, 481, NULL);
 	else if (sip->sip_max_forwards && sip->sip_max_forwards->mf_count == 0)
-		reply(w, msg, 483);
+		reply(w, msg, sip, 483, NULL);
 	else if (unsupported && method != sip_method_ack)
-		nta_msg_treply(w->agent, msg, SIP_420_BAD_EXTENSION, SIPTAG_UNSUPPORTED(unsupported), TAG_END());
+		reply(w, msg, sip, 420, unsupported);
 	else
 		passage_begin(w, msg, sip, &ours.call, &dialog);
 	return true;

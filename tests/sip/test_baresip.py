@@ -12,6 +12,8 @@ from story.baresip import Baresip
 class Telephones(Talk):
     """ann calls bert, who answers by himself; both are baresip."""
 
+    mode = "b2bua"
+
     @classmethod
     def setUpClass(cls):
         cls.ports = {"udp": free_port(), "tls": free_port(udp=False)}
@@ -43,9 +45,9 @@ class Telephones(Talk):
                                     host=cls.bert.host, port=cls.bert.port + 1, transport="tls",
                                     rate_deck_id=cls.plain["deck"]["id"])
         cls.by_udp = stack.customer("ann udp", {"1": "0.06"}, [cls.plain], trunk={
-            "source_cidrs": [f"{cls.ann.host}/32"], "transport": "udp"})
+            "source_cidrs": [f"{cls.ann.host}/32"], "transport": "udp", "mode": cls.mode})
         cls.by_tls = stack.customer("ann tls", {"1": "0.06"}, [cls.secure], trunk={
-            "source_cidrs": ["127.0.0.1/32"], "transport": "tls"})  # baresip's connections come from any address
+            "source_cidrs": ["127.0.0.1/32"], "transport": "tls", "mode": cls.mode})  # baresip's connections come from any address
 
     def talk(self, uri, ends, other, customer, vendor):
         before = {c["id"] for c in self.stack.api.items("/v1/cdrs", called=self.called)}
@@ -75,3 +77,9 @@ class Telephones(Talk):
 
     def test_zz_nothing_is_left(self):
         self.nothing_left()
+
+
+class TelephonesByProxy(Telephones):
+    """The same, and the switch only routes."""
+
+    mode = "proxy"

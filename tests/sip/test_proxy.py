@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """mode proxy: one dialog from end to end, which the switch routes and records (RFC 3261 section 16; flows of RFC 3665, 3666)."""
 
+import json
 import re
 import time
 from decimal import Decimal
 
-from story import Talk, wait_for
+from story import Talk, free_port, wait_for
 
 
 class Proxied(Talk):
@@ -431,6 +432,258 @@ class Flows(Proxied):
         self.assertEqual((leg.invite.get("P-Asserted-Identity"), leg.invite.get("Privacy")), (None, "id"))
         self.answer(call, leg)
         self.ends(call, leg)
+
+    def test_zz_nothing_is_left(self):
+        self.nothing_left()
+
+
+class Workers(Proxied):
+    """Two workers: an INVITE goes to the one that its number says, what follows in the dialog to the one that the Contact of
+    the other end says."""
+
+    stack_options = {"workers": 2}
+
+    def test_any_worker_passes_what_belongs_to_any_call(self):
+        """Of sixteen numbers some meet either worker, and all of their further requests the same one."""
+        for n in range(16):
+            called = self.number()
+            call, leg = self.ringing(called)
+            self.passes(call, leg, "UPDATE")
+            self.answer(call, leg)
+            for one, other in ((call, leg), (leg, call)):
+                self.passes(one, other, "INFO")
+                one.request("INVITE", one.peer.sdp())
+                other.expect("INVITE")
+                other.reply(488 if n % 2 else 200, sdp=None if n % 2 else True)
+                one.expect(488 if n % 2 else 200, method="INVITE")
+                if not n % 2:
+                    one.ack()
+                other.expect("ACK")
+            ends = (call, leg) if n % 4 < 2 else (leg, call)
+            self.ends(*ends)
+            self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="normal", sip_code=200,
+                          hangup_party="caller" if n % 4 < 2 else "callee")
+
+    def test_cancelled_on_either_worker(self):
+        for _ in range(8):
+            called = self.number()
+            call, leg = self.ringing(called)
+            self.cancelled(call, leg)
+            self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="cancelled", sip_code=487)
+
+    def cancelled(self, call, leg, invite=None):
+        call.cancel(invite)
+        call.expect(200, method="CANCEL")
+        leg.expect("CANCEL")
+        leg.reply(200)
+        leg.reply(487, to=leg.last_invite)
+        leg.expect("ACK")
+        call.expect(487, method="INVITE")
+
+    def test_zz_nothing_is_left(self):
+        self.nothing_left()
+
+
+class Transports(Talk):
+    """UDP, TCP and IPv6 on either side: an entry of Record-Route for each side that it can reach (RFC 5658)."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.port, cls.port6 = free_port(), free_port()
+        listen = f"udp:127.0.0.1:{cls.port}, tcp:127.0.0.1:{cls.port}, udp:[::1]:{cls.port6}, tcp:[::1]:{cls.port6}"
+        cls.stack_options = {"settings": {"sip": {"listen": listen}}}
+        super().setUpClass()
+
+    @classmethod
+    def provision(cls, stack):
+        stack.node.port = cls.port
+        cls.vendors, cls.customers = {}, {}
+        for n, kind in enumerate(("udp", "tcp", "udp6", "tcp6")):
+            peer = stack.peer(f"v{kind}", host="::1" if kind.endswith("6") else None, transport=kind[:3])
+            cls.vendors[kind] = stack.vendor(f"v{kind}", {f"1{n}": "0.02"}, peer=peer)
+        for kind in cls.vendors:
+            peer = stack.peer(f"c{kind}", host="::1" if kind.endswith("6") else None, transport=kind[:3])
+            peer.switch = ("::1", cls.port6) if kind.endswith("6") else ("127.0.0.1", cls.port)
+            trunk = {"source_cidrs": ["::1/128" if kind.endswith("6") else f"{peer.host}/32"], "transport": kind[:3], "mode": "proxy"}
+            cls.customers[kind] = stack.customer(f"c{kind}", {"1": "0.06"}, list(cls.vendors.values()), peer=peer, trunk=trunk)
+
+    def none_shows(self):
+        """A proxy hides nothing."""
+
+    def entry(self, kind):
+        """What our entry for that side begins with."""
+        host = f"[::1]:{self.port6}" if kind.endswith("6") else f"127.0.0.1:{self.port}"
+        return f"@{host}{';transport=tcp' if kind.startswith('tcp') else ''};lr;call="
+
+    def told(self, caller, vendor):
+        n = list(self.vendors).index(vendor)
+        called = self.number(f"1{n}125")
+        call = self.customers[caller]["peer"].invite(called)
+        leg = self.vendors[vendor]["peer"].expect_call()
+        routes = leg.invite.all("Record-Route")
+        wanted = [vendor] if caller == vendor else [vendor, caller]
+        self.assertEqual([self.entry(k) in r for k, r in zip(wanted, routes)], [True] * len(wanted), routes)
+        self.assertEqual(len(routes), len(wanted))
+        leg.reply(180)
+        call.expect(180)
+        self.answer(call, leg)
+        for one, other in ((call, leg), (leg, call)):
+            one.request("INVITE", one.peer.sdp())
+            other.expect("INVITE")
+            other.reply(200, sdp=True)
+            one.expect(200, method="INVITE")
+            one.ack()
+            other.expect("ACK")
+        self.ends(*((leg, call) if n % 2 else (call, leg)))
+        self.cdr_says(self.stack.api.cdr(called=called), sip_code=200, disconnect_reason="normal",
+                      egress_trunk_id=self.vendors[vendor]["id"], hangup_party="callee" if n % 2 else "caller")
+
+    def test_every_transport_to_every_other(self):
+        for caller in self.customers:
+            for vendor in self.vendors:
+                with self.subTest(caller=caller, vendor=vendor):
+                    self.told(caller, vendor)
+
+    def test_cancel_over_tcp(self):
+        called = self.number("11125")
+        call = self.customers["tcp"]["peer"].invite(called)
+        leg = self.vendors["tcp"]["peer"].expect_call()
+        leg.reply(180)
+        call.expect(180)
+        call.cancel()
+        call.expect(200, method="CANCEL")
+        leg.expect("CANCEL")
+        leg.reply(200)
+        leg.reply(487, to=leg.invite)
+        leg.expect("ACK")
+        self.assertEqual(call.expect(487, method="INVITE").tag("To"), leg.local_tag)
+        self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="cancelled", sip_code=487)
+
+    def test_zz_nothing_is_left(self):
+        self.nothing_left()
+
+
+class Ends(Proxied):
+    """What ends a record when no BYE does."""
+
+    mode = {"mode": "proxy", "session_expires": 1800}
+
+    @classmethod
+    def provision(cls, stack):
+        super().provision(stack)
+        cls.short = stack.customer("short", {"1": "0.06"}, [cls.vendor], trunk={"mode": "proxy", "max_duration": 2})
+
+    def talking(self, called, supported, headers):
+        call = self.caller.invite(called, headers=[("Supported", supported)])
+        leg = self.a.expect_call()
+        self.assertEqual(leg.invite.get("Session-Expires"), "1800")
+        leg.reply(200, sdp=True, headers=headers)
+        said = call.expect(200)
+        call.ack()
+        leg.expect("ACK")
+        return call, leg, said
+
+    def test_a_session_timer_is_asked_for(self):
+        """RFC 4028 section 8: where only the caller knows it, the caller is told to refresh; where nobody does, nothing is said."""
+        for supported, headers, told, required in (
+                ("timer", [], "1800;refresher=uac", "timer"), ("path", [], None, None),
+                ("timer", [("Session-Expires", "900;refresher=uas"), ("Require", "timer")], "900;refresher=uas", "timer")):
+            with self.subTest(supported=supported, headers=headers):
+                call, leg, said = self.talking(self.number(), supported, headers)
+                self.assertEqual((said.get("Session-Expires"), said.get("Require")), (told, required))
+                self.ends(call, leg)
+        call = self.caller.invite(self.number(), headers=[("Session-Expires", "60")])
+        self.assertEqual(call.expect_final().get("Min-SE"), "90")
+
+    def test_a_missed_refresh_ends_the_record(self):
+        called = self.number()
+        call, leg, _ = self.talking(called, "timer", [("Session-Expires", "900;refresher=uac")])
+        self.passes(call, leg, "INFO")
+        call.request("UPDATE", headers=[("Session-Expires", "1800;refresher=uac"), ("Supported", "timer")])
+        leg.expect("UPDATE")
+        leg.reply(200, headers=[("Session-Expires", "2;refresher=uac")])
+        call.expect(200, method="UPDATE")
+        cdr = self.stack.api.cdr(called=called)
+        self.cdr_says(cdr, disconnect_reason="session_expired", hangup_party="switch", sip_code=200)
+        self.assertTrue(2000 <= cdr["duration_ms"] < 5000, cdr)
+        self.ends(call, leg)
+
+    def test_max_duration_ends_the_record_and_not_the_call(self):
+        called = self.number()
+        call, leg = self.answered(self.short, self.vendor, called)
+        self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="max_duration", hangup_party="switch", sell_billed_s=2)
+        self.passes(leg, call, "INFO")
+        self.ends(call, leg)
+        self.assertEqual(len(self.cdrs(called, 1)), 1)
+
+    def test_a_switch_that_is_killed(self):
+        """The record is recovered; what ends the call still passes, what would begin anything does not."""
+        called = self.number()
+        call, leg = self.up(called)
+        time.sleep(1.2)
+        self.stack.node.kill()
+        self.stack.node.start()
+        self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="switch_restart", recovered=True, sip_code=200)
+        call.request("INVITE", self.caller.sdp())
+        call.expect(481, method="INVITE")
+        self.passes(call, leg, "INFO")
+        self.ends(leg, call)
+        self.assertEqual(len(self.cdrs(called, 1)), 1)
+
+    def test_a_switch_that_stops(self):
+        called = self.number()
+        call, leg = self.up(called)
+        ringing, other = self.ringing(self.number())
+        self.stack.node.stop()
+        ringing.expect(503, method="INVITE")
+        self.stack.node.start()
+        self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="switch_restart", recovered=False)
+        self.ends(call, leg)
+        other.expect("CANCEL")
+
+    def test_zz_nothing_is_left(self):
+        self.nothing_left()
+
+
+class Refused(Proxied):
+    """What a proxy cannot do is refused from whichever side it is asked for."""
+
+    def wrong(self, method, path, **body):
+        status, text = self.stack.api.call(method, path, body)[:2]
+        self.assertEqual(status, 422, text)
+        problem = text if isinstance(text, dict) else json.loads(text)
+        self.assertTrue(all("mode b2bua" in e["message"] for e in problem["errors"]), problem)
+        return [e["field"] for e in problem["errors"]]
+
+    def test_at_creation_of_either_side(self):
+        trunk, carrier = f"/v1/trunks/{self.customer['id']}", f"/v1/carriers/{self.customer['carrier_id']}"
+        vendor = f"/v1/trunks/{self.vendor['id']}"
+        self.assertEqual(self.wrong("PATCH", carrier, billing_mode="prepaid"), ["billing_mode"])
+        self.assertEqual(self.wrong("PATCH", carrier, credit_limit="10"), ["credit_limit"])
+        self.assertEqual(self.wrong("PATCH", trunk, media="relay"), ["mode"])
+        self.assertEqual(self.wrong("PATCH", trunk, codecs=["PCMA"]), ["mode"])
+        self.assertEqual(self.wrong("PATCH", vendor, username="u", password="p"), ["username"])
+        self.assertEqual(self.wrong("PATCH", vendor, media="relay"), ["media"])
+        self.assertEqual(self.wrong("PATCH", vendor, codecs=["PCMA"]), ["codecs"])
+        other = self.stack.vendor("gamma", {"1": "0.04"}, trunk={"username": "u", "password": "p"})
+        self.assertEqual(self.wrong("PATCH", f"/v1/routing-plans/{self.customer['plan']['id']}",
+                                    members=[{"trunk_id": self.vendor["id"]}, {"trunk_id": other["id"]}]), ["members"])
+        prepaid = self.stack.carrier("prepaid", billing_mode="prepaid")
+        self.assertEqual(self.wrong("POST", "/v1/trunks", carrier_id=prepaid["id"], name="x", direction="ingress", mode="proxy"), ["mode"])
+
+    def test_such_a_vendor_is_left_out_of_the_routes(self):
+        self.stack.postgres.psql(f"update trunks set username = 'u', password = 'p' where id = {self.vendor['id']}")
+        self.stack.in_force()
+        called = self.number()
+        looked = self.stack.api.post("/v1/route-lookups", trunk_id=self.customer["id"], called=called)
+        self.assertEqual([(x["trunk_id"], x["reason"]) for x in looked["excluded"]], [(self.vendor["id"], "mode")])
+        call = self.caller.invite(called)
+        leg = self.b.expect_call()
+        self.answer(call, leg)
+        self.ends(call, leg)
+        self.attempts_read(self.stack.api.cdr(called=called), (self.second, 200, "answered"))
+        self.stack.postgres.psql(f"update trunks set username = null, password = null where id = {self.vendor['id']}")
+        self.stack.in_force()
 
     def test_zz_nothing_is_left(self):
         self.nothing_left()
