@@ -7,12 +7,14 @@
 #include "api/handlers.h"
 #include "api/idempotency.h"
 #include "api/resource.h"
+#include "api/service.h"
 #include "api/store.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/random.h"
 #include "routing/loader.h"
 #include "routing/number.h"
+#include "routing/portability.h"
 #include "routing/route.h"
 #include "routing/standing_live.h"
 
@@ -50,6 +52,11 @@ static const struct field fields[] = {
 	 .type = FIELD_TEXT,
 	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
 	 .meaning = "The same as a sentence."},
+	{.name = "lrn",
+	 .type = FIELD_TEXT,
+	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
+	 .example = "\"12129990000\"",
+	 .meaning = "The routing number of a ported number, by which rates were looked up. Null: the called number."},
 	{.name = "sell",
 	 .type = FIELD_ANY,
 	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
@@ -105,8 +112,26 @@ static struct snapshot *load(struct request *r, const struct lookup *q, const ch
 	return NULL;
 }
 
+/* The number that a call to this one would be routed by: an LRN, or the number itself. */
+static const char *ported(struct request *r, const char *called, char lrn[static DIGITS_MAX + 1])
+{
+	const struct settings *s = r->service->settings;
+	struct status st = {""};
+	char quoted[600];
+
+	if (portability_look(&(struct portability_options){.lookup = s->portability_lookup,
+							   .prefixes = s->portability_prefixes,
+							   .dns_servers = s->dns_servers,
+							   .timeout_ms = s->portability_timeout_ms,
+							   .cache_ms = s->portability_cache_ms},
+			     r->redis, called, lrn, &st) != 0)
+		log_event(LOG_LEVEL_WARN, "look-up by the dialled number", "why=%s",
+			  log_quote(st.text, quoted, sizeof(quoted)));
+	return lrn[0] != '\0' ? lrn : called;
+}
+
 static json_t *decide(struct request *r, const struct snapshot *snap, const struct lookup *q,
-		      const struct number_pair *numbers)
+		      const struct number_pair *numbers, const char *lrn)
 {
 	const struct trunk *trunk = snapshot_trunk(snap, q->trunk_id);
 	struct route *route = route_new(16);
@@ -121,9 +146,12 @@ static json_t *decide(struct request *r, const struct snapshot *snap, const stru
 				    .now = q->now,
 				    .seed = random_u64(),
 				    .settled = true};
-	if (route_permit(route, &query) == ROUTE_OK)
+	if (route_permit(route, &query) == ROUTE_OK) { /* number lists look at what was dialled */
+		query.called = lrn[0] != '\0' ? lrn : numbers->called;
 		(void)standing_decide(route, &query, r->redis, r->pg); /* the outcome stands in route */
+	}
 	json_t *out = route_json(route);
+	json_object_set_new(out, "lrn", lrn[0] != '\0' ? json_string(lrn) : json_null());
 	route_free(&route);
 	return out;
 }
@@ -131,6 +159,7 @@ static json_t *decide(struct request *r, const struct snapshot *snap, const stru
 static json_t *look_up(struct request *r, const struct lookup *q)
 {
 	struct number_pair numbers;
+	char lrn[DIGITS_MAX + 1];
 	json_t *out = NULL;
 
 	struct snapshot *snap = load(r, q, NULL);
@@ -146,9 +175,9 @@ static json_t *look_up(struct request *r, const struct lookup *q)
 			     "is not 3 to 32 digits after the trunk's prefix and translations (a call gets 484)");
 	} else {
 		snapshot_unref(&snap);
-		snap = load(r, q, numbers.called);
+		snap = load(r, q, ported(r, numbers.called, lrn));
 		if (snap != NULL && snapshot_trunk(snap, q->trunk_id) != NULL)
-			out = decide(r, snap, q, &numbers);
+			out = decide(r, snap, q, &numbers, lrn);
 		else if (snap != NULL)
 			answer_field(r, "trunk_id", "there is no such trunk");
 	}

@@ -13,6 +13,7 @@
 #include "lib/redis.h"
 #include "routing/loader.h"
 #include "routing/number.h"
+#include "routing/portability.h"
 #include "routing/standing_live.h"
 
 #define REDIS_TIMEOUT_MS 2000
@@ -79,8 +80,10 @@ static void print_result(const json_t *found)
 {
 	const json_t *sell = json_object_get(found, "sell"), *routes = json_object_get(found, "routes"),
 		     *excluded = json_object_get(found, "excluded");
-	const char *reason = text_of(found, "reason");
+	const char *reason = text_of(found, "reason"), *lrn = text_of(found, "lrn");
 
+	if (lrn != NULL)
+		printf("ported: routed by %s\n", lrn);
 	if (json_is_object(sell)) {
 		const char *destination = text_of(sell, "destination"), *currency = text_of(sell, "currency");
 
@@ -129,14 +132,32 @@ static int translate(struct pg *pg, const struct query *q, struct number_pair *n
 	return err;
 }
 
-static int look_up(struct pg *pg, struct redis *redis, const struct query *q, json_t **found, struct status *st)
+/* the number that a call to this one would be routed by: an LRN, or the number itself */
+static const char *ported(const struct settings *s, struct redis *redis, const char *called,
+			  char lrn[static DIGITS_MAX + 1])
+{
+	struct status st = {""};
+
+	if (portability_look(&(struct portability_options){.lookup = s->portability_lookup,
+							   .prefixes = s->portability_prefixes,
+							   .dns_servers = s->dns_servers,
+							   .timeout_ms = s->portability_timeout_ms,
+							   .cache_ms = s->portability_cache_ms},
+			     redis, called, lrn, &st) != 0)
+		fprintf(stderr, "tandem: %s; by the dialled number\n", st.text);
+	return lrn[0] != '\0' ? lrn : called;
+}
+
+static int look_up(struct cli *cli, struct pg *pg, struct redis *redis, const struct query *q, json_t **found,
+		   struct status *st)
 {
 	struct number_pair numbers;
+	char lrn[DIGITS_MAX + 1] = "";
 	struct snapshot *s = NULL;
 	int err = translate(pg, q, &numbers, st);
 
 	if (err == 0)
-		err = loader_one_number(pg, q->trunk_id, numbers.called, &s, st);
+		err = loader_one_number(pg, q->trunk_id, ported(cli->settings, redis, numbers.called, lrn), &s, st);
 	if (err != 0)
 		return err;
 	const struct trunk *trunk = ingress_of(s, q->trunk_id, st);
@@ -158,9 +179,12 @@ static int look_up(struct pg *pg, struct redis *redis, const struct query *q, js
 	};
 	struct route *route = route_new(1);
 	route_fit(route, s);
-	if (route_permit(route, &query) == ROUTE_OK)
+	if (route_permit(route, &query) == ROUTE_OK) { /* number lists look at what was dialled */
+		query.called = lrn[0] != '\0' ? lrn : numbers.called;
 		(void)standing_decide(route, &query, redis, pg);
+	}
 	*found = route_json(route);
+	json_object_set_new(*found, "lrn", lrn[0] != '\0' ? json_string(lrn) : json_null());
 	route_free(&route);
 	snapshot_unref(&s);
 	return 0;
@@ -195,7 +219,7 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 	if (pg == NULL)
 		return CLI_FAILED;
 	struct redis *redis = redis_new(cli->settings->redis_url, REDIS_TIMEOUT_MS);
-	int err = look_up(pg, redis, &q, &found, &st);
+	int err = look_up(cli, pg, redis, &q, &found, &st);
 	redis_free(&redis);
 	pg_free(&pg);
 	if (err != 0)

@@ -6,6 +6,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/random.h"
+#include "routing/portability.h"
 #include "switch/bindings.h"
 #include "switch/call.h"
 #include "switch/forward.h"
@@ -183,20 +184,6 @@ static void redirect(struct call *c)
 	call_finish(c, (struct cause){302, CDR_NORMAL}, CDR_SWITCH);
 }
 
-/* Does the setting want these numbers looked up? "1, 44": those that begin so; "": all. */
-static bool port_wanted(const char *prefixes, const char *called)
-{
-	if (prefixes[strspn(prefixes, ", \t")] == '\0')
-		return true;
-	for (const char *p = prefixes; *(p += strspn(p, ", \t")) != '\0';) {
-		size_t len = strcspn(p, ", \t");
-		if (strncmp(called, p, len) == 0)
-			return true;
-		p += len;
-	}
-	return false;
-}
-
 static void port_set(struct call *c, const char *lrn)
 {
 	if (lrn[0] && strcmp(lrn, c->number.called) != 0)
@@ -214,7 +201,7 @@ static bool port_park(struct call *c)
 		port_set(c, rn);
 		return false;
 	}
-	if (!port_wanted(node->settings->portability_prefixes, c->number.called) ||
+	if (!portability_wants(node->settings->portability_prefixes, c->number.called) ||
 	    !lrn_ask(node->lrn, c->worker->index, &c->id, c->number.called))
 		return false;
 	c->port_waits = true;

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lrn.h - number portability: an outside look-up tells by which number (LRN) a call is to be routed.
+/* lrn.h - number portability: an outside look-up (routing/portability.h) tells by which number (LRN) a call is to be
+ * routed.
  *
- *   [portability] lookup = http://HOST[:PORT]/PATH   GET, with %s for the number; 200 with {"lrn": "..."} or bare
- * digits, an empty answer or 404: not ported [portability] lookup = enum:ZONE                 NAPTR of the number's
- * digits (RFC 6116); the rn= of a tel URI (RFC 4694)
- *
- * A few threads ask, each one question at a time, within the time limit; answers are kept in Redis under
- * {tandem}:lrn:NUMBER ("" for not ported). No answer: the call goes by the dialled number. After LRN_FAILURES failures
- * in a row nobody is asked for LRN_REST_US.
+ * A few threads ask, each one question at a time, within the time limit. No answer: the call goes by the dialled
+ * number. After LRN_FAILURES failures in a row nobody is asked for LRN_REST_US.
  */
 #ifndef SWITCH_LRN_H
 #define SWITCH_LRN_H

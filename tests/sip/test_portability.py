@@ -2,6 +2,7 @@
 """A ported number is routed by its routing number, which an outside look-up knows; without an answer, as dialled."""
 
 import http.server
+import json
 import threading
 import time
 
@@ -76,6 +77,27 @@ class Portability(Story):
             self.assertEqual(Directory.asked.count(called), 1)
         wait_for("the chain to cover it", lambda: self.stack.tandem("cdr", "verify", check=False).returncode == 0, 5)
 
+    def looked(self, called):
+        """The same from the API and from `tandem route`"""
+        said = self.stack.api.post("/v1/route-lookups", trunk_id=self.customer["id"], called=called)
+        shown = json.loads(self.stack.tandem("route", "--trunk", str(self.customer["id"]), "--called", called, "--json").stdout)
+        self.assertEqual(shown, said)
+        return said["lrn"], said["sell"]["prefix"], [r["trunk_id"] for r in said["routes"]]
+
+    def test_a_look_up_asks_for_the_lrn_as_a_call_does(self):
+        called = self.number("1212")
+        Directory.known[called] = "13035550000"
+        self.assertEqual(self.looked(called), ("13035550000", "1303", [self.far["id"]]))
+        self.assertIn("ported: routed by 13035550000\n",
+                      self.stack.tandem("route", "--trunk", str(self.customer["id"]), "--called", called).stdout)
+        self.goes_to(self.far, called, "13035550000", "1303")
+        self.assertEqual(Directory.asked.count(called), 1)      # one answer in Redis serves all of them
+        called = self.number("1212")
+        self.assertEqual(self.looked(called), (None, "1212", [self.near["id"]]))
+        called = self.number("1303")
+        self.assertEqual(self.looked(called), (None, "1303", [self.far["id"]]))
+        self.assertEqual(Directory.asked.count(called), 0)
+
     def test_one_that_is_not_ported_goes_as_dialled(self):
         called = self.number("1212")
         self.goes_to(self.near, called, None, "1212")
@@ -137,9 +159,10 @@ class Enum(Story):
     def provision(cls, stack):
         Portability.provision.__func__(cls, stack)
 
-    goes_to = Portability.goes_to
+    goes_to, looked = Portability.goes_to, Portability.looked
 
     def test_naptr_tells_the_lrn(self):
+        self.assertEqual(self.looked(self.ported), ("13035550000", "1303", [self.far["id"]]))
         self.goes_to(self.far, self.ported, "13035550000", "1303")
         self.goes_to(self.near, self.plain, None, "1212")
 
