@@ -98,10 +98,10 @@ class Postgres:
         ask = [os.path.join(self.bin, "psql"), "-X", "-q", "-A", "-t", "-d", self.url("postgres"), "-c", "select 1"]
         return run(ask, check=False).returncode == 0
 
-    def psql(self, sql, database="tandem", check=True):
+    def psql(self, sql, database="tandem", check=True, limit=60):
         """Run SQL, the way a person would; the output, unaligned, without headers."""
         done = run([os.path.join(self.bin, "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.url(database),
-                    "-c", sql], check=check)
+                    "-c", sql], limit, check=check)
         return done.stdout.strip()
 
     def database_create(self, name="tandem"):
