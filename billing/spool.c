@@ -44,6 +44,7 @@ struct spool {
 	uint64_t disk_reserve;
 
 	_Atomic size_t reserved;
+	_Atomic size_t closing;
 	_Atomic uint64_t free_bytes;
 	_Atomic bool write_failed;
 	_Atomic int64_t stop_us; /* monotonic: post no longer than this; 0: not stopping */
@@ -106,15 +107,21 @@ void spool_answered(struct spool *s, struct cdr *c)
 
 void spool_close(struct spool *s, struct cdr *c)
 {
+	atomic_fetch_add(&s->closing, 1);
 	give(s, c, false);
 }
 
 void spool_stats(struct spool *s, struct spool_stats *out)
 {
-	size_t reserved = atomic_load(&s->reserved);
+	size_t reserved, closing;
 
+	do { /* both of one moment */
+		reserved = atomic_load(&s->reserved);
+		closing = atomic_load(&s->closing);
+	} while (reserved != atomic_load(&s->reserved));
 	*out = (struct spool_stats){
 		.reserved = reserved,
+		.closing = closing,
 		.queued = queue_depth(s->queue),
 		.on_disk = atomic_load(&s->on_disk),
 		.open_calls = atomic_load(&s->open_calls),
@@ -206,6 +213,7 @@ static void forget_given(struct spool *s, const struct tally *t)
 	atomic_fetch_add(&s->on_disk, (uint64_t)t->records);
 	atomic_fetch_add(&s->open_calls, (uint64_t)t->open_calls);
 	atomic_fetch_sub(&s->reserved, (size_t)t->closed);
+	atomic_fetch_sub(&s->closing, (size_t)t->closed);
 }
 
 static void report(struct spool *s, int err, const struct status *st)

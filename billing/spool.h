@@ -44,6 +44,7 @@ void spool_close(struct spool *s, struct cdr *c);
 
 struct spool_stats {
 	uint64_t reserved, queued; /* in memory */
+	uint64_t closing;	   /* of the reserved: given back as soon as the finished record is on disk */
 	uint64_t on_disk;	   /* committed, not yet in PostgreSQL */
 	uint64_t open_calls;	   /* answered, not closed */
 	uint64_t posted, refused;  /* since start; refused: set aside because PostgreSQL would not have the row */

@@ -171,7 +171,8 @@ static struct audit_counts counts_read(struct node *n)
 
 	gauge_each(n->gauges, channels_note, &c.channels);
 	spool_stats(n->spool, &spool);
-	c.reserved = (int64_t)spool.reserved;
+	c.reserved = (int64_t)spool.reserved - (int64_t)spool.closing;
+	c.closing = (int64_t)spool.closing;
 	c.on_disk = (int64_t)spool.on_disk;
 	for (int i = 0; i < n->workers; i++) {
 		c.live += atomic_load(&n->worker[i]->count.live);
@@ -236,7 +237,8 @@ static int use_compare(const struct audit_shown *shown, json_t *found, struct st
  */
 static void money_compare(struct audit *a, const struct audit_sheet *s, const struct audit_counts *c, json_t *found)
 {
-	int64_t leases = (int64_t)purse_leases(a->node->purse), could = s->spending + c->reserved + c->on_disk;
+	int64_t leases = (int64_t)purse_leases(a->node->purse),
+		could = s->spending + c->reserved + c->closing + c->on_disk;
 	int64_t now_us = clock_mono_us();
 
 	if (leases <= could)

@@ -35,11 +35,12 @@ struct audit_channels { /* what a gauge said */
 	const struct gauge *gauge;
 };
 
-struct audit_counts {		   /* what the node believes */
-	struct buf channels;	   /* struct audit_channels */
-	int64_t live, held;	   /* the workers' counters */
-	int64_t reserved, on_disk; /* of the spool */
-	int64_t slack;		   /* takes and gives of limits while all this was read */
+struct audit_counts {		  /* what the node believes */
+	struct buf channels;	  /* struct audit_channels */
+	int64_t live, held;	  /* the workers' counters */
+	int64_t reserved;	  /* places in the spool, without those of finished records */
+	int64_t closing, on_disk; /* finished records: on their way to the disk, and there */
+	int64_t slack;		  /* takes and gives while all this was read */
 };
 
 /* audit_put - note a difference. The key says that two looks found the same one: what does not change from look to look

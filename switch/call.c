@@ -47,6 +47,7 @@ struct call *call_new(struct worker *w)
 
 static void call_free(struct call *c)
 {
+	atomic_fetch_add(&c->worker->count.steps, 1);
 	shared_drop(c->question);
 	dns_drop(c->name_question);
 	spend_drop(c);
@@ -319,6 +320,7 @@ static void cdr_write(struct call *c, int code, enum cdr_reason reason, enum cdr
 void call_finish(struct call *c, struct cause cause, enum cdr_party party)
 {
 	assert(c->state != CALL_OVER);
+	atomic_fetch_add(&c->worker->count.steps, 1);
 	bool answered = c->answered_mono_us != 0;
 	int code = answered ? 200 : cause.code;
 

@@ -318,6 +318,7 @@ void call_begin(struct worker *w, nta_incoming_t *irq, const sip_t *sip, const s
 	char called[NUMBER_MAX], calling[NUMBER_MAX];
 
 	atomic_fetch_add_explicit(&w->count.calls, 1, memory_order_relaxed);
+	atomic_fetch_add(&w->count.steps, 1);
 	if (!spool_reserve(w->node->spool)) { /* no room for its record: no call */
 		refuse(irq, 503);
 		return;

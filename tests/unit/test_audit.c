@@ -109,6 +109,16 @@ static void what_moved_meanwhile_excuses_as_much(void **state)
 	finds(s, "trunk 5", "trunk 5: 6 channels in use, but calls hold 3");
 }
 
+static void calls_that_came_meanwhile_excuse_as_many(void **state)
+{
+	struct scene *s = *state;
+
+	s->counts.slack = 1;
+	s->counts.live = s->counts.reserved = 3;
+	s->counts.held = 2;
+	finds(s, NULL, NULL);
+}
+
 static void counters_are_compared(void **state)
 {
 	struct scene *s = *state;
@@ -169,6 +179,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_gauge_that_forgot_its_calls_is_found, two_calls, scene_end),
 		cmocka_unit_test_setup_teardown(a_gauge_that_nobody_holds_is_compared_too, two_calls, scene_end),
 		cmocka_unit_test_setup_teardown(what_moved_meanwhile_excuses_as_much, two_calls, scene_end),
+		cmocka_unit_test_setup_teardown(calls_that_came_meanwhile_excuse_as_many, two_calls, scene_end),
 		cmocka_unit_test_setup_teardown(counters_are_compared, two_calls, scene_end),
 		cmocka_unit_test_setup_teardown(words_of_single_calls_are_kept_and_sheets_add_up, two_calls, scene_end),
 		cmocka_unit_test_setup_teardown(live_calls_are_compared_both_ways, two_calls, scene_end),
