@@ -78,6 +78,10 @@ static const struct param_rule import_params[] = {
 	{"rate_deck_id", PARAM_ID, NULL, "into this deck"},
 	{"status", PARAM_CHOICE, job_statuses, "with this status"},
 };
+static const struct param_rule import_change_params[] = {
+	{"kind", PARAM_CHOICE, import_change_kinds, "of this kind"},
+	{"prefix_starts", PARAM_DIGITS, NULL, "whose prefix starts so"},
+};
 static const struct param_rule plan_params[] = {
 	{"name", PARAM_TEXT, NULL, "with this name"},
 	{"policy", PARAM_CHOICE, policies, "with this policy"},
@@ -231,6 +235,9 @@ const struct endpoint endpoints[] = {
 	 RULES(import_run_params), "Import rates from CSV, all or nothing; the answer is a job"},
 	LISTED("/v1/imports", &imports, RULES(import_params), 0, "List import jobs, newest first"),
 	READ("/v1/imports/{id}", &imports, 0, "Read an import job"),
+
+	LISTED("/v1/imports/{parent}/changes", &import_changes, RULES(import_change_params), 0,
+	       "List what a dry run would change, by prefix"),
 
 	LISTED("/v1/routing-plans", &routing_plans, RULES(plan_params), 0, "List routing plans"),
 	MADE("/v1/routing-plans", &routing_plans, ROLE_PROVISIONING, "Create a routing plan"),

@@ -175,6 +175,7 @@ static int run_sheet(struct importer *i, struct job *j, const PGresult *row)
 	struct ratesheet_options o = {
 		.deck_id = strtoll(PQgetvalue(row, 0, 0), NULL, 10),
 		.dry_run = strcmp(PQgetvalue(row, 0, 1), "t") == 0,
+		.import_id = strtoll(j->id, NULL, 10),
 		.replace = strcmp(PQgetvalue(row, 0, 2), "t") == 0,
 		.actor = PQgetvalue(row, 0, 3),
 		.progress = on_progress,
@@ -277,8 +278,12 @@ static void keep(struct importer *i, struct pg *pg, unsigned beats)
 	for (int n = 0; n < PQntuples(result); n++)
 		log_event(LOG_LEVEL_WARN, "import given up: its server died", "import=%s", PQgetvalue(result, n, 0));
 	PQclear(result);
-	if (beats % EXPIRE_BEATS == 0 && pg_exec(pg, &store_idempotency_expire, NULL, NULL, &st) != 0)
+	if (beats % EXPIRE_BEATS != 0)
+		return;
+	if (pg_exec(pg, &store_idempotency_expire, NULL, NULL, &st) != 0)
 		log_failure("old idempotency keys not removed", "-", &st);
+	if (pg_exec(pg, &store_import_changes_expire, NULL, NULL, &st) != 0)
+		log_failure("changes of old dry runs not removed", "-", &st);
 }
 
 static void *keeper_thread(void *arg)

@@ -16,6 +16,8 @@
 
 static const char *const statuses[] = {"queued", "running", "done", "failed", NULL};
 
+const char *const import_change_kinds[] = {"new", "up", "down", "other", "ended", "unchanged", NULL};
+
 static const struct field error_fields[] = {
 	{.name = "line",
 	 .type = FIELD_INT,
@@ -95,6 +97,54 @@ const struct resource imports = {
 	.n = sizeof(fields) / sizeof(*fields),
 	.list = &store_import_list,
 	.get = &store_import_get,
+};
+
+static const struct field change_fields[] = {
+	{.name = "n", .type = FIELD_INT, .flags = RO, .example = "1", .meaning = "Its place, by prefix."},
+	{.name = "kind",
+	 .type = FIELD_CHOICE,
+	 .flags = RO,
+	 .choices = import_change_kinds,
+	 .example = "\"up\"",
+	 .meaning = "new: no rate holds where this one begins; up, down: the price; other: its other terms or its end; "
+		    "ended: by `replace`; unchanged: it holds already."},
+	{.name = "prefix", .type = FIELD_DIGITS, .flags = RO, .example = "\"49\"", .meaning = "Of the rate."},
+	{.name = "destination",
+	 .type = FIELD_TEXT,
+	 .flags = RO,
+	 .example = "\"Germany\"",
+	 .meaning = "As the sheet has it; of an ended rate as it was."},
+	{.name = "origin_prefix",
+	 .type = FIELD_DIGITS,
+	 .flags = RO,
+	 .example = "\"\"",
+	 .meaning = "Only for calling numbers that start so."},
+	{.name = "old_price",
+	 .type = FIELD_MONEY,
+	 .flags = RON,
+	 .example = "\"0.012000\"",
+	 .meaning = "Price a minute that holds until then. Null: none."},
+	{.name = "new_price",
+	 .type = FIELD_MONEY,
+	 .flags = RON,
+	 .example = "\"0.012500\"",
+	 .meaning = "Price a minute from then on. Null: it ends."},
+	{.name = "effective_from", .type = FIELD_TIME, .flags = RO, .meaning = "From when the change would hold."},
+	{.name = "line",
+	 .type = FIELD_INT,
+	 .flags = RON,
+	 .example = "17",
+	 .meaning = "Line of the file; null: the file lacks it."},
+};
+
+const struct resource import_changes = {
+	.collection = "import-changes",
+	.noun = "change",
+	.meaning = "What a dry run would change, each row of the sheet and each rate that would end. Kept for a week.",
+	.fields = change_fields,
+	.n = sizeof(change_fields) / sizeof(*change_fields),
+	.parent = &imports,
+	.list = &store_import_change_list,
 };
 
 static int deck_check(struct request *r)

@@ -63,6 +63,15 @@ STATEMENT(import_list, 5,
 	  "and ($4::bigint is null or i.deck_id = $4) and ($5::text is null or i.status = $5) "
 	  "order by i.id desc limit $2::integer");
 STATEMENT(import_get, 2, "select api_import(i) from imports i where i.id = $1 and $2::bigint is null");
+/* What a dry run would change, by prefix: filters kind, prefix_starts. Kept for a week. */
+STATEMENT(import_change_list, 6,
+	  "select c.n, api_import_change(c) from import_changes c "
+	  "where c.import_id = $4 and ($1::bigint is null or c.n > $1) and $3::bigint is null "
+	  "and ($5::text is null or c.kind = $5) and ($6::text is null or starts_with(c.prefix, $6)) "
+	  "order by c.n limit $2::integer");
+STATEMENT(import_changes_expire, 0,
+	  "delete from import_changes c using imports i where i.id = c.import_id and i.created_at < now() - interval "
+	  "'7 days'");
 STATEMENT(import_insert, 5,
 	  "insert into imports (deck_id, dry_run, replace, actor, worker, heartbeat_at) "
 	  "values ($1, $2, $3, $4, $5, now()) returning id, api_import(imports)");

@@ -213,6 +213,24 @@ static int merge(struct import *im)
 	return 0;
 }
 
+/* A dry run is a real one up to the savepoint that it ends at; what would change is written down before. */
+static int trial_begin(struct import *im)
+{
+	char import[24], deck[24];
+	const char *const params[] = {id_text(im->options->import_id, import), id_text(im->options->deck_id, deck),
+				      im->options->replace ? "true" : "false"};
+	int err = 0;
+
+	if (im->options->import_id != 0)
+		err = pg_exec(im->pg, &store_rates_compare, params, NULL, im->st);
+	return err == 0 ? pg_simple(im->pg, "savepoint trial", im->st) : err;
+}
+
+static int trial_end(struct import *im)
+{
+	return pg_simple(im->pg, "rollback to savepoint trial", im->st);
+}
+
 static int audit(struct import *im)
 {
 	char deck[24], added[24], changed[24], ended[24], unchanged[24];
@@ -237,12 +255,14 @@ static int apply(struct import *im)
 				 im->report->rejected, im->rows);
 	if (err == 0)
 		err = tell(im, READ_SHARE);
+	if (err == 0 && im->options->dry_run)
+		err = trial_begin(im);
 	if (err == 0)
 		err = merge(im);
 	if (err == 0)
 		err = tell(im, 0.95);
-	if (err == 0 && !im->options->dry_run)
-		err = audit(im);
+	if (err == 0)
+		err = im->options->dry_run ? trial_end(im) : audit(im);
 	return err;
 }
 
@@ -294,7 +314,7 @@ int ratesheet_import(struct pg *pg, const struct ratesheet_options *o,
 	err = stage(&im, read, source);
 	if (err == 0)
 		err = apply(&im);
-	if (err == 0 && !o->dry_run)
+	if (err == 0)
 		err = pg_simple(pg, "commit", st);
 	else if (pg_raw(pg) != NULL && pg_simple(pg, "rollback", &ignored) != 0)
 		pg_drop(pg);

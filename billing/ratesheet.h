@@ -28,6 +28,7 @@ struct ratesheet_report {
 struct ratesheet_options {
 	int64_t deck_id;
 	bool dry_run;	   /* report only */
+	int64_t import_id; /* the import that a dry run writes its changes down for, row by row; 0: none */
 	bool replace;	   /* end every rate that the file lacks */
 	const char *actor; /* for the audit log */
 	/* progress - optional; 0..1; a return other than 0 cancels (-ECANCELED, nothing applied) */

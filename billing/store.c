@@ -39,6 +39,9 @@ const struct pg_statement store_rates_apply = {
 	" from rates_apply($1, date_trunc('milliseconds', clock_timestamp()), $2)",
 	2};
 
+const struct pg_statement store_rates_compare = {
+	"billing_rates_compare", "select rates_compare($1, $2, date_trunc('milliseconds', clock_timestamp()), $3)", 3};
+
 const struct pg_statement store_import_audit = {
 	"billing_import_audit",
 	"insert into audit_log (actor, action, resource, resource_id, after) values ($1, 'import', 'rate-decks', $2,"

@@ -72,11 +72,12 @@ class Listings(ApiStory):
     def test_every_listing_can_be_had_so(self):
         self.stack.deck("any", "sell", {"49": "0.05"})
         deck = self.api.items("/v1/rate-decks", name="any")[0]["id"]
+        job = self.api.import_rates(deck, "prefix,price\n43,0.02\n", "?dry_run=true")["id"]
         found = 0
         for path, methods in self.api.description.all["paths"].items():
             if not any(p.get("$ref", "").endswith("/format") for p in methods.get("get", {}).get("parameters", [])):
                 continue
-            target = path.replace("{parent}", str(deck)) + "?format=csv" + ("&group_by=carrier" if path == "/v1/stats" else "")
+            target = path.replace("imports/{parent}", f"imports/{job}").replace("{parent}", str(deck)) + "?format=csv" + ("&group_by=carrier" if path == "/v1/stats" else "")
             status, text = self.api.call("GET", target)
             self.assertEqual(status, 200, f"{target}: {text[:300]}")
             self.assertRegex(text, r"^[a-z0-9_]+(,[a-z0-9_]+)+\n", target)

@@ -281,6 +281,26 @@ class Rates(ApiStory):
         job = self.api.import_rates(deck["id"], "prefix,price\n49,0.02\n", "?replace=true")
         self.assertEqual((job["report"]["changed"], job["report"]["ended"]), (1, 1))
 
+    def test_a_dry_run_tells_row_by_row_what_would_change(self):
+        deck, path = self.deck("compared")
+        self.api.import_rates(deck["id"], "prefix,price,destination\n49,0.01,Germany\n43,0.02,Austria\n33,0.03,France\n34,0.04,Spain\n")
+        before = self.api.items(path)
+        sheet = "prefix,price,destination\n49,0.012,Germany\n43,0.015,Austria\n33,0.03,France\n351,0.05,Portugal\n"
+        job = self.api.import_rates(deck["id"], sheet, "?dry_run=true&replace=true")
+        changes = f"/v1/imports/{job['id']}/changes"
+        told = {c["prefix"]: (c["kind"], c["old_price"], c["new_price"], c["line"]) for c in self.api.items(changes)}
+        self.assertEqual(told, {"33": ("unchanged", "0.030000", "0.030000", 4), "34": ("ended", "0.040000", None, None),
+                                "351": ("new", None, "0.050000", 5), "43": ("down", "0.020000", "0.015000", 3),
+                                "49": ("up", "0.010000", "0.012000", 2)})
+        self.assertEqual([c["prefix"] for c in self.api.items(changes, kind="up")], ["49"])
+        self.assertEqual([c["prefix"] for c in self.api.items(changes, prefix_starts="3")], ["33", "34", "351"])
+        self.assertEqual(self.api.items(path), before)
+        applied = self.api.import_rates(deck["id"], sheet, "?replace=true")
+        self.assertEqual(applied["report"], job["report"])
+        self.assertEqual(self.api.items(f"/v1/imports/{applied['id']}/changes"), [])
+        self.api.refused(400, "GET", changes + "?kind=sideways")
+        self.api.refused(404, "GET", "/v1/imports/999999/changes")
+
     def test_an_import_that_makes_no_sense_says_why(self):
         deck, _ = self.deck("senseless")
         path = f"/v1/rate-decks/{deck['id']}/imports"

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The rates of a prefix follow each other in time: what a new one ends, and what it leaves alone.
 begin;
-select plan(33);
+select plan(42);
 
 insert into rate_decks (name, side, currency) values ('deck', 'sell', 'EUR'), ('other', 'sell', 'EUR');
 create function deck(n text default 'deck') returns bigint language sql as $$ select id from rate_decks where name = n $$;
@@ -87,6 +87,37 @@ select is((select rates_version from rate_decks where id = deck()), (select rate
 select is(sheet('2030-06-02', false, '1,0.2,'), row(0, 1, 0, 0)::counts, 'one with news');
 select cmp_ok((select rates_version from rate_decks where id = deck()), '>', (select rates_version from before),
 	'raises it');
+
+-- What a sheet would change, told before.
+create function told(at timestamptz, replacing boolean, lines text) returns text language plpgsql as $$
+declare
+	job bigint;
+begin
+	perform rate_stage_make();
+	insert into rate_stage (line, prefix, price, effective_from, effective_to)
+	select n, f[1], f[2]::numeric, nullif(f[3], '')::timestamptz, nullif(f[4], '')::timestamptz
+	from (select n, string_to_array(line, ',') as f from unnest(string_to_array(lines, E'\n')) with ordinality t(line, n)) s;
+	insert into imports (deck_id, actor, dry_run) values (deck(), 'test', true) returning id into job;
+	perform rates_compare(job, deck(), at, replacing);
+	return (select string_agg(kind || ' ' || prefix || coalesce(' ' || trim_scale(old_price), '')
+		|| coalesce('>' || trim_scale(new_price), '') || coalesce(' line ' || line, ''), ', ' order by n)
+		from import_changes where import_id = job);
+end $$;
+delete from rates;
+select is(told('2030-01-01', true, E'1,0.1,\n2,0.2,'), 'new 1>0.1 line 1, new 2>0.2 line 2', 'in an empty deck all is new');
+select is(sheet('2030-01-01', false, E'1,0.1,\n2,0.2,\n3,0.3,\n4,0.4,\n5,0.5,2031-01-01'), row(5, 0, 0, 0)::counts, 'a deck');
+select is(told('2030-02-01', true, E'1,0.1,\n2,0.25,\n3,0.2,\n6,0.6,'),
+	'unchanged 1 0.1>0.1 line 1, up 2 0.2>0.25 line 2, down 3 0.3>0.2 line 3, ended 4 0.4, ended 5 0.5, new 6>0.6 line 4',
+	'new, up, down, ended, unchanged, with both prices');
+select is(sheet('2030-02-01', true, E'1,0.1,\n2,0.25,\n3,0.2,\n6,0.6,'), row(1, 2, 2, 1)::counts, 'and that is what happens');
+select is(told('2030-03-01', false, E'1,0.1,,2040-01-01\n2,0.25,'), 'other 1 0.1>0.1 line 1, unchanged 2 0.25>0.25 line 2',
+	'another end at the same price is a change of terms');
+select is(told('2030-03-01', false, E'1,0.1,,2031-01-01\n1,0.15,2031-01-01'), 'unchanged 1 0.1>0.1 line 1, up 1 0.1>0.15 line 2',
+	'an end that is the start of the sheet''s next rate is none');
+select is(sheet('2030-03-01', false, E'1,0.1,,2031-01-01\n1,0.15,2031-01-01'), row(0, 1, 0, 1)::counts, 'nor is it when applied');
+select is(told('2030-04-01', false, E'1,0.15,2031-01-01\n1,0.1,2029-01-01'), 'new 1>0.1 line 2, unchanged 1 0.15>0.15 line 1',
+	'each is compared with what holds where it begins');
+select is(history('1'), '0.1 2030-01-01..2031-01-01, 0.15 2031-01-01..', 'and the deck is left as it is');
 
 select * from finish();
 rollback;
