@@ -3,10 +3,13 @@
 
 const KEY = "tandem.key";
 
+const MEANT = { 0: "The server does not answer. Is tandem-apid running, and can this browser reach it?", 403: "Your key's role may not do this.",
+	412: "Somebody else changed it since you opened it. Open it again to see how it is now." };
+
 export class ApiError extends Error {
 	/* problem: application/problem+json as sent; status 0: no answer came */
 	constructor(status, problem) {
-		super(problem.detail || problem.title || "The server does not answer.");
+		super(MEANT[status] ?? problem.detail ?? problem.title ?? `The server answered ${status}.`);
 		this.status = status;
 		this.fields = problem.errors || [];
 	}
@@ -18,8 +21,8 @@ export const signOut = () => sessionStorage.removeItem(KEY);
 
 /* request - the Response of an answer below 400; anything else is thrown as ApiError. A key that is no longer good is
  * forgotten and the page told by the event "tandem:signed-out". */
-export async function request(method, path, { body, type = "application/json", signal } = {}) {
-	const headers = { Authorization: `Bearer ${key()}` };
+export async function request(method, path, { body, type = "application/json", signal, headers: more = {} } = {}) {
+	const headers = { Authorization: `Bearer ${key()}`, ...more };
 	if (body !== undefined)
 		headers["Content-Type"] = type;
 	let answer;
@@ -46,8 +49,9 @@ export async function post(path, body) {
 	const answer = await request("POST", path, { body });
 	return answer.status === 204 ? null : answer.json();
 }
-export async function patch(path, body) {
-	return (await request("PATCH", path, { body })).json();
+/* patch - version: of the object as it was read; a change made meanwhile by somebody else is not overwritten */
+export async function patch(path, body, version) {
+	return (await request("PATCH", path, { body, headers: version ? { "If-Match": `"${version}"` } : {} })).json();
 }
 export async function remove(path) {
 	await request("DELETE", path);
@@ -69,6 +73,18 @@ export async function all(path, query = {}, limit = 5000) {
 		cursor = page.next_cursor;
 	} while (cursor && items.length < limit);
 	return items;
+}
+
+/* isBound - does the key belong to one carrier? Then the API hides from it what is of all carriers. */
+export async function isBound() {
+	try {
+		await get("/v1/routing-plans", { limit: 1 });
+		return false;
+	} catch (e) {
+		if (e.status !== 404)
+			throw e;
+		return true;
+	}
 }
 
 /* download - a file of the API to the user's disk, by a link that carries no key */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* audit.js - who changed what, and how it was before. */
-import { badge, h, heading, replace, time } from "./dom.js";
+import { badge, h, heading, replace, when } from "./dom.js";
 import { listing } from "./table.js";
 
+const PAGES = { carriers: "carriers", trunks: "trunks", "rate-decks": "rate-decks", "routing-plans": "routing-plans", "number-lists": "number-lists", "exchange-rates": "exchange-rates", "api-keys": "api-keys", invoices: "invoices",
+	exports: "exports" };
 const COUNTED = ["version", "updated_at", "rates_version"]; /* they change with everything */
 
 /* Only what differs, field by field. */
@@ -18,15 +20,15 @@ function change(entry) {
 }
 
 export async function audit(place, rest, query) {
-	replace(place, heading("Audit log"), await listing({ path: "/v1/audit-log", page: "audit", query, none: "No change yet.",
+	replace(place, heading("Audit log"), await listing({ path: "/v1/audit-log", page: "audit", query, none: "No change yet.", spans: true, label: "Changes",
 		filters: [{ name: "actor", label: "Who" }, { name: "action", label: "Action" }, { name: "resource", label: "Collection" }, { name: "resource_id", label: "Object" },
 			{ name: "from", label: "From", type: "datetime-local" }, { name: "to", label: "To", type: "datetime-local" }],
 		columns: [
-			{ title: "At", kind: "mono", value: (e) => time(e.at) },
+			{ title: "At", kind: "mono", value: (e) => when(e.at) },
 			{ title: "Who", value: (e) => e.actor },
 			{ title: "Action", value: (e) => badge(e.action, e.action === "delete" ? "bad" : e.action === "create" ? "good" : "") },
 			{ title: "Collection", value: (e) => e.resource },
-			{ title: "Object", kind: "mono", value: (e) => e.resource_id ?? "–" },
+			{ title: "Object", kind: "mono", value: (e) => (PAGES[e.resource] && e.resource_id && e.action !== "delete" ? h("a", { href: `#/${PAGES[e.resource]}/${e.resource_id}` }, e.resource_id) : (e.resource_id ?? "–")) },
 			{ title: "What", value: change },
 		] }));
 }

@@ -1,18 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* calls.js - live calls of all nodes, as they come and go, with hang-up. */
 import { all, events, remove } from "./api.js";
-import { ask, attempt, badge, button, clock, empty, h, heading, money, replace, seconds, toast } from "./dom.js";
-import { load, name } from "./names.js";
-import { table } from "./table.js";
+import { amount, ask, attempt, badge, button, h, heading, replace, toast } from "./dom.js";
+import { choices, load, name } from "./names.js";
+import { filterForm, table } from "./table.js";
+import { clock, count, seconds } from "./values.js";
 
 const SHOWN_MAX = 500;
 const STATES = { routing: "", ringing: "warn", answered: "good" };
+
+const filters = () => [
+	{ name: "text", label: "Number, destination or name", placeholder: "part of it" },
+	{ name: "state", label: "State", choices: Object.keys(STATES).map((v) => [v, v]) },
+	{ name: "carrier_id", label: "Carrier", choices: choices("carriers") },
+	{ name: "trunk_id", label: "Trunk", choices: choices("trunks") },
+	{ name: "node", label: "Node" },
+];
+
+/* What the search in the address leaves. */
+function fits(c, q) {
+	const either = (id, a, b) => !id || String(a) === id || String(b) === id;
+	const words = [c.calling, c.called, c.destination, c.node, name("trunks", c.ingress_trunk_id), name("trunks", c.egress_trunk_id), name("carriers", c.ingress_carrier_id), name("carriers", c.egress_carrier_id)];
+	return (!q.state || c.state === q.state) && (!q.node || c.node === q.node) && either(q.carrier_id, c.ingress_carrier_id, c.egress_carrier_id) && either(q.trunk_id, c.ingress_trunk_id, c.egress_trunk_id)
+		&& (!q.text || words.some((t) => String(t ?? "").toLowerCase().includes(q.text.toLowerCase())));
+}
 
 const since = (text) => (Date.now() - new Date(text)) / 1000;
 
 async function hangUp(calls) {
 	const text = calls.length === 1 ? `Hang up the call to ${calls[0].called}?` : `Hang up these ${calls.length} calls?`;
-	if (!(await ask(text, "Hang up")))
+	if (!(await ask(text, "Hang up", "Both sides hear it end at once. Its CDR says “admin”.")))
 		return;
 	const gone = await Promise.allSettled(calls.map((c) => remove(`/v1/calls/${c.id}`)));
 	const refused = gone.filter((g) => g.status === "rejected");
@@ -24,27 +41,24 @@ export async function calls(place, rest, query, signal) {
 	const live = new Map();
 	const marked = new Set();
 	const box = h("div", { class: "listing" });
-	const filter = h("input", { type: "search", class: "wide", "aria-label": "Filter calls", placeholder: "number, trunk, carrier, node, state" });
 	const total = h("span", { class: "muted", "aria-live": "polite" });
-	const fits = (c) => [c.calling, c.called, c.node, c.state, c.destination, name("trunks", c.ingress_trunk_id), name("trunks", c.egress_trunk_id),
-		name("carriers", c.ingress_carrier_id), name("carriers", c.egress_carrier_id)].some((t) => String(t ?? "").toLowerCase().includes(filter.value.toLowerCase()));
-	const visible = () => [...live.values()].filter(fits).sort((a, b) => a.started_at.localeCompare(b.started_at));
+	const visible = () => [...live.values()].filter((c) => fits(c, query)).sort((a, b) => a.started_at.localeCompare(b.started_at));
 
 	const mark = (c) => h("input", { type: "checkbox", "aria-label": `Mark the call to ${c.called}`, checked: marked.has(c.id),
 		onchange: (e) => (e.target.checked ? marked.add(c.id) : marked.delete(c.id), draw()) });
 	const columns = [
-		{ title: "", value: mark },
+		{ title: "", about: "Mark", value: mark },
 		{ title: "State", value: (c) => badge(c.state, STATES[c.state]) },
-		{ title: "Since", kind: "mono", value: (c) => clock(c.started_at) },
+		{ title: "Since", kind: "mono", value: (c) => h("time", { datetime: c.started_at }, clock(c.started_at)) },
 		{ title: "Talk", kind: "number", value: (c) => h("span", { "data-since": c.answered_at || "" }, c.answered_at ? seconds(since(c.answered_at)) : "–") },
 		{ title: "Calling", kind: "mono", value: (c) => c.calling ?? "–" },
 		{ title: "Called", kind: "mono", value: (c) => c.called ?? "–" },
 		{ title: "Destination", value: (c) => c.destination ?? "–" },
 		{ title: "From", value: (c) => name("carriers", c.ingress_carrier_id) },
 		{ title: "To", value: (c) => name("carriers", c.egress_carrier_id) },
-		{ title: "Cost", kind: "number", value: (c) => money(c.cost_so_far, c.currency) },
+		{ title: "Cost", kind: "number", value: (c) => amount(c.cost_so_far, c.currency) },
 		{ title: "Node", value: (c) => c.node },
-		{ title: "", value: (c) => button("Hang up", () => hangUp([c]), "danger small") },
+		{ title: "", about: "Hang up", value: (c) => button("Hang up", () => hangUp([c]), "danger small") },
 	];
 	let pending = false;
 	function draw() {
@@ -53,12 +67,13 @@ export async function calls(place, rest, query, signal) {
 		for (const id of marked)
 			if (!live.has(id))
 				marked.delete(id);
-		replace(total, `${rows.length} of ${live.size} calls`);
+		replace(total, `${count(rows.length)} of ${count(live.size)} calls`);
 		many.disabled = marked.size === 0;
 		many.textContent = marked.size ? `Hang up ${marked.size} marked` : "Hang up marked";
 		const focused = box.contains(document.activeElement) ? [...box.querySelectorAll("a, button, input")].indexOf(document.activeElement) : -1;
-		replace(box, table(columns, rows.slice(0, SHOWN_MAX), { none: "No live calls.", label: "Live calls" }),
-			rows.length > SHOWN_MAX && empty(`The first ${SHOWN_MAX} are shown; filter to see others.`));
+		const none = live.size ? { none: "No live call fits this search.", next: ["Clear the search", "#/calls"] } : { none: "No live call. New ones appear here by themselves.", next: ["See where a call would go", "#/simulator"] };
+		replace(box, table(columns, rows.slice(0, SHOWN_MAX), { ...none, label: "Live calls", cards: true }),
+			rows.length > SHOWN_MAX && h("p", { class: "more muted" }, `The first ${SHOWN_MAX} are shown; search to see others.`));
 		if (focused >= 0)
 			box.querySelectorAll("a, button, input")[focused]?.focus();
 	}
@@ -69,8 +84,7 @@ export async function calls(place, rest, query, signal) {
 		}
 	};
 	const many = button("Hang up marked", () => hangUp([...marked].map((id) => live.get(id)).filter(Boolean)), "danger");
-	filter.addEventListener("input", soon);
-	replace(place, heading("Live calls", total, many), h("div", { class: "filters" }, h("label", {}, "Filter", filter)), box);
+	replace(place, heading("Live calls", { actions: [total, many] }), filterForm(filters(), query, "calls"), box);
 
 	const read = async () => {
 		const now = await all("/v1/calls");

@@ -1,29 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cdrs.js - the search for calls that are over, and one call: its flow, its attempts, its routing. */
 import { get } from "./api.js";
-import { badge, code, difference, facts, h, heading, millis, money, panel, replace, seconds, time, word } from "./dom.js";
+import { amount, badge, code, copyable, facts, h, heading, panel, replace, to, when } from "./dom.js";
 import { ladder } from "./flow.js";
 import { choices, load, name } from "./names.js";
 import { listing, table } from "./table.js";
 import { decision } from "./trace.js";
+import { NONE, decimal, difference, millis, product, seconds, word } from "./values.js";
 
-const margin = (c) => (c.sell_currency && c.sell_currency === c.buy_currency ? money(difference(c.sell_amount ?? "0", c.buy_amount ?? "0")) : "–");
+/* In the sell currency; of two currencies at the exchange rate that the call was routed with. */
+function margin(c, unit = true) {
+	const rate = c.sell_currency === c.buy_currency ? "1" : c.buy_to_sell_rate;
+	if (!c.sell_currency || !c.buy_currency || !rate)
+		return NONE;
+	return amount(difference(c.sell_amount ?? "0", product(c.buy_amount ?? "0", rate)), unit && c.sell_currency);
+}
 
 const COLUMNS = [
-	{ title: "Started", kind: "mono", value: (c) => time(c.started_at) },
-	{ title: "Calling", kind: "mono", value: (c) => c.calling_in ?? "–" },
-	{ title: "Called", kind: "mono", value: (c) => c.called_in ?? "–" },
-	{ title: "Destination", value: (c) => c.destination || "–" },
-	{ title: "Customer", value: (c) => name("carriers", c.ingress_carrier_id) },
-	{ title: "Vendor", value: (c) => name("carriers", c.egress_carrier_id) },
-	{ title: "Code", value: (c) => code(c.sip_code) },
-	{ title: "End", value: (c) => word(c.disconnect_reason) },
-	{ title: "Tries", kind: "number", value: (c) => String(c.attempts) },
-	{ title: "PDD", kind: "number", value: (c) => millis(c.pdd_ms) },
+	{ title: "Started", kind: "mono", value: (c) => when(c.started_at) },
+	{ title: "Calling", kind: "mono", minor: true, value: (c) => c.calling_in ?? NONE },
+	{ title: "Called", kind: "mono", value: (c) => [c.called_in ?? NONE, h("span", { class: "second" }, c.destination || "without a rate")] },
+	{ title: "From, to", value: (c) => [name("carriers", c.ingress_carrier_id), h("span", { class: "second" }, c.egress_carrier_id ? `→ ${name("carriers", c.egress_carrier_id)}` : "no vendor")] },
+	{ title: "Result", value: (c) => [code(c.sip_code), " ", word(c.disconnect_reason)] },
+	{ title: "Tries", kind: "number", minor: true, value: (c) => String(c.attempts) },
+	{ title: "PDD", kind: "number", minor: true, value: (c) => millis(c.pdd_ms) },
 	{ title: "Talk", kind: "number", value: (c) => seconds(c.duration_ms / 1000) },
-	{ title: "Sell", kind: "number", value: (c) => money(c.sell_amount, c.sell_currency) },
-	{ title: "Buy", kind: "number", value: (c) => money(c.buy_amount, c.buy_currency) },
-	{ title: "Margin", kind: "number", value: margin },
+	{ title: "Sell", kind: "number", value: (c) => amount(c.sell_amount, c.sell_currency) },
+	{ title: "Buy", kind: "number", value: (c) => amount(c.buy_amount, c.buy_currency) },
+	{ title: "Margin", kind: "number", value: (c) => margin(c, false) },
 ];
 
 const filters = () => [
@@ -42,35 +46,42 @@ const ATTEMPTS = [
 	{ title: "#", value: (a) => String(a.n) },
 	{ title: "Vendor", value: (a) => name("carriers", a.carrier_id) },
 	{ title: "Trunk", value: (a) => h("a", { href: `#/trunks/${a.trunk_id}` }, name("trunks", a.trunk_id)) },
-	{ title: "Sent", kind: "mono", value: (a) => time(a.started_at, true) },
+	{ title: "Sent", kind: "mono", value: (a) => when(a.started_at, { millis: true }) },
 	{ title: "Code", value: (a) => code(a.sip_code) },
 	{ title: "End", value: (a) => word(a.reason) },
 	{ title: "Prefix", kind: "mono", value: (a) => a.buy_prefix ?? "–" },
-	{ title: "Price / min", kind: "number", value: (a) => money(a.buy_price) },
-	{ title: "Call-ID", kind: "mono", value: (a) => a.b_call_id ?? "–" },
+	{ title: "Price / min", kind: "number", value: (a) => amount(a.buy_price) },
+	{ title: "Call-ID", kind: "mono", value: (a) => copyable(a.b_call_id, "Call-ID") },
 ];
 
 async function one(place, id) {
 	const c = await get(`/v1/cdrs/${id}`);
 	const carrier = (x) => (x ? h("a", { href: `#/carriers/${x}` }, name("carriers", x)) : "–");
 	const trunk = (x) => (x ? h("a", { href: `#/trunks/${x}` }, name("trunks", x)) : "–");
-	replace(place, heading(`Call to ${c.called_in ?? "–"}`, h("a", { class: "button", href: "#/cdrs" }, "All CDRs")),
-		panel(null, facts([["Result", [code(c.sip_code), " ", word(c.disconnect_reason)]], ["Hung up by", c.hangup_party], ["Started", time(c.started_at, true)],
-			["Answered", time(c.answered_at, true)], ["Ended", time(c.ended_at, true)], ["Talk", seconds(c.duration_ms / 1000)], ["PDD", millis(c.pdd_ms)],
-			["Calling", c.calling_in], ["Called", c.called_in], ["Called, sent", c.called_out], ["Destination", c.destination],
-			["Customer", carrier(c.ingress_carrier_id)], ["In by", trunk(c.ingress_trunk_id)], ["Vendor", carrier(c.egress_carrier_id)], ["Out by", trunk(c.egress_trunk_id)],
-			["Sell", [money(c.sell_amount, c.sell_currency), ` (${c.sell_billed_s ?? 0} s at ${money(c.sell_price)})`]],
-			["Buy", [money(c.buy_amount, c.buy_currency), ` (${c.buy_billed_s ?? 0} s at ${money(c.buy_price)})`]], ["Margin", margin(c)],
-			["Node", c.node], ["Source", c.source_ip], ["Call-ID", c.a_call_id], ["Recovered", c.recovered ? badge("after a crash", "warn") : "no"]])),
-		panel("Call flow", ladder(c, name("carriers", c.ingress_carrier_id), c.attempts.map((a) => name("carriers", a.carrier_id)))),
-		panel("Attempts", table(ATTEMPTS, c.attempts, { none: "No vendor was tried.", label: "Attempts" })),
-		decision(c.trace));
+	const at = (t) => when(t, { millis: true, zoned: true });
+	const side = (sum, currency, billed, price, prefix) => (currency ? [amount(sum, currency), h("span", { class: "muted" }, ` ${billed ?? 0} s at ${decimal(price, 4)} a minute, prefix ${prefix ?? "–"}`)] : "–");
+	const groups = [
+		["Call", [["Result", [code(c.sip_code), " ", word(c.disconnect_reason), c.q850_cause ? h("span", { class: "muted" }, ` (Q.850 ${c.q850_cause})`) : null]], ["Hung up by", c.hangup_party], ["Talk", seconds(c.duration_ms / 1000)], ["PDD", millis(c.pdd_ms)],
+			["Started", at(c.started_at)], ["Answered", at(c.answered_at)], ["Ended", at(c.ended_at)], ["Node", [c.node, c.recovered ? badge("closed after a crash", "warn") : null]]]],
+		["Numbers", [["Calling", copyable(c.calling_in, "calling number")], ["Called", copyable(c.called_in, "called number")], ["Calling, as sent", copyable(c.calling_out, "calling number sent")], ["Called, as sent", copyable(c.called_out, "called number sent")],
+			["Destination", c.destination], c.lrn && ["LRN", c.lrn]]],
+		["Ways", [["Customer", carrier(c.ingress_carrier_id)], ["In by", trunk(c.ingress_trunk_id)], ["Vendor", carrier(c.egress_carrier_id)], ["Out by", trunk(c.egress_trunk_id)], ["From address", copyable(c.source_ip, "address")],
+			["Call-ID, customer", copyable(c.a_call_id, "Call-ID")], ["Call-ID, vendor", copyable(c.b_call_id, "Call-ID")], ["ID", copyable(c.id, "id")]]],
+		["Money", [["Sell", side(c.sell_amount, c.sell_currency, c.sell_billed_s, c.sell_price, c.sell_prefix)], ["Buy", side(c.buy_amount, c.buy_currency, c.buy_billed_s, c.buy_price, c.buy_prefix)], ["Margin", margin(c)],
+			["Bookings", h("a", { href: `#/ledger?cdr_id=${c.id}` }, "in the ledger")]]],
+	];
+	const again = c.ingress_trunk_id && c.called_in && to("#/simulator?" + new URLSearchParams({ trunk_id: c.ingress_trunk_id, called: c.called_in, ...(c.calling_in ? { calling: c.calling_in } : {}) }), "Where would it go now?");
+	replace(place, heading(`Call to ${c.called_in ?? "–"}`, { under: ["CDRs", "#/cdrs"], actions: [again] }),
+		panel(null, groups.map(([title, list]) => h("div", { class: "group" }, h("h3", {}, title), facts(list)))),
+		!Array.isArray(c.attempts) ? null : [panel("Call flow", ladder(c, name("carriers", c.ingress_carrier_id), c.attempts.map((a) => name("carriers", a.carrier_id)))),
+		panel("Attempts", table(ATTEMPTS, c.attempts, { none: "No vendor was tried.", label: "Attempts", cards: true })),
+		decision(c.trace)]); /* a carrier's key does not see who was tried */
 }
 
 export async function cdrs(place, rest, query) {
 	await load("carriers", "trunks");
 	if (rest[0])
 		return one(place, rest[0]);
-	replace(place, heading("CDRs"), await listing({ path: "/v1/cdrs", page: "cdrs", query, filters: filters(), columns: COLUMNS, link: (c) => `#/cdrs/${c.id}`,
-		none: "No call fits." }));
+	replace(place, heading("CDRs"), await listing({ path: "/v1/cdrs", page: "cdrs", query, filters: filters(), columns: COLUMNS, link: (c) => `#/cdrs/${c.id}`, spans: true,
+		label: "CDRs", none: "No call is over yet. Each call has its CDR here within 5 s of its end.", next: ["Live calls", "#/calls"] }));
 }

@@ -4,14 +4,19 @@ import { h } from "./dom.js";
 
 const COLOURS = { light: ["#2458d3", "#10914c", "#c77700", "#b3202c"], dark: ["#7ea6ff", "#5fd38d", "#f0b75a", "#ff8d93"] };
 
+window.Chart.defaults.font.family = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
+
 const property = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /* plot - type "line" or "bar"; labels: texts along the time axis; series: [{label, data}], null for no value. what: the plot in
- * words, for those who can't see it. Returns {node, update(labels, datas), close()}. */
-export function plot({ type = "line", labels, series, unit = "", what, fill = false }) {
+ * words, for those who can't see it. whole: its values have no fractions. Returns {node, update(labels, datas), close()}. */
+export function plot({ type = "line", labels, series, unit = "", what, fill = false, whole = false }) {
 	const colours = COLOURS[document.documentElement.dataset.theme];
 	const canvas = h("canvas", { role: "img", "aria-label": what });
-	const node = h("div", { class: "plot" }, canvas);
+	const none = h("p", { class: "unplotted" }, "No call in this time.");
+	const node = h("div", { class: "plot" }, canvas, none);
+	const tell = (datas) => (none.hidden = datas.some((d) => d.some((v) => v !== null)));
+	tell(series.map((x) => x.data));
 	const grid = property("--line");
 	const muted = property("--muted");
 	const chart = new window.Chart(canvas, {
@@ -29,7 +34,7 @@ export function plot({ type = "line", labels, series, unit = "", what, fill = fa
 			},
 			scales: {
 				x: { grid: { display: false }, ticks: { color: muted, maxTicksLimit: 8, maxRotation: 0 } },
-				y: { beginAtZero: true, grid: { color: grid, drawBorder: false }, ticks: { color: muted, maxTicksLimit: 6, callback: (v) => `${v}${unit}` } },
+				y: { beginAtZero: true, grid: { color: grid, drawBorder: false }, ticks: { color: muted, maxTicksLimit: 6, precision: whole ? 0 : undefined, callback: (v) => `${v.toLocaleString("en", { maximumFractionDigits: 6 })}${unit}` } },
 			},
 		},
 	});
@@ -38,6 +43,7 @@ export function plot({ type = "line", labels, series, unit = "", what, fill = fa
 		update(now, datas) {
 			chart.data.labels = now;
 			datas.forEach((d, i) => (chart.data.datasets[i].data = d));
+			tell(datas);
 			chart.update("none");
 		},
 		close: () => chart.destroy(),

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dom.js - elements, and values as people read them. Text is always set as text, never as HTML. */
+/* dom.js - elements, and the small parts that pages are made of. Text is always set as text, never as HTML. */
+import { NONE, ago, decimal, time, word, zone } from "./values.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+const present = (c) => c !== null && c !== undefined && c !== false;
 
 function fill(node, attributes, children) {
 	for (const [name, value] of Object.entries(attributes || {})) {
@@ -12,83 +14,86 @@ function fill(node, attributes, children) {
 		else if (value !== false && value !== null && value !== undefined)
 			node.setAttribute(name, value === true ? "" : value);
 	}
-	node.append(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false));
+	node.append(...children.flat(Infinity).filter(present));
 	return node;
 }
 
-/* h - an HTML element: h("a", {href: "#/calls", onclick: f}, "text", child) */
+/* h - an HTML element: h("a", {href: "#/calls", onclick: f}, "text", child); s - one of SVG */
 export const h = (name, attributes, ...children) => fill(document.createElement(name), attributes, children);
 export const s = (name, attributes, ...children) => fill(document.createElementNS(SVG, name), attributes, children);
 
 export function replace(node, ...children) {
-	node.replaceChildren(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false));
+	node.replaceChildren(...children.flat(Infinity).filter(present));
 	return node;
 }
 
-/* ---- values ---- */
+/* ---- values as elements ---- */
 
-const pad = (n, width = 2) => String(n).padStart(width, "0");
+/* when - a time with its zone and age as a hint; zoned: the zone is shown, too */
+export const when = (text, { millis = false, zoned = false } = {}) =>
+	text ? h("time", { datetime: text, title: `${time(text, true)} ${zone(text)}, ${ago(text)}` }, time(text, millis), zoned ? h("span", { class: "muted" }, ` ${zone(text)}`) : null) : NONE;
 
-export function time(text, millis = false) {
-	if (!text)
-		return "–";
-	const d = new Date(text);
-	const day = `${d.getFullYear()}-${pad(d.getMonth() + 1)}-${pad(d.getDate())}`;
-	return `${day} ${clock(text, millis)}`;
-}
-export function clock(text, millis = false) {
-	const d = new Date(text);
-	return `${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}` + (millis ? `.${pad(d.getMilliseconds(), 3)}` : "");
-}
-export function seconds(n) {
-	if (n === null || n === undefined)
-		return "–";
-	const whole = Math.max(0, Math.floor(n));
-	const hours = Math.floor(whole / 3600);
-	return (hours ? `${hours}:${pad(Math.floor((whole % 3600) / 60))}` : `${Math.floor(whole / 60)}`) + `:${pad(whole % 60)}`;
-}
-export const millis = (n) => (n === null || n === undefined ? "–" : n < 1000 ? `${n} ms` : `${(n / 1000).toFixed(n < 10000 ? 2 : 1)} s`);
-export const percent = (n) => (n === null || n === undefined ? "–" : `${n.toFixed(1)} %`);
-export const count = (n) => (n === null || n === undefined ? "–" : Number(n).toLocaleString("en"));
-/* money - a decimal as sent, without the zeros beyond four places; never through a float */
-export function money(text, currency) {
+/* amount - money on which columns line up: six decimals, those beyond `places` that say nothing are faint */
+export function amount(text, currency, places = 2) {
 	if (text === null || text === undefined)
-		return "–";
-	const [whole, fraction = ""] = String(text).split(".");
-	const places = fraction.replace(/0+$/, "").padEnd(4, "0");
-	return `${whole}.${places}` + (currency ? ` ${currency}` : "");
-}
-export const word = (text) => (text ? text.replaceAll("_", " ") : "–");
-
-/* difference - a - b of two decimals in strings, exact */
-export function difference(a, b) {
-	const scale = 9;
-	const units = (t) => {
-		const [whole, fraction = ""] = String(t).replace("-", "").split(".");
-		return BigInt(whole + fraction.padEnd(scale, "0").slice(0, scale)) * (String(t).startsWith("-") ? -1n : 1n);
-	};
-	const d = units(a) - units(b);
-	const text = (d < 0n ? -d : d).toString().padStart(scale + 1, "0");
-	return `${d < 0n ? "-" : ""}${text.slice(0, -scale)}.${text.slice(-scale)}`;
+		return NONE;
+	const shown = decimal(text, places);
+	const fraction = shown.split(".")[1] ?? "";
+	return h("span", { class: `amount ${String(text).startsWith("-") ? "negative" : ""}` }, shown, h("span", { class: "faint", "aria-hidden": "true" }, "0".repeat(Math.max(0, 6 - fraction.length))),
+		currency ? h("span", { class: "unit" }, ` ${currency}`) : null);
 }
 
-/* ---- small parts of pages ---- */
-
-export const badge = (text, kind = "") => h("span", { class: `badge ${kind}` }, word(String(text)));
+export const badge = (text, kind = "") => h("span", { class: `badge ${kind}` }, word(text));
+export const yes = (value, good = "good", bad = "") => badge(value ? "yes" : "no", value ? good : bad);
 export const code = (n) => badge(n ?? "none", n >= 200 && n < 300 ? "good" : n >= 400 ? "bad" : "");
-export const heading = (title, ...actions) => h("header", { class: "page-head" }, h("h1", {}, title), h("div", { class: "actions" }, actions));
-export const panel = (title, ...content) => h("section", { class: "panel" }, title && h("h2", {}, title), content);
-export const button = (text, onclick, kind = "") => h("button", { type: "button", class: kind, onclick }, text);
-export const empty = (text) => h("p", { class: "empty" }, text);
 
-/* facts - a list of words and their values: [["Node", "sw1"], ...] */
-export const facts = (pairs) => h("dl", { class: "facts" }, pairs.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value ?? "–"))));
+const copyIcon = () => s("svg", { viewBox: "0 0 16 16", width: 14, height: 14, "aria-hidden": "true" }, s("rect", { x: 5.5, y: 5.5, width: 8, height: 8, rx: 1.5 }), s("path", { d: "M10.5 5.5v-2a1.5 1.5 0 0 0-1.5-1.5H4a1.5 1.5 0 0 0-1.5 1.5V9A1.5 1.5 0 0 0 4 10.5h1.5" }));
+
+/* copyable - a text with a button that copies it */
+export function copyable(text, what) {
+	if (!text)
+		return NONE;
+	const copy = h("button", { type: "button", class: "copy", "aria-label": `Copy ${what}`, title: `Copy ${what}`, onclick: async () => {
+		if (navigator.clipboard) {
+			await navigator.clipboard.writeText(text);
+		} else { /* not over TLS nor loopback */
+			getSelection().selectAllChildren(value);
+			document.execCommand("copy");
+			getSelection().removeAllRanges();
+		}
+		toast(`Copied: ${text}`, "good");
+	} }, copyIcon());
+	const value = h("span", { class: "mono" }, text);
+	return h("span", { class: "copyable" }, value, copy);
+}
+
+/* ---- parts of pages ---- */
+
+export const button = (text, onclick, kind = "") => h("button", { type: "button", class: kind, onclick }, text);
+export const to = (href, text, kind = "") => h("a", { class: `button ${kind}`, href }, text);
+export const panel = (title, ...content) => h("section", { class: "panel" }, title && h("h2", {}, title), content);
+
+/* heading - the page's title, where it belongs ([text, address] or null), and what can be done here */
+export const heading = (title, { under = null, note = null, actions = [] } = {}) => h("header", { class: "page-head" },
+	h("div", {}, under && h("p", { class: "under" }, h("a", { href: under[1] }, `‹ ${under[0]}`)), h("h1", {}, title, note && h("span", { class: "note" }, note))), h("div", { class: "actions" }, actions));
+
+/* empty - what stands where a list has nothing, and what to do about it: next is [text, address] or an element */
+export const empty = (text, next) => h("div", { class: "empty" }, h("p", {}, text), Array.isArray(next) ? to(next[1], next[0]) : next);
+
+/* facts - words and their values: [["Node", "sw1"], ...] */
+export const facts = (pairs) => h("dl", { class: "facts" }, pairs.filter(Boolean).map(([name, value, about]) => h("div", { title: about }, h("dt", {}, name), h("dd", {}, value ?? NONE))));
+
+export function tile(text, href) {
+	const value = h("strong", {}, NONE);
+	const node = h(href ? "a" : "div", { class: "tile", href }, h("span", {}, text), value);
+	return { node, set: (t, kind = "") => (replace(value, t), (node.className = `tile ${kind}`)) };
+}
 
 /* toast - a word at the page's edge, read out by screen readers */
 export function toast(text, kind = "") {
 	const note = h("div", { class: `toast ${kind}`, role: kind === "bad" ? "alert" : "status" }, text);
 	document.getElementById("toasts").append(note);
-	setTimeout(() => note.remove(), 6000);
+	setTimeout(() => note.remove(), kind === "bad" ? 12000 : 5000);
 }
 
 /* attempt - run what may be refused; a refusal is shown. Returns undefined then. */
@@ -96,22 +101,31 @@ export async function attempt(what) {
 	try {
 		return await what();
 	} catch (e) {
-		toast(e.message, "bad");
+		if (e.name !== "AbortError")
+			toast(e.message, "bad");
 		return undefined;
 	}
 }
 
-/* ask - a question before something that can't be undone */
-export function ask(question, verb) {
+/* dialog - content over the page until `done` is called or Escape pressed; what opened it has the focus again afterwards.
+ * make(done) gives the content. Resolves to what done was called with, undefined for Escape. */
+export function dialog(make) {
 	return new Promise((resolve) => {
-		const done = (answer) => () => {
-			dialog.close();
-			dialog.remove();
+		const done = (answer) => {
+			box.close();
+			box.remove();
 			resolve(answer);
 		};
-		const dialog = h("dialog", { class: "ask", oncancel: done(false) }, h("p", {}, question),
-			h("div", { class: "actions" }, button("Cancel", done(false)), button(verb, done(true), "danger")));
-		document.body.append(dialog);
-		dialog.showModal();
+		const title = h("h2", { id: "dialog-title" });
+		const box = h("dialog", { "aria-labelledby": "dialog-title", oncancel: (e) => (e.preventDefault(), done(undefined)) }, title);
+		const { text, content } = make(done);
+		title.append(text);
+		fill(box, {}, [content]);
+		document.body.append(box);
+		box.showModal();
 	});
 }
+
+/* ask - a question before something that can't be undone */
+export const ask = async (question, verb, detail) => (await dialog((done) => ({ text: question, content: [detail && h("p", {}, detail),
+	h("div", { class: "actions" }, button("Cancel", () => done(false)), button(verb, () => done(true), "danger filled"))] }))) === true;

@@ -3,8 +3,9 @@
  * attempts. Steps stand in their order, evenly; the time since the INVITE stands beside each. */
 import { h, s } from "./dom.js";
 
-const LEFT = 76;
-const LANE = 190;
+const WIDE = { left: 76, lane: 190, box: 164, letters: 22 };
+const NARROW = { left: 46, lane: 112, box: 104, letters: 14 }; /* on a phone */
+const PHONE_PX = 760;
 const TOP = 54;
 const STEP = 34;
 
@@ -46,7 +47,7 @@ function steps(cdr) {
 	return list.map((e, i) => ({ ...e, i })).sort((a, b) => a.at - b.at || a.i - b.i);
 }
 
-function arrow(e, n, begin, x) {
+function arrow(e, n, begin, x, lane) {
 	const y = TOP + 24 + n * STEP;
 	const [a, b] = [x(e.from), x(e.to)];
 	const tip = b > a ? -8 : 8;
@@ -55,21 +56,22 @@ function arrow(e, n, begin, x) {
 		s("text", { x: 4, y: y + 4, class: "at" }, ms < 10000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`),
 		s("line", { x1: a, y1: y, x2: b, y2: y }),
 		s("path", { d: `M${b} ${y}l${tip} -5v10z` }),
-		s("text", { x: Math.min(a, b) + LANE / 2 + (Math.abs(b - a) > LANE ? (Math.abs(b - a) - LANE) : 0), y: y - 6, class: "said" }, e.text));
+		s("text", { x: Math.max(a, b) - lane / 2, y: y - 6, class: "said" }, e.text));
 }
 
 /* ladder - names: of the customer and of each attempt's vendor, in order */
 export function ladder(cdr, customer, vendors) {
 	const lanes = [customer, "tandem", ...vendors];
 	const events = steps(cdr);
-	const x = (lane) => LEFT + 60 + lane * LANE;
-	const width = x(lanes.length - 1) + 90;
+	const size = innerWidth <= PHONE_PX ? NARROW : WIDE;
+	const x = (lane) => size.left + size.box / 2 + lane * size.lane;
+	const width = x(lanes.length - 1) + size.box / 2 + 4;
 	const height = TOP + 24 + events.length * STEP;
 	const told = events.map((e) => `${lanes[e.from]} to ${lanes[e.to]}: ${e.text}`).join("; ");
-	const cut = (t) => (t.length > 22 ? t.slice(0, 21) + "…" : t);
+	const cut = (t) => (t.length > size.letters ? t.slice(0, size.letters - 1) + "…" : t);
 	return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Call flow" },
 		s("svg", { class: "ladder", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": told },
-			lanes.map((text, i) => s("g", { class: "lane" }, s("rect", { x: x(i) - 82, y: 8, width: 164, height: 28, rx: 6 }),
+			lanes.map((text, i) => s("g", { class: "lane" }, s("rect", { x: x(i) - size.box / 2, y: 8, width: size.box, height: 28, rx: 6 }),
 				s("text", { x: x(i), y: 27 }, cut(text)), s("line", { x1: x(i), y1: 36, x2: x(i), y2: height }))),
-			events.map((e, n) => arrow(e, n, events[0].at, x))));
+			events.map((e, n) => arrow(e, n, events[0].at, x, size.lane))));
 }

@@ -1,95 +1,93 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* form.js - a form made from the API's description of a collection: each field with its type, limits and meaning. */
+/* form.js - a form made from the API's description of a collection: each field with its limits and its meaning. */
 import { schema } from "./api.js";
-import { button, h, replace, word } from "./dom.js";
-import { choices, known } from "./names.js";
-
-/* Which collection a field's id belongs to. */
-const REFERS = { carrier_id: "carriers", trunk_id: "trunks", registered_as: "trunks", rate_deck_id: "rate-decks", routing_plan_id: "routing-plans",
-	carrier_ids: "carriers", trunk_ids: "trunks" };
+import { control, range } from "./controls.js";
+import { button, h, replace } from "./dom.js";
+import { label } from "./values.js";
 
 const types = (f) => (Array.isArray(f.type) ? f.type : [f.type]);
-const structured = (f) => types(f).includes("object") || (types(f).includes("array") && types(f.items || {}).some((t) => t === "object"));
+const wide = (f) => types(f).includes("array") && types(f.items || {}).includes("object");
+/* One text for one value, in whatever order its fields stand. */
+const canonical = (v) => JSON.stringify(v, (k, x) => (x && typeof x === "object" && !Array.isArray(x) ? Object.fromEntries(Object.entries(x).sort()) : x));
+const same = (a, b) => canonical(a) === canonical(b);
 
-function input(name, f, value) {
+/* What stands under a control: the description's words, so that the form and the API's manual say the same, as a person at a
+ * form would say them. */
+const meaning = (f) => [(f.description || "").replace(/\bNull\b/g, "Empty").replace(/;? a PATCH[^.]*/, "").replace(/\b[a-z]+(_[a-z]+)+\b/g, (n) => `“${label(n)}”`), range(f)].filter(Boolean).join(" ");
+
+function field(name, f, needed, made, group) {
 	const id = `field-${name}`;
-	const collection = REFERS[name];
-	const attributes = { id, name, "aria-describedby": `${id}-about` };
-	if (types(f).includes("array") && !structured(f))
-		return h("textarea", { ...attributes, rows: "2", placeholder: "one a line" }, (value || []).join("\n"));
-	if (structured(f))
-		return h("textarea", { ...attributes, rows: "4", class: "mono", spellcheck: "false" }, value === null || value === undefined ? "" : JSON.stringify(value, null, 1));
-	if (collection && known(collection))
-		return h("select", attributes, h("option", { value: "" }, "none"), choices(collection).map(([v, text]) => h("option", { value: String(v), selected: v === value }, text)));
-	if (f.enum)
-		return h("select", attributes, types(f).includes("null") ? h("option", { value: "" }, "none") : null,
-			f.enum.filter((v) => v !== null).map((v) => h("option", { value: v, selected: v === value }, word(v))));
-	if (types(f).includes("boolean") && !types(f).includes("null"))
-		return h("input", { ...attributes, type: "checkbox", checked: Boolean(value) });
-	if (types(f).includes("boolean"))
-		return h("select", attributes, ["", "true", "false"].map((v) => h("option", { value: v, selected: String(value ?? "") === v }, v || "as the plan says")));
-	const numeric = types(f).includes("integer");
-	return h("input", { ...attributes, type: f.writeOnly ? "password" : "text", inputmode: numeric ? "numeric" : undefined, value: value ?? "", autocomplete: f.writeOnly ? "new-password" : "off",
-		placeholder: types(f).includes("null") ? "none" : "" });
+	const box = made.node.type === "checkbox";
+	const title = [label(name), needed ? h("span", { class: "needed", title: "needed" }, " *") : null];
+	const grouped = ["DIV", "FIELDSET"].includes(made.node.tagName); /* several controls: they are named as a group */
+	const head = grouped ? h("span", { class: group === label(name) ? "label unseen" : "label", id: `${id}-label` }, title) : h("label", { for: id }, box ? [made.node, " "] : null, title);
+	if (grouped)
+		made.node.setAttribute("aria-labelledby", `${id}-label`);
+	return h("div", { class: `field ${wide(f) ? "wide" : ""} ${box ? "box" : ""}` }, head, box ? null : made.node, h("p", { class: "about", id: `${id}-about` }, meaning(f)),
+		h("p", { class: "fault", id: `${id}-fault`, role: "alert" }));
 }
 
-/* What stands in a control, as JSON; throws with the field's name if it is none. */
-function read(control, name, f) {
-	if (control.type === "checkbox")
-		return control.checked;
-	const text = control.value.trim();
-	if (types(f).includes("array") && !structured(f)) {
-		const numeric = types(f.items || {}).includes("integer");
-		return text === "" && types(f).includes("null") ? null : text.split(/[\n,]/).map((t) => t.trim()).filter(Boolean).map((t) => (numeric ? Number(t) : t));
-	}
-	if (structured(f)) {
-		try {
-			return text === "" ? (types(f).includes("array") ? [] : {}) : JSON.parse(text);
-		} catch {
-			throw Object.assign(new Error("This is not JSON."), { fields: [{ field: name, message: "is not JSON" }] });
-		}
-	}
-	if (text === "")
-		return types(f).includes("null") ? null : types(f).includes("string") && !f.minLength ? "" : undefined;
-	if (types(f).includes("boolean"))
-		return text === "true";
-	return types(f).includes("integer") && /^-?\d+$/.test(text) ? Number(text) : text;
+/* Fields in the order and under the titles of groups; what no group names comes at the end. */
+function grouped(fields, groups) {
+	const left = new Map(fields);
+	const taken = groups.map(([title, names]) => [title, names.filter((n) => left.has(n)).map((n) => {
+		const entry = [n, left.get(n)];
+		left.delete(n);
+		return entry;
+	})]);
+	return [...taken, [groups.length ? "More" : null, [...left]]].filter(([, list]) => list.length);
 }
 
-const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+function tell(form, general, problem) {
+	replace(general, problem.fields?.length ? "Not saved: see the fields marked below." : problem.message);
+	for (const fault of problem.fields || []) {
+		const top = fault.field.split(/[.[]/)[0];
+		const place = document.getElementById(`field-${top}-fault`);
+		replace(place || general, `${place && top === fault.field ? "" : fault.field + " "}${fault.message}`);
+		document.getElementById(`field-${top}`)?.setAttribute("aria-invalid", "true");
+	}
+	(form.querySelector("[aria-invalid]") ?? form.querySelector("button.primary")).focus();
+}
 
-/* schemaForm - component "Trunks": its New or Change schema. value: the object, or null to make one. fixed: fields that are set
- * and not asked for. keep: (name, field) => false leaves one out. save(changes) is awaited; its refusal is shown beside the fields. */
-export async function schemaForm({ component, value, fixed = {}, keep = () => true, save, cancel }) {
+/* schemaForm - component "Trunks": its New or Change schema. value: the object, or null to make one. start: values to begin
+ * with. fixed: fields that are set and not asked for. keep(name, field) false leaves one out. groups: [[title, [field, ...]], ...].
+ * choose: {field: (object) => may it be chosen?}. save(changes) is awaited; its refusal is shown beside the fields. */
+export async function schemaForm({ component, value, start = {}, fixed = {}, keep = () => true, groups = [], choose = {}, verb, save, cancel }) {
 	const { properties, required = [] } = await schema(component + (value ? "Change" : "New"));
-	const fields = Object.entries(properties).filter(([name, f]) => !(name in fixed) && !f.readOnly && keep(name, f));
-	fields.sort(([a], [b]) => required.includes(b) - required.includes(a));
-	const start = (name, f) => (value ? value[name] : f.default);
-	const rows = fields.map(([name, f]) => h("div", { class: `field ${structured(f) ? "wide" : ""}` },
-		h("label", { for: `field-${name}` }, word(name), required.includes(name) ? h("span", { class: "needed", title: "needed" }, " *") : null),
-		input(name, f, start(name, f)),
-		h("p", { class: "about", id: `field-${name}-about` }, f.description || ""),
-		h("p", { class: "fault", id: `field-${name}-fault`, role: "alert" })));
+	const asked = Object.entries(properties).filter(([name, f]) => !(name in fixed) && !f.readOnly && !(value && /Set once\./.test(f.description)) && keep(name, f));
+	asked.sort(([a], [b]) => required.includes(b) - required.includes(a));
+	const controls = new Map(asked.map(([name, f]) => [name, control(name, f, value ? value[name] : (start[name] ?? f.default), { id: `field-${name}`, name, "aria-describedby": `field-${name}-about field-${name}-fault` }, choose)]));
+	const parts = grouped(asked, groups).map(([title, list]) => h("fieldset", {}, title && h("legend", {}, title), h("div", { class: "fields" }, list.map(([name, f]) => field(name, f, required.includes(name), controls.get(name))))));
 	const general = h("p", { class: "fault", role: "alert" });
+	const submit = h("button", { class: "primary" }, verb ?? (value ? "Save" : "Create"));
 
-	const submit = async (e) => {
+	const changes = () => {
+		const body = { ...(value ? {} : fixed) };
+		for (const [name, f] of asked) {
+			let now;
+			try {
+				now = controls.get(name).read();
+			} catch (e) {
+				throw Object.assign(new Error(e.message), { fields: [{ field: name, message: e.message }] });
+			}
+			if (now !== undefined && !(f.writeOnly && now === null) && !(value && same(now, value[name])) && !(!value && now === null))
+				body[name] = now;
+		}
+		return body;
+	};
+	const send = async (e) => {
 		e.preventDefault();
 		const form = e.target;
 		form.querySelectorAll(".fault").forEach((p) => replace(p));
+		form.querySelectorAll("[aria-invalid]").forEach((c) => c.removeAttribute("aria-invalid"));
+		submit.disabled = true;
 		try {
-			const body = { ...(value ? {} : fixed) };
-			for (const [name, f] of fields) {
-				const now = read(form.elements[name], name, f);
-				if (now !== undefined && !(f.writeOnly && now === null) && !(value && same(now, value[name])) && !(!value && now === null))
-					body[name] = now;
-			}
-			await save(body);
+			await save(changes());
 		} catch (problem) {
-			replace(general, problem.message);
-			for (const fault of problem.fields || [])
-				replace(document.getElementById(`field-${fault.field.split(/[.[]/)[0]}-fault`) || general, `${fault.field} ${fault.message}`);
+			submit.disabled = false;
+			tell(form, general, problem);
 		}
+		submit.disabled = false;
 	};
-	return h("form", { class: "schema", onsubmit: submit }, rows, general,
-		h("div", { class: "actions" }, h("button", { class: "primary" }, value ? "Save" : "Create"), button("Cancel", cancel)));
+	return h("form", { class: "schema", onsubmit: send, novalidate: true }, parts, general, h("div", { class: "actions end" }, submit, button("Cancel", cancel)));
 }

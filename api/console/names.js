@@ -3,13 +3,19 @@
 import { all } from "./api.js";
 
 const kept = new Map();
-const PATHS = { carriers: "/v1/carriers", trunks: "/v1/trunks", "rate-decks": "/v1/rate-decks", "routing-plans": "/v1/routing-plans" };
 
-export const known = (collection) => collection in PATHS;
+export const known = (collection) => ["carriers", "trunks", "rate-decks", "routing-plans"].includes(collection);
 
-/* load - read the collections named; name() then knows them */
+/* load - read the collections named; name() then knows them. What this key may not see has no names. */
 export async function load(...collections) {
-	await Promise.all(collections.map(async (c) => kept.set(c, new Map((await all(PATHS[c])).map((o) => [o.id, o])))));
+	await Promise.all(collections.map(async (c) => {
+		const items = await all(`/v1/${c}`).catch((e) => {
+			if (e.status !== 404)
+				throw e;
+			return [];
+		});
+		kept.set(c, new Map(items.map((o) => [o.id, o])));
+	}));
 }
 export const objects = (collection) => [...(kept.get(collection)?.values() || [])];
 export const object = (collection, id) => kept.get(collection)?.get(id);
@@ -19,5 +25,11 @@ export function name(collection, id) {
 		return "–";
 	return object(collection, id)?.name ?? `#${id}`;
 }
+
+/* Trunks' names are unique within their carrier alone. */
+function full(collection, o) {
+	const carrier = collection === "trunks" && object("carriers", o.carrier_id)?.name;
+	return carrier && carrier !== o.name ? `${carrier} / ${o.name}` : o.name;
+}
 /* choices - [[id, name]] for a select */
-export const choices = (collection, keep = () => true) => objects(collection).filter(keep).map((o) => [o.id, o.name]).sort((a, b) => a[1].localeCompare(b[1]));
+export const choices = (collection, keep = () => true) => objects(collection).filter(keep).map((o) => [o.id, full(collection, o)]).sort((a, b) => a[1].localeCompare(b[1]));

@@ -12,7 +12,7 @@ from story import Talk, wait_for
 from story.process import Failure
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SHEET = "prefix,destination,price\n44,United Kingdom,0.0110\n49,Germany,0.0125\n33,France,0.0130\n"
+SHEET = "prefix,destination,price\n44,United Kingdom,0.0110\n49,Germany,0.0102\n33,France,0.0082\n34,Spain,0.0125\n"
 RATES = {"44": ("United Kingdom", "0.0120", "0.0085", "0.0071"), "49": ("Germany", "0.0150", "0.0102", "0.0098"),
          "33": ("France", "0.0135", "0.0090", "0.0111"), "1212": ("USA New York", "0.0060", "0.0031", "0.0042")}
 
@@ -23,7 +23,7 @@ class Console(Talk):
         side = lambda i: {p: {"price": r[i], "destination": r[0]} for p, r in RATES.items()}
         cls.vendor = stack.vendor("Atlas Carrier", side(2))
         cls.second = stack.vendor("Borea Transit", side(3))
-        cls.customer = stack.customer("Harbour Telecom", side(1), [cls.vendor, cls.second])
+        cls.customer = stack.customer("Harbour Telecom", side(1), [cls.vendor, cls.second], carrier={"low_balance": "5"})
         stack.vendor("Cirrus Voice", {"999": "0.5"})
 
     def talk(self, called, vendor, seconds):
@@ -57,7 +57,10 @@ class Console(Talk):
         leg = self.second["peer"].expect_call()
         leg.reply(486)
         busy.expect(486)
-        wait_for("six CDRs", lambda: len(self.stack.api.items("/v1/cdrs")) >= 6)
+        for i in range(8):
+            self.ends(*self.talk(self.number(("44", "49", "33", "1212")[i % 4] + "7"), "first", 0.1 * i))
+        wait_for("14 CDRs", lambda: len(self.stack.api.items("/v1/cdrs")) >= 14)
+        wait_for("the alert of a low balance", lambda: self.stack.api.items("/v1/alerts"))
         return called
 
     def test_every_page_is_served_with_its_policy_and_nothing_inline(self):
@@ -88,7 +91,7 @@ class Console(Talk):
         if shutil.which("chromium") is None or shutil.which("node") is None:
             raise Failure("chromium or node is missing: scripts/deps browser")
         done = subprocess.run(["node", os.path.join(HERE, "console.mjs"), self.stack.api.base, self.stack.api.key, pictures, sheet, hunted,
-                               talking], capture_output=True, text=True, timeout=240, check=False)
+                               talking], capture_output=True, text=True, timeout=280, check=False)
         if done.returncode != 0:
             raise Failure(f"the browser's part failed:\n{done.stdout}{done.stderr}")
         print(done.stdout, end="")

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// figures.mjs - the steps of who watches: dashboard, live calls, CDRs, statistics, vendors, alarms, nodes.
+import { readFileSync } from "node:fs";
+import { must } from "./walk.mjs";
+
+export const figures = (walk, { called, live }) => {
+	const { page } = walk;
+	return {
+		async "the dashboard shows calls, figures, alarms and plots"() {
+			await walk.visit("overview", "Dashboard");
+			await page.locator(".tile", { hasText: "Live calls" }).getByText("2", { exact: true }).waitFor();
+			must((await page.locator("canvas").count()) === 6, "six plots are expected");
+			must(!(await page.locator(".tile", { hasText: "ASR" }).innerText()).includes("–"), "no ASR");
+			const inked = await page.locator("canvas").nth(2).evaluate((c) => new Uint32Array(c.getContext("2d").getImageData(0, 0, c.width, c.height).data.buffer).some((p) => p));
+			must(inked, "the plot of margins is empty");
+			await page.locator(".alarms").getByText("Harbour Telecom: balance").waitFor();
+			await walk.answers("/v1/nodes", 4); // a few points of the plots of now
+			await walk.picture("dashboard");
+		},
+		async "live calls are searched, marked and hung up, after a question that Escape denies"() {
+			await walk.visit("calls", "Live calls");
+			await walk.sees("2 of 2 calls");
+			await walk.picture("calls");
+			await page.getByLabel("Number, destination or name").fill(live);
+			await page.keyboard.press("Enter");
+			await page.waitForURL(new RegExp(`text=${live}`));
+			await walk.settled();
+			await walk.sees("1 of 2 calls");
+			const many = page.getByRole("button", { name: /^Hang up 1 marked/ });
+			await page.getByLabel(`Mark the call to ${live}`).check();
+			await many.focus();
+			await page.keyboard.press("Enter");
+			await page.getByRole("dialog").waitFor();
+			must((await page.evaluate(() => document.activeElement.textContent)) === "Cancel", "the dialog does not begin with what is safe");
+			await page.keyboard.press("Escape");
+			await page.getByRole("dialog").waitFor({ state: "detached" });
+			must(await many.evaluate((e) => e === document.activeElement), "the focus is not where it was before the question");
+			must((await walk.api("/v1/calls")).items.length === 2, "Escape has hung up");
+			await many.click();
+			await walk.confirm("Hang up");
+			await walk.sees("0 of 1 calls");
+		},
+		async "a CDR is found, with its flow and its routing, and its ids can be copied"() {
+			await walk.visit("cdrs", "CDRs");
+			await walk.picture("cdrs");
+			await page.getByLabel("Called", { exact: true }).fill(called);
+			await walk.press("Search");
+			await page.waitForURL(new RegExp(`called=${called}`));
+			await walk.settled();
+			await walk.sees("1 in all");
+			await walk.rows("CDRs").first().click(); // the whole row leads there
+			await walk.heading(`Call to ${called}`);
+			const told = await page.getByRole("img", { name: /INVITE/ }).getAttribute("aria-label");
+			must(/503/.test(told) && /200 OK/.test(told) && /BYE/.test(told), `the call flow says: ${told}`);
+			must((await walk.rows("Vendors in order").count()) === 2, "two vendors were considered");
+			await walk.picture("cdr");
+			await page.getByRole("button", { name: "Copy Call-ID" }).first().click();
+			await walk.sees("Copied: ");
+			const cdr = await walk.only(`/v1/cdrs?called=${called}`);
+			must((await page.evaluate(() => navigator.clipboard.readText())) === cdr.a_call_id, "another Call-ID was copied");
+		},
+		async "Back finds the search as it was, and a link to it needs nothing else"() {
+			await page.goBack();
+			await walk.heading("CDRs");
+			await walk.settled();
+			must((await page.getByLabel("Called", { exact: true }).inputValue()) === called, "the search is lost");
+			await page.reload();
+			await walk.sees("1 in all");
+			await walk.press("Clear", "link");
+			await walk.rows("CDRs").nth(1).waitFor();
+			await walk.press("24 hours");
+			await page.waitForURL(/from=/);
+			await walk.settled();
+			must((await page.locator("[name=from]").inputValue()) !== "", "the time is not shown");
+		},
+		async "any list can be had as CSV"() {
+			await walk.visit(`cdrs?called=${called}`, "CDRs");
+			const [file] = await Promise.all([page.waitForEvent("download"), walk.press("CSV")]);
+			const text = readFileSync(await file.path(), "utf8");
+			must(text.startsWith("id,node,") && text.trim().split("\n").length === 2 && text.includes(called), `the CSV is ${text.slice(0, 200)}`);
+		},
+		async "statistics by carrier, trunk, destination and hour lead to their calls"() {
+			const calls = (await walk.api("/v1/stats?group_by=carrier")).items.reduce((n, i) => n + i.calls, 0);
+			for (const by of ["trunk", "destination", "hour", "carrier"]) {
+				await walk.visit(`statistics?group_by=${by}`, "Statistics");
+				await page.getByRole("heading", { name: `By ${by}` }).waitFor();
+				const cells = await walk.rows(`By ${by}`).locator("td:nth-child(2)").allInnerTexts();
+				must(cells.reduce((n, c) => n + Number(c), 0) === calls, `by ${by} it is ${cells} calls, not ${calls}`);
+				must((await page.locator("canvas").count()) === 2, "two plots are expected");
+				await walk.picture(`statistics-${by}`);
+			}
+			await page.getByRole("button", { name: /^Margin/ }).focus();
+			await page.keyboard.press("Enter");
+			must((await page.locator("th", { hasText: "Margin" }).last().getAttribute("aria-sort")) === "descending", "it is not sorted");
+			await walk.rows("By carrier").getByRole("link").first().click();
+			await walk.heading("CDRs");
+		},
+		async "a vendor is taken out of service, which is an alarm, and let in again"() {
+			await walk.visit("vendors", "Vendors");
+			const row = () => walk.rows("Health").filter({ hasText: "Cirrus Voice" });
+			await row().getByRole("button", { name: "Force down" }).click();
+			await walk.confirm("Force down");
+			await row().getByRole("button", { name: "As observed" }).waitFor();
+			await walk.picture("vendors");
+			let alarm = false;
+			for (const until = Date.now() + 10000; !alarm && Date.now() < until;) { // the nodes take it over within 2 s
+				await walk.visit("overview", "Dashboard");
+				await walk.visit("alarms", "Alarms");
+				alarm = (await page.getByText("vendor forced down").count()) > 0;
+			}
+			must(alarm, "the vendor that is forced down is no alarm");
+			await walk.sees("Harbour Telecom: balance");
+			await walk.picture("alarms");
+			await walk.visit("vendors", "Vendors");
+			await row().getByRole("button", { name: "As observed" }).click();
+			await row().getByRole("button", { name: "Force down" }).waitFor();
+		},
+		async "nodes tell how they do"() {
+			await walk.visit("nodes", "Nodes");
+			must(/sw1\s+up/.test(await walk.rows("Nodes").first().innerText()), "sw1 is not up");
+			await walk.picture("nodes");
+		},
+		async "the simulator says where a call would go, and keeps the question in the address"() {
+			await walk.visit("simulator", "Route simulator");
+			await page.getByLabel("Called").fill("442079460123");
+			await walk.press("Find routes");
+			await page.getByRole("heading", { name: "Vendors in order" }).waitFor();
+			await walk.sees("United Kingdom");
+			await walk.picture("simulator");
+			await walk.refused(async () => {
+				await page.getByLabel("Called").fill("12x");
+				await walk.press("Find routes");
+				await page.getByRole("alert").filter({ hasText: "called" }).waitFor();
+			});
+		},
+	};
+};

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+// settings.mjs - the steps of who configures and settles: carriers, trunks, plans, decks, rates, sheets, lists, exchange rates,
+// payments, invoices, exports, keys, audit. What a form saved is read back from the API.
+import { isDeepStrictEqual } from "node:util";
+import { must } from "./walk.mjs";
+
+export const settings = (walk, { sheet }) => {
+	const { page } = walk;
+	const created = (title) => walk.press("Create").then(() => walk.heading(title));
+	const gone = async (title) => {
+		await walk.press("Delete");
+		await walk.confirm("Delete");
+		await walk.heading(title);
+	};
+	const has = (object, values) => {
+		for (const [name, value] of Object.entries(values))
+			must(isDeepStrictEqual(object[name], value), `${name} is ${JSON.stringify(object[name])}, not ${JSON.stringify(value)}`);
+	};
+	return {
+		async "a carrier is made, changed and deleted, and a bad field is named"() {
+			await walk.visit("carriers/new", "New carrier");
+			await walk.fill({ name: "Delta Networks", currency: "XX" });
+			await walk.refused(async () => {
+				await walk.press("Create");
+				await page.locator("#field-currency-fault").filter({ hasText: /./ }).waitFor();
+			});
+			must(await walk.field("currency").evaluate((e) => e === document.activeElement && e.getAttribute("aria-invalid") === "true"), "the wrong field has not the focus");
+			await walk.picture("carrier-new");
+			await walk.fill({ currency: "USD", billing_mode: { label: "prepaid" }, low_balance: "12.5", timezone: "Europe/Berlin" });
+			await created("Delta Networks");
+			has(await walk.only("/v1/carriers?name=Delta%20Networks"), { currency: "USD", billing_mode: "prepaid", low_balance: "12.500000", timezone: "Europe/Berlin", max_channels: null });
+			await walk.press("Change", "link");
+			await walk.heading("Change Delta Networks");
+			await walk.fill({ max_channels: "30" });
+			await walk.press("Save");
+			await walk.heading("Delta Networks");
+			has(await walk.only("/v1/carriers?name=Delta%20Networks"), { max_channels: 30, version: 2 });
+			await gone("Carriers");
+			must((await page.getByRole("link", { name: "Delta Networks" }).count()) === 0, "the carrier is still there");
+			await walk.picture("carriers");
+			await page.getByRole("link", { name: "Harbour Telecom" }).click();
+			await walk.heading("Harbour Telecom");
+			await walk.picture("carrier");
+		},
+		async "a change that somebody else made meanwhile is not overwritten"() {
+			const { id } = await walk.only("/v1/carriers?name=Cirrus%20Voice");
+			await walk.visit(`carriers/${id}/change`, "Change Cirrus Voice");
+			await fetch(`${walk.base}/v1/carriers/${id}`, { method: "PATCH", headers: { Authorization: `Bearer ${walk.key}`, "Content-Type": "application/json" }, body: '{"max_cps": 7}' });
+			await walk.refused(async () => {
+				await walk.fill({ max_cps: "9" });
+				await walk.press("Save");
+				await walk.sees("Somebody else changed it");
+			});
+			has(await walk.api(`/v1/carriers/${id}`), { max_cps: 7 });
+		},
+		async "every field of a vendor's trunk is in its form"() {
+			await walk.visit("trunks/new?direction=egress", "New egress trunk");
+			await walk.fill({ carrier_id: { label: "Cirrus Voice" }, name: "Frankfurt", host: "192.0.2.40", port: "5070", transport: { label: "tcp" }, username: "us", password: "secret", register: true, session_expires: "1800",
+				tech_prefix: "77", no_response_timeout: "3", progress_timeout: "9", ring_timeout: "50", stop_codes: "486\n603", max_redirects: "1", probe_interval: "30", max_channels: "100", max_cps: "10", max_duration: "7200",
+				media: { label: "relay" }, codecs: "PCMA\nG722", rate_deck_id: { label: "Cirrus Voice buy" } });
+			await walk.press("Add a translation");
+			await page.getByRole("group", { name: "translation 1" }).getByLabel("Match").fill("^00(.*)$");
+			await page.getByRole("group", { name: "translation 1" }).getByLabel("Replace").fill("$1");
+			await walk.picture("trunk-new");
+			await created("Frankfurt");
+			const made = await walk.only("/v1/trunks?name=Frankfurt");
+			has(made, { host: "192.0.2.40", port: 5070, transport: "tcp", username: "us", register: true, session_expires: 1800, tech_prefix: "77", no_response_timeout: 3, progress_timeout: 9, ring_timeout: 50,
+				stop_codes: [486, 603], max_redirects: 1, probe_interval: 30, max_channels: 100, max_cps: 10, max_duration: 7200, media: "relay", codecs: ["PCMA", "G722"],
+				translations: [{ number: "called", match: "^00(.*)$", replace: "$1" }] });
+			await walk.visit("trunks", "Trunks");
+			await walk.picture("trunks");
+			await walk.visit(`trunks/${made.id}`, "Frankfurt");
+			await walk.picture("trunk");
+		},
+		async "every field of a customer's trunk is in its form"() {
+			await walk.visit("trunks/new?direction=ingress", "New ingress trunk");
+			await walk.fill({ carrier_id: { label: "Harbour Telecom" }, name: "Second site", source_cidrs: "192.0.2.0/28\n2001:db8::/64", trust_pai: true, hunt_after_media: false, min_margin: "0.001", min_margin_percent: "5",
+				allow_loss: { label: "no" }, code_map: "503 = 480\n404 = 502", mode: { label: "b2bua" }, routing_plan_id: { label: "Harbour Telecom plan" }, rate_deck_id: { label: "Harbour Telecom sell" } });
+			await created("Second site");
+			has(await walk.only("/v1/trunks?name=Second%20site"), { source_cidrs: ["192.0.2.0/28", "2001:db8::/64"], trust_pai: true, hunt_after_media: false, min_margin: "0.001000", min_margin_percent: "5.000000", allow_loss: false,
+				code_map: { 404: 502, 503: 480 }, mode: "b2bua" });
+			await gone("Trunks");
+		},
+		async "a plan gets members in an order, one with prefixes"() {
+			await walk.visit("routing-plans/new", "New plan");
+			await walk.fill({ name: "Premium", policy: { label: "priority" } });
+			const member = (n) => page.getByRole("group", { name: `member ${n}`, exact: true });
+			for (const [n, trunk] of [[1, "Atlas Carrier"], [2, "Borea Transit"]]) {
+				await walk.press("Add a member");
+				await member(n).getByLabel("Trunk").selectOption({ label: trunk });
+				await member(n).getByLabel("Priority").fill(String(n));
+			}
+			await member(2).getByLabel("Prefixes").fill("44, 49");
+			await member(2).getByRole("button", { name: "Move member up" }).press("Enter");
+			await created("Premium");
+			const { members } = await walk.only("/v1/routing-plans?name=Premium");
+			must(members.length === 2 && members[0].priority === 2 && members[0].prefixes.join() === "44,49" && members[1].priority === 1, JSON.stringify(members));
+			await walk.picture("plan");
+			await walk.press("Change", "link");
+			await walk.heading("Change Premium");
+			await walk.picture("plan-change");
+			await member(1).getByRole("button", { name: "Remove member" }).click();
+			await walk.press("Save");
+			await walk.heading("Premium");
+			must((await walk.only("/v1/routing-plans?name=Premium")).members.length === 1, "the member is still there");
+			await walk.visit("routing-plans", "Routing plans");
+			await walk.picture("plans");
+		},
+		async "a deck and its rates are made, changed and ended by hand"() {
+			await walk.visit("rate-decks/new", "New deck");
+			await walk.fill({ name: "Evening", side: { label: "sell" }, currency: "EUR", default_initial: "60", default_increment: "60" });
+			await page.locator("#field-rounding").getByLabel("Places").fill("4");
+			await created("Evening");
+			const deck = await walk.only("/v1/rate-decks?name=Evening");
+			has(deck, { default_initial: 60, rounding: { mode: "half_up", places: 4 } });
+			await page.getByRole("link", { name: "New rate" }).first().click();
+			await walk.heading("New rate");
+			await walk.fill({ prefix: "43", destination: "Austria", price: "0.0212345", grace: "3", effective_from: "2026-01-01T00:00" });
+			await walk.press("Add a schedule");
+			const times = page.getByRole("group", { name: "schedule 1" });
+			await times.getByLabel("From").fill("18:00");
+			await times.getByLabel("To", { exact: true }).fill("24:00");
+			await walk.picture("rate-new");
+			await created("43 Austria");
+			const rate = await walk.only(`/v1/rate-decks/${deck.id}/rates`);
+			has(rate, { price: "0.0212345", grace: 3, effective_from: "2026-01-01T00:00:00.000Z" });
+			has(rate.schedule[0], { days: [1, 2, 3, 4, 5], from: "18:00", to: "24:00" });
+			await walk.press("Change", "link");
+			await walk.heading("Change the rate of 43");
+			await walk.fill({ price: "0.02" });
+			await walk.press("Save");
+			await walk.heading("43 Austria");
+			await gone("Rates of Evening");
+			await walk.visit("rate-decks", "Rate decks");
+			await walk.picture("decks");
+		},
+		async "a rate sheet is compared row by row, then imported"() {
+			await page.getByRole("link", { name: "Atlas Carrier buy" }).click();
+			await walk.heading("Atlas Carrier buy");
+			await walk.picture("deck");
+			const { id } = await walk.only("/v1/rate-decks?name=Atlas%20Carrier%20buy");
+			await page.getByLabel("CSV file").setInputFiles(sheet);
+			await page.getByLabel("It is the whole sheet").check();
+			await walk.press("See what would change");
+			await walk.heading("Nothing is changed yet");
+			await walk.sees("5 in all");
+			const told = (await walk.rows("What changes").allInnerTexts()).map((t) => t.replace(/\s+/g, " "));
+			for (const expected of [/^1212 USA New York ended 0.0031 USD –/, /^33 France down 0.009 USD 0.0082 USD −8.9 %/, /^34 Spain new – 0.0125 USD/, /^44 United Kingdom up 0.0085 USD 0.011 USD \+29.4 %/, /^49 Germany unchanged 0.0102/])
+				must(told.some((t) => expected.test(t)), `none of ${told.join(" | ")} is ${expected}`);
+			await walk.picture("deck-import");
+			await page.locator("[name=kind]").selectOption({ label: "up" });
+			await walk.press("Search");
+			await page.waitForURL(/kind=up/);
+			await walk.settled();
+			await walk.sees("1 in all");
+			must((await walk.api(`/v1/rate-decks/${id}/rates?prefix=44`)).items[0].price === "0.008500", "the trial has changed the deck");
+			await walk.press("Import this");
+			await walk.heading("Imported");
+			must((await walk.api(`/v1/rate-decks/${id}/rates?prefix=44`)).items.some((r) => r.price === "0.011000"), "the sheet was not imported");
+			await walk.visit(`rate-decks/${id}/rates?number=442079460123`, "Rates of Atlas Carrier buy");
+			await walk.rows("Rates").filter({ hasText: "United Kingdom" }).first().waitFor();
+			await walk.picture("rates");
+		},
+		async "number lists and exchange rates are kept"() {
+			await walk.visit("number-lists/new", "New number list");
+			await walk.fill({ name: "Premium numbers", kind: { label: "block" }, match: { label: "called" }, entries: "4487\n4490\n4987" });
+			await page.locator("#field-carrier_ids").getByLabel("Harbour Telecom").check();
+			await created("Premium numbers");
+			has(await walk.only("/v1/number-lists?name=Premium%20numbers"), { entries: ["4487", "4490", "4987"], kind: "block", trunk_ids: [] });
+			await walk.picture("number-list");
+			await walk.visit("number-lists", "Number lists");
+			await walk.picture("number-lists");
+			await walk.visit("exchange-rates/new", "New exchange rate");
+			await walk.fill({ from: "EUR", to: "USD", rate: "1.084512345678" });
+			await created("Exchange rates");
+			await walk.sees("1.084512345678");
+			await walk.picture("exchange-rates");
+		},
+		async "a payment is booked and stands in the ledger"() {
+			const { id } = await walk.only("/v1/carriers?name=Harbour%20Telecom");
+			await walk.visit(`payments/new?carrier_id=${id}`, "New payment");
+			await walk.fill({ amount: "250", note: "wire 8812" });
+			await walk.press("Book it");
+			await walk.heading("Payments");
+			await walk.sees("wire 8812");
+			await walk.picture("payments");
+			await walk.visit(`ledger?carrier_id=${id}`, "Ledger");
+			await walk.rows("Bookings").filter({ hasText: "wire 8812" }).waitFor();
+			await walk.picture("ledger");
+		},
+		async "an invoice is drafted and issued, an export run, each with its files"() {
+			await walk.visit("invoices/new", "New invoice");
+			const day = new Date().toISOString().slice(0, 10);
+			await walk.fill({ carrier_id: { label: "Harbour Telecom" }, from: day, to: day });
+			await walk.press("Draft it");
+			await page.getByRole("heading", { name: "Lines" }).waitFor();
+			await walk.press("Issue");
+			await walk.confirm("Issue");
+			await page.getByRole("button", { name: "Void" }).waitFor();
+			await walk.picture("invoice");
+			const [pdf] = await Promise.all([page.waitForEvent("download"), walk.press("PDF")]);
+			must(/\.pdf$/.test(pdf.suggestedFilename()), pdf.suggestedFilename());
+			await walk.visit("invoices", "Invoices");
+			await walk.picture("invoices");
+			await walk.visit("exports", "Exports");
+			await walk.press("Export now");
+			await walk.heading(/^Export \d/);
+			const [manifest] = await Promise.all([page.waitForEvent("download"), walk.press("manifest.json")]);
+			must(manifest.suggestedFilename() === "manifest.json", manifest.suggestedFilename());
+			await walk.visit("exports/1", "Export 1");
+			await walk.picture("export");
+			await walk.visit("exports", "Exports");
+			await walk.picture("exports");
+		},
+		async "a key is shown once; one of a carrier sees what is the carrier's"() {
+			await walk.visit("api-keys/new", "New key");
+			await walk.fill({ name: "harbour-portal", role: { label: "readonly" }, carrier_id: { label: "Harbour Telecom" } });
+			await walk.press("Create");
+			const key = await page.getByRole("dialog").locator(".secret .mono").innerText();
+			await walk.picture("key-new", false);
+			await walk.press("I have it");
+			await walk.heading("API keys");
+			must(!(await page.content()).includes(key), "the key is still to be seen");
+			await walk.picture("api-keys");
+			must((await walk.api("/v1/carriers", key)).items.length === 1, "the key sees more than its carrier");
+			const tab = await walk.context.newPage(); // a tab of its own: the key is kept by the tab
+			await tab.goto(walk.base + "/");
+			await tab.getByLabel("API key").fill(key);
+			await tab.keyboard.press("Enter");
+			await tab.getByRole("heading", { level: 1, name: "CDRs" }).waitFor();
+			const pages = await tab.locator("nav a").allInnerTexts();
+			must(pages.join() === "CDRs,Carriers,Trunks,Rate decks,Payments,Ledger,Invoices", `it is offered ${pages}`);
+			for (const [name] of pages.map((p) => [p])) {
+				await tab.getByRole("navigation").getByRole("link", { name, exact: true }).click();
+				await tab.getByRole("heading", { level: 1, name }).waitFor();
+			}
+			await tab.getByRole("navigation").getByRole("link", { name: "CDRs" }).click();
+			await tab.getByRole("heading", { level: 1, name: "CDRs" }).waitFor();
+			await tab.locator("tbody tr a").first().click();
+			await tab.getByRole("heading", { level: 1, name: /^Call to/ }).waitFor();
+			await tab.close();
+		},
+		async "the audit log has who did what, and leads there"() {
+			await walk.visit("audit?resource=routing-plans", "Audit log");
+			const row = walk.rows("Changes").filter({ hasText: "update" }).first();
+			await row.locator("summary").click();
+			await row.getByText("members").first().waitFor();
+			await walk.visit("audit", "Audit log");
+			await walk.picture("audit", false);
+		},
+	};
+};
