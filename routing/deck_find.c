@@ -6,7 +6,7 @@
 
 #define US_PER_S 1000000
 #define SCAN_MAX 32 /* keys that are compared one by one: halving costs a misguessed branch a step */
-#define AHEAD 6	    /* decks between asking the memory for something and using it (4..32 were measured) */
+#define AHEAD 6	    /* decks between asking the memory for something and using it (4..20 were measured) */
 #define STAGES 4
 #define RING 32 /* cursors; a power of 2 past AHEAD * (STAGES - 1) */
 
