@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dashboard and the alert rules speak of figures that /metrics shows, and the runbook knows each alert."""
+
+import json
+import os
+import re
+
+from story import wait_for
+from story.described import ApiStory
+from story.process import TOP
+
+WORDS = re.compile(r"\btandem_[a-z_]+")
+BUCKETS = {"tandem_api_request_seconds_bucket"}
+
+
+class Monitoring(ApiStory):
+    stack_options = {"nodes": 1}
+
+    def read(self, *path):
+        with open(os.path.join(TOP, *path), encoding="utf-8") as f:
+            return f.read()
+
+    def figures(self):
+        text = wait_for("figures of a node", lambda: [t for t in [self.api.call("GET", "/metrics")[1]] if "tandem_node_calls{" in t], 15)[0]
+        return set(re.findall(r"^# TYPE (tandem_[a-z_]+) ", text, re.M))
+
+    def known(self, text, where):
+        self.assertEqual(set(WORDS.findall(text)) - self.figures() - BUCKETS, set(), where)
+
+    def test_each_panel_asks_for_what_there_is(self):
+        board = json.loads(self.read("packaging", "grafana", "tandem.json"))
+        asked = [t["expr"] for p in board["panels"] for t in p["targets"]]
+        self.assertGreater(len(asked), 12)
+        for expr in asked:
+            self.assertTrue(WORDS.search(expr), expr)
+            self.known(expr, expr)
+        ids = [p["id"] for p in board["panels"]]
+        self.assertEqual(len(ids), len(set(ids)))
+
+    def test_each_alert_asks_for_what_there_is_and_the_runbook_knows_it(self):
+        rules = self.read("packaging", "prometheus", "tandem.rules.yml")
+        runbook = self.read("docs", "runbook.md")
+        alerts = re.split(r"^ +- alert: ", rules, flags=re.M)[1:]
+        self.assertGreater(len(alerts), 8)
+        for alert in alerts:
+            name = alert.split("\n")[0]
+            self.assertRegex(alert, r"\n +expr: ", name)
+            self.known(alert, name)
+            self.assertIn(f"\n### {name}\n", runbook)
+            self.assertIn(f"runbook.md, {name}", alert)
+        for name in re.findall(r"^### (Tandem\w+)$", runbook, re.M):
+            self.assertIn(f"- alert: {name}\n", rules)
