@@ -5,8 +5,14 @@
 #include <strings.h>
 
 #include "lib/buf.h"
+#include "lib/random.h"
 #include "switch/leg.h"
+#include "switch/multipart.h"
 #include "switch/worker.h"
+
+#include <sofia-sip/msg_header.h>
+
+enum { BOUNDARY_CHARS = 32 };
 
 /* The third word of an o= line, if it is a number; else 1. */
 static int origin_version(const char *line, size_t len, const char **digits)
@@ -26,6 +32,13 @@ static int origin_version(const char *line, size_t len, const char **digits)
 	return n && n < 20 && strspn(line + at, "0123456789") >= n ? (int)n : 0;
 }
 
+/* Attributes that tell of who made it, and nothing of the media: a=tool, and the name of an ssrc (user@host). */
+static bool tells_its_maker(const char *line, size_t len)
+{
+	return (len > 7 && strncasecmp(line, "a=tool:", 7) == 0) ||
+	       (len > 7 && strncasecmp(line, "a=ssrc:", 7) == 0 && memmem(line, len, " cname:", 7));
+}
+
 static void line_put(struct buf *out, const char *line, size_t len, const struct leg *to, bool in_session)
 {
 	const char *digits;
@@ -39,7 +52,7 @@ static void line_put(struct buf *out, const char *line, size_t len, const struct
 			   port->host + (port->host[0] == '['));
 	} else if (kind == 's') {
 		buf_puts(out, "s=-\r\n");
-	} else if (in_session && kind && strchr("iuep", kind)) {
+	} else if (kind == 'i' || (in_session && kind && strchr("uep", kind)) || tells_its_maker(line, len)) {
 		return;
 	} else {
 		buf_append(out, line, len);
@@ -69,6 +82,11 @@ static bool is_sdp(const sip_content_type_t *type)
 	return type && type->c_type && strcasecmp(type->c_type, "application/sdp") == 0;
 }
 
+static bool is_multipart(const sip_content_type_t *type)
+{
+	return type && type->c_type && strncasecmp(type->c_type, "multipart/", 10) == 0;
+}
+
 bool body_has_sdp(const sip_t *sip)
 {
 	return sip && sip->sip_payload && sip->sip_payload->pl_len && is_sdp(sip->sip_content_type);
@@ -76,9 +94,7 @@ bool body_has_sdp(const sip_t *sip)
 
 bool body_hides_sdp(const sip_t *sip)
 {
-	const sip_content_type_t *type = sip && sip->sip_payload ? sip->sip_content_type : NULL;
-
-	return type && type->c_type && strncasecmp(type->c_type, "multipart/", 10) == 0;
+	return sip && sip->sip_payload && is_multipart(sip->sip_content_type);
 }
 
 void body_set(sip_t *sip, su_home_t *home, const char *text, size_t len)
@@ -102,12 +118,80 @@ int body_offer(sip_t *copy, su_home_t *home, const sip_t *sip, const struct code
 	return r;
 }
 
+/* ---- several bodies in one ---- */
+
+static bool parts_open(struct multipart *m, const sip_t *sip)
+{
+	return multipart_open(m, sip->sip_payload->pl_data, sip->sip_payload->pl_len,
+			      msg_params_find(sip->sip_content_type->c_params, "boundary="));
+}
+
+bool body_unreadable(const sip_t *sip)
+{
+	struct multipart m;
+	return sip->sip_payload && is_multipart(sip->sip_content_type) && !parts_open(&m, sip);
+}
+
+static void header_copy(struct buf *out, const struct multipart_part *part, const char *name)
+{
+	size_t len;
+	const char *value = multipart_header(part, name, &len);
+
+	if (value)
+		buf_printf(out, "%s: %.*s\r\n", name, (int)len, value);
+}
+
+/* Content-IDs and what else names hosts stays here; so do bodies within bodies. */
+static void part_put(struct buf *out, const struct multipart_part *part, const char *boundary, const struct leg *to)
+{
+	static const char sdp[] = "application/sdp";
+	size_t len = 0;
+	const char *type = multipart_header(part, "Content-Type", &len);
+
+	if (type && len >= 10 && strncasecmp(type, "multipart/", 10) == 0)
+		return;
+	buf_printf(out, "--%s\r\n", boundary);
+	header_copy(out, part, "Content-Type");
+	header_copy(out, part, "Content-Disposition");
+	header_copy(out, part, "Content-Transfer-Encoding");
+	buf_puts(out, "\r\n");
+	bool plain = type && len >= sizeof sdp - 1 && strncasecmp(type, sdp, sizeof sdp - 1) == 0;
+	if (plain) /* ends with CRLF, and the delimiter has one of its own */
+		sdp_mask(out, part->body, part->body_len, to);
+	else
+		buf_append(out, part->body, part->body_len);
+	buf_puts(out, "\r\n");
+}
+
+/* The same parts between delimiters of ours. */
+static struct body parts_for(su_home_t *home, const struct leg *to, const sip_t *sip)
+{
+	struct body b = {.disposition = sip->sip_content_disposition};
+	struct multipart m;
+	struct multipart_part part;
+	struct buf text = {0};
+	char boundary[BOUNDARY_CHARS + 1];
+
+	if (!parts_open(&m, sip))
+		return (struct body){0};
+	random_token(boundary, BOUNDARY_CHARS);
+	while (multipart_next(&m, &part))
+		part_put(&text, &part, boundary, to);
+	buf_printf(&text, "--%s--\r\n", boundary);
+	b.type = sip_content_type_format(home, "%s;boundary=\"%s\"", sip->sip_content_type->c_type, boundary);
+	b.payload = sip_payload_create(home, text.text, (isize_t)text.len);
+	buf_free(&text);
+	return b;
+}
+
 struct body body_for(su_home_t *home, const struct leg *to, const sip_t *sip)
 {
 	struct body b = {0};
 
 	if (!sip || !sip->sip_payload || !sip->sip_payload->pl_len)
 		return b;
+	if (is_multipart(sip->sip_content_type))
+		return parts_for(home, to, sip);
 	b.type = sip->sip_content_type;
 	b.disposition = sip->sip_content_disposition;
 	if (!is_sdp(b.type)) {

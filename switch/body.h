@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* body.h - a message's body on its way to the other side: as it is, but an SDP no longer tells who made it.
  * RFC 4566: o= gets our name, an id of this leg and our address (its version stays: it counts changes); s= becomes "-";
- * i=, u=, e= and p= of the session go. Media lines and their addresses are not touched.
+ * i=, a=tool, the names of ssrcs, and u=, e= and p= of the session go. Media lines and their addresses are not touched.
+ * Of a multipart body each part crosses by the same rules, with its Content-Type, -Disposition and -Transfer-Encoding.
  */
 #ifndef SWITCH_BODY_H
 #define SWITCH_BODY_H
@@ -20,8 +21,9 @@ struct body {
 /* body_for - the body of sip (may be NULL) as it is sent on `to` */
 struct body body_for(su_home_t *home, const struct leg *to, const sip_t *sip);
 
-bool body_has_sdp(const sip_t *sip);   /* NULL: no */
-bool body_hides_sdp(const sip_t *sip); /* a multipart body, in which nobody looks for SDP */
+bool body_has_sdp(const sip_t *sip);	/* NULL: no */
+bool body_hides_sdp(const sip_t *sip);	/* a multipart body, in which nobody looks for SDP */
+bool body_unreadable(const sip_t *sip); /* a multipart body without its parts: 400 */
 /* body_set - another payload, copied to home, for a copy of a message */
 void body_set(sip_t *sip, su_home_t *home, const char *text, size_t len);
 

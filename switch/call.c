@@ -323,8 +323,12 @@ void call_finish(struct call *c, struct cause cause, enum cdr_party party)
 	atomic_fetch_add(&c->worker->count.steps, 1);
 	bool answered = c->answered_mono_us != 0;
 	int code = answered ? 200 : cause.code;
+	struct reason none = {0};
 
 	call_set_timer(c, CALL_TIMER_NONE, 0);
+	c->a.reason = party == CDR_CALLER ? none : c->reason;
+	if (c->b)
+		c->b->leg.reason = party == CDR_CALLER ? c->reason : none;
 	shared_drop(c->question);
 	dns_drop(c->name_question);
 	c->question = NULL;

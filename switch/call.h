@@ -21,6 +21,7 @@
 #include "switch/media.h"
 #include "switch/peer.h"
 #include "switch/proxy.h"
+#include "switch/reason.h"
 #include "switch/shared.h"
 #include "switch/spend.h"
 #include "switch/worker.h"
@@ -129,7 +130,8 @@ struct call {
 	bool invite_has_body;
 	struct call_attempt *media_owner; /* whose 18x with a body has reached the caller */
 	bool hunt_after_media;
-	int last_code; /* the last vendor's final answer; 408 for silence */
+	struct reason reason; /* why it ends, as the side said that ends or refused it; the other side is told */
+	int last_code;	      /* the last vendor's final answer; 408 for silence */
 	bool last_was_silence, last_rang;
 	int untried_code; /* what the caller is told if no vendor could be tried at all; 0: 503 */
 	su_timer_t *timer;

@@ -8,6 +8,7 @@
 #include "lib/random.h"
 #include "routing/portability.h"
 #include "switch/bindings.h"
+#include "switch/body.h"
 #include "switch/call.h"
 #include "switch/forward.h"
 #include "switch/lrn.h"
@@ -58,6 +59,8 @@ static int check_message(const struct call *c, const sip_t *sip)
 		return 413;
 	if (sip->sip_max_forwards && sip->sip_max_forwards->mf_count == 0)
 		return 483;
+	if (body_unreadable(sip))
+		return 400;
 	return 0;
 }
 
@@ -256,6 +259,8 @@ static void admit(struct call *c, const char *called, const char *calling, const
 		leg_answer_unsupported(&c->a, unsupported);
 		refused = 420;
 	}
+	if (!refused && sip->sip_replaces)
+		refused = 501; /* RFC 3891: calls are not taken over here */
 	if (!refused && !session_offered(&c->a, sip, c->ingress->session_expires_s)) {
 		leg_answer_too_small(&c->a);
 		refused = 422;

@@ -10,13 +10,11 @@
 #include "switch/node.h"
 #include "switch/relay.h"
 
-/* Q.850 cause from a Reason header (RFC 3326); 0 if there is none. */
-static int q850_of(const sip_t *sip)
+/* What a side said of why: for the record, and for the other side. */
+static void reason_note(struct call *c, const sip_t *sip)
 {
-	for (const sip_reason_t *r = sip ? sip->sip_reason : NULL; r; r = r->re_next)
-		if (r->re_protocol && strcasecmp(r->re_protocol, "Q.850") == 0 && r->re_cause)
-			return atoi(r->re_cause) & 0x7f;
-	return 0;
+	c->reason = reason_of(sip);
+	c->cdr->q850_cause = c->reason.q850;
 }
 
 static void on_trying(struct call *c, const struct leg_event *ev, struct call_attempt *t)
@@ -99,7 +97,7 @@ static void on_answer(struct call *c, const struct leg_event *ev, struct call_at
 	cdr->attempt[t->n].sip_code = ev->status;
 	cdr->attempt[t->n].reason = "answered";
 	cdr->sip_code = 200;
-	cdr->q850_cause = 0; /* of an earlier vendor */
+	reason_note(c, NULL); /* an earlier vendor may have said something */
 	c->state = CALL_ANSWERED;
 	atomic_fetch_add_explicit(&c->worker->count.answered, 1, memory_order_relaxed);
 	/* With the offer in our INVITE its answer is complete: no need to wait for the caller's ACK. Else that carries
@@ -147,13 +145,12 @@ static const char *word_of(const struct leg_event *ev)
 static void on_fail(struct call *c, const struct leg_event *ev, struct call_attempt *t)
 {
 	const struct trunk *trunk = c->offer[t->offer].trunk;
-	int q850 = q850_of(ev->sip);
 
 	hunt_attempt_close(t, ev->status, word_of(ev));
 	c->last_code = ev->status;
 	c->last_was_silence = ev->internal && ev->status == 408;
 	c->last_rang = false;
-	c->cdr->q850_cause = q850;
+	reason_note(c, ev->sip);
 	bool stop = !ev->internal && cause_stops(ev->status, trunk->stop_code, trunk->n_stop_codes);
 	if (c->media_owner && !c->hunt_after_media)
 		stop = true;
@@ -171,7 +168,7 @@ static void give_up(struct call *c, const char *reason, bool rang)
 	struct call_attempt *t = c->b;
 
 	hunt_attempt_close(t, 408, reason);
-	c->cdr->q850_cause = 0;
+	reason_note(c, NULL);
 	c->last_code = 408;
 	c->last_was_silence = true;
 	c->last_rang = rang;
@@ -222,7 +219,7 @@ static void on_duration(struct call *c, const struct leg_event *ev, struct call_
 
 static void on_cancel(struct call *c, const struct leg_event *ev, struct call_attempt *t)
 {
-	c->cdr->q850_cause = q850_of(ev->sip);
+	reason_note(c, ev->sip);
 	if (proxy_cancel(c)) { /* the vendor has the last word: its answer may cross the CANCEL */
 		call_set_timer(c, CALL_TIMER_NONE, 0);
 		c->state = CALL_CANCELLING;
@@ -244,7 +241,9 @@ static void on_unacked(struct call *c, const struct leg_event *ev, struct call_a
 
 static void on_bye_a(struct call *c, const struct leg_event *ev, struct call_attempt *t)
 {
-	c->cdr->q850_cause = ev->sip ? q850_of(ev->sip) : ev->q850;
+	reason_note(c, ev->sip);
+	if (!ev->sip)
+		c->cdr->q850_cause = ev->q850; /* of a proxied call */
 	call_finish(c, (struct cause){200, CDR_NORMAL}, CDR_CALLER);
 }
 
@@ -252,7 +251,9 @@ static void on_bye_b(struct call *c, const struct leg_event *ev, struct call_att
 {
 	if (t != c->b)
 		return; /* a late answer that we hang up anyway */
-	c->cdr->q850_cause = ev->sip ? q850_of(ev->sip) : ev->q850;
+	reason_note(c, ev->sip);
+	if (!ev->sip)
+		c->cdr->q850_cause = ev->q850; /* of a proxied call */
 	call_finish(c, (struct cause){200, CDR_NORMAL}, CDR_CALLEE);
 }
 
@@ -333,7 +334,7 @@ static void on_answer_gone(struct call *c, const struct leg_event *ev, struct ca
 {
 	if (t != c->b)
 		return; /* a late answer that we hang up anyway */
-	c->cdr->q850_cause = q850_of(ev->sip);
+	reason_note(c, ev->sip);
 	hunt_attempt_close(t, 200, "failed");
 	call_finish(c, (struct cause){480, CDR_VENDOR_FAILED}, CDR_CALLEE);
 }

@@ -314,7 +314,9 @@ void leg_answer(struct leg *leg, int status, const sip_t *body)
 	}
 	bool good = status >= 200 && status < 300;
 	sip_session_expires_t *x = good ? session_header(home, leg) : NULL;
-	char *passed = headers_text(&leg->passed, body, home);
+	char *passed = headers_text(&leg->passed, body, home), reason[REASON_MAX] = "";
+	if (status >= 300)
+		reason_write(leg->reason, reason);
 	if (good) {
 		leg->confirmed = true;
 		sdp_keep(leg, &b);
@@ -323,7 +325,8 @@ void leg_answer(struct leg *leg, int status, const sip_t *body)
 			    TAG_IF(dialog, SIPTAG_CONTACT(leg->port->contact)),
 			    TAG_IF(good, SIPTAG_ALLOW_STR(allow_text)), TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
 			    TAG_IF(x && !leg->session.we_refresh, SIPTAG_REQUIRE_STR("timer")),
-			    TAG_IF(passed, SIPTAG_HEADER_STR(passed)), BODY_TAGS(b), TAG_END());
+			    TAG_IF(reason[0], SIPTAG_REASON_STR(reason)), TAG_IF(passed, SIPTAG_HEADER_STR(passed)),
+			    BODY_TAGS(b), TAG_END());
 	su_home_deinit(home);
 	if (status >= 200 && nta_incoming_status(irq) < 200) { /* it could not be sent: nobody was answered */
 		leg->confirmed = false;
@@ -559,9 +562,13 @@ void leg_give_up(struct leg *leg)
 	}
 	if (!leg->invite_out || leg->confirmed)
 		return;
+	char reason[REASON_MAX];
+
 	if (leg->provisional) {
+		reason_write(leg->reason, reason);
 		if (!leg->cancel_sent)
-			nta_outgoing_tcancel(leg->invite_out, NULL, NULL, TAG_END());
+			nta_outgoing_tcancel(leg->invite_out, NULL, NULL, TAG_IF(reason[0], SIPTAG_REASON_STR(reason)),
+					     TAG_END());
 		leg->cancel_sent = true;
 		return;
 	}
@@ -613,13 +620,16 @@ static int on_bye_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 
 static void bye_send(struct leg *leg, int cause)
 {
-	char branch[WORKER_BRANCH_MAX], reason[40] = "";
-	if (cause > 0)
-		snprintf(reason, sizeof reason, "Q.850;cause=%d", cause);
+	char branch[WORKER_BRANCH_MAX], reason[REASON_MAX];
+	struct reason why = leg->reason;
+
+	if (!why.q850)
+		why.q850 = cause;
+	reason_write(why, reason);
 	leg->bye_out = nta_outgoing_tcreate(leg->dialog, on_bye_response, leg, leg_next_hop(leg), SIP_METHOD_BYE, NULL,
 					    TPTAG_IDENT(leg->port->ident),
 					    NTATAG_BRANCH_KEY(worker_branch(leg->worker, branch)),
-					    TAG_IF(cause > 0, SIPTAG_REASON_STR(reason)), TAG_END());
+					    TAG_IF(reason[0], SIPTAG_REASON_STR(reason)), TAG_END());
 	leg->bye_cause = -1;
 	if (quiet(leg))
 		gone(leg);

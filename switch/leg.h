@@ -15,6 +15,7 @@
 #include "routing/snapshot.h"
 #include "switch/codecs.h"
 #include "switch/headers.h"
+#include "switch/reason.h"
 #include "switch/session.h"
 #include "switch/stack.h"
 
@@ -71,10 +72,11 @@ struct leg {
 	bool confirmed; /* 2xx sent or received: ends with BYE */
 	bool over;	/* BYE sent or received, or refused: only waits for transactions */
 	bool gone;
-	char first_tag[16]; /* To tag of the transaction that the INVITE is */
-	bool reforked;	    /* answers name the dialog's own tag, not the transaction's */
-	int bye_cause;	    /* >= 0: hang up with it as soon as the ACK is here */
-	char next_hop[96];  /* where requests inside the dialog are sent instead of to a name; "": as the dialog says */
+	char first_tag[16];   /* To tag of the transaction that the INVITE is */
+	bool reforked;	      /* answers name the dialog's own tag, not the transaction's */
+	struct reason reason; /* the other side's: our refusal, CANCEL or BYE has it; set by the call */
+	int bye_cause;	      /* >= 0: hang up with it as soon as the ACK is here */
+	char next_hop[96]; /* where requests inside the dialog are sent instead of to a name; "": as the dialog says */
 	const char *username, *password; /* ours at this vendor */
 	int challenged;			 /* its challenges that were answered */
 	const sip_to_t *to_base;	 /* the To of their INVITE without our tag, for leg_refork; set by the call */

@@ -437,11 +437,17 @@ static int64_t held_calls(struct node *n)
 	return held;
 }
 
+static bool registrations_left(struct node *n)
+{
+	return n->workers && atomic_load(&n->worker[0]->count.registrations) > 0; /* the first worker keeps them */
+}
+
+/* ... and for vendors' answers to our farewell. */
 static void wait_for_legs(struct node *n)
 {
 	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
 	int64_t deadline = clock_mono_us() + LEGS_END_MS * 1000;
-	while (held_calls(n) > 0 && clock_mono_us() < deadline)
+	while ((held_calls(n) > 0 || registrations_left(n)) && clock_mono_us() < deadline)
 		nanosleep(&pause, NULL);
 }
 

@@ -384,8 +384,10 @@ static void drop(struct registration **at)
 
 void registers_tick(struct registers *all)
 {
-	const struct snapshot *s = all->worker->snap;
-	int64_t now_us = clock_mono_us();
+	/* A node that takes no more calls wants none from vendors either. */
+	bool draining = atomic_load_explicit(&all->worker->node->draining, memory_order_relaxed);
+	const struct snapshot *s = draining ? NULL : all->worker->snap;
+	int64_t now_us = clock_mono_us(), kept = 0;
 
 	for (struct registration *r = all->list; r; r = r->next)
 		r->wanted = false;
@@ -395,11 +397,14 @@ void registers_tick(struct registers *all)
 			want(all, t, now_us);
 	}
 	for (struct registration **at = &all->list; *at;) {
-		if (!(*at)->wanted && leave(*at, now_us))
+		if (!(*at)->wanted && leave(*at, now_us)) {
 			drop(at);
-		else
+		} else {
 			at = &(*at)->next;
+			kept++;
+		}
 	}
+	atomic_store(&all->worker->count.registrations, kept);
 }
 
 struct registers *registers_new(struct worker *w)

@@ -381,6 +381,10 @@ void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const
 		leg_refuse(from, request, method == sip_method_unknown ? 501 : 405);
 		return;
 	}
+	if (body_unreadable(sip)) {
+		leg_refuse(from, request, 400);
+		return;
+	}
 	if (to->over || !to->dialog) {
 		leg_refuse(from, request, 481);
 		return;

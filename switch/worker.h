@@ -34,9 +34,10 @@ struct worker_port {	      /* how this worker is reached by one listener */
 
 struct worker_counters { /* read by other threads */
 	_Atomic uint64_t calls, answered, strays, shed;
-	_Atomic uint64_t steps; /* places taken or given back, each counted before it is done: for the audit */
-	_Atomic int64_t live;	/* calls that have no CDR yet */
-	_Atomic int64_t held;	/* call objects, those that wait for their legs' ends included */
+	_Atomic uint64_t steps;	       /* places taken or given back, each counted before it is done: for the audit */
+	_Atomic int64_t live;	       /* calls that have no CDR yet */
+	_Atomic int64_t registrations; /* with vendors, those that are being ended included */
+	_Atomic int64_t held;	       /* call objects, those that wait for their legs' ends included */
 };
 
 struct worker {

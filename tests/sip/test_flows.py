@@ -129,5 +129,44 @@ class Flows(Talk):
         self.cancelled(call, leg)
         self.cdr_says(self.stack.api.cdr(called=called), q850_cause=102, disconnect_reason="cancelled")
 
+    def test_codes_of_reasons_cross_and_their_words_do_not(self):
+        """RFC 3326, both ways, in BYE, CANCEL and refusals."""
+        said = ("Reason", 'Q.850;cause=31;text="switch7.vendor.example", SIP;cause=480;text="gone"')
+        crossed = "SIP;cause=480,Q.850;cause=31"
+
+        def reason(m):
+            return ",".join(m.all("Reason")).replace(" ", "")
+
+        for mine, other in ((0, 1), (1, 0)):
+            ends = self.up()
+            ends[mine].request("BYE", headers=[said])
+            self.assertEqual(reason(ends[other].expect("BYE")), crossed)
+            ends[other].reply(200)
+            ends[mine].expect(200, method="BYE")
+        call, leg = self.ringing(self.number())
+        self.customer["peer"].edit = lambda m: m.set("Reason", said[1]) if m.method == "CANCEL" else None
+        call.cancel()
+        call.expect(200, method="CANCEL")
+        call.expect(487, method="INVITE")
+        self.assertEqual(reason(leg.expect("CANCEL")), crossed)
+        leg.reply(200)
+        leg.reply(487, to=leg.last_invite)
+        leg.expect("ACK")
+        call = self.customer["peer"].invite(self.number())
+        leg = self.vendor["peer"].expect_call()
+        leg.reply(486, headers=[said])
+        self.assertEqual(reason(call.expect(486)), crossed)
+        leg.expect("ACK")
+
+    def test_a_call_is_not_taken_over(self):
+        """RFC 3891: Replaces is refused, whether the caller insists on it or not."""
+        called = self.number()
+        replaces = ("Replaces", "abc@here;to-tag=1;from-tag=2")
+        self.customer["peer"].invite(called, headers=[replaces]).expect(501)
+        self.cdr_says(self.stack.api.cdr(called=called), sip_code=501, disconnect_reason="rejected")
+        call = self.customer["peer"].invite(self.number(), headers=[replaces, ("Require", "replaces")])
+        self.assertEqual(call.expect(420).get("Unsupported"), "replaces")
+        self.vendor["peer"].expect_no_call(0.2)
+
     def test_zz_nothing_is_left(self):
         self.nothing_left()

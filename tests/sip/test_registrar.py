@@ -352,7 +352,9 @@ class Register(Registers):
         self.switch(True)
         keeper = self.kept()[0][0]
         node = next(n for n in self.stack.nodes if n.name == keeper)
+        self.at_corp.taken.clear()
         node.stop()
+        self.assertEqual([e for _, e, _ in self.at_corp.taken if e == 0], [0], "the farewell of a node that stops")
         try:
             other = wait_for("the other node", lambda: [s for s in self.state() if s[0] != keeper and s[1] == "registered"], 25)
             self.assertTrue(other)
