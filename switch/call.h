@@ -86,6 +86,7 @@ struct call_place { /* whom an attempt calls: the trunk's host, or where a 3xx s
 	int port; /* 0: by DNS or the transport's default */
 	enum trunk_transport transport;
 	const char *called;	      /* NULL: the number */
+	const char *params;	      /* of the URI besides its transport, each with its ';'; NULL: none */
 	const struct dns_target *hop; /* where it is sent; NULL: where its host leads */
 };
 

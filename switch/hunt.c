@@ -177,6 +177,7 @@ static int attempt_send(struct call_attempt *t, const struct trunk *trunk, struc
 		.called = t->place.called ? t->place.called : out->called,
 		.host = host,
 		.port = t->place.port,
+		.params = t->place.params,
 		.next_hop = at,
 		.max_forwards = c->max_forwards,
 		.session_s = trunk->session_expires_s,
@@ -318,6 +319,21 @@ void hunt_skip(struct call *c)
 	hunt_next(c);
 }
 
+/* What its Contact says besides user, host and transport: a proxy in between may know its way back by that alone. */
+static const char *contact_params(struct arena *arena, const char *uri)
+{
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+	const char *params = NULL;
+
+	su_home_init(home);
+	url_t *url = url_make(home, uri);
+	char *rest = url && url->url_params ? url_strip_param_string((char *)url->url_params, "transport") : NULL;
+	if (rest && rest[0])
+		params = arena_strdup(arena, su_sprintf(home, ";%s", rest));
+	su_home_deinit(home);
+	return params;
+}
+
 /* Where the trunk has registered: the newest contact first, the others after it. False: nowhere. */
 static bool places_of_binding(struct call_attempt *t, struct call *c, const struct trunk *trunk)
 {
@@ -332,6 +348,7 @@ static bool places_of_binding(struct call_attempt *t, struct call *c, const stru
 		hop->transport = contact[i].transport;
 		place[i] = (struct call_place){.host = arena_strdup(c->arena, contact[i].uri_host),
 					       .port = contact[i].uri_port,
+					       .params = contact_params(c->arena, contact[i].uri),
 					       .transport = hop->transport,
 					       .hop = hop};
 	}

@@ -476,8 +476,8 @@ char *leg_target_uri(su_home_t *home, const struct leg_target *to, enum trunk_tr
 
 	if (to->port)
 		snprintf(port_text, sizeof port_text, ":%d", to->port);
-	return su_sprintf(home, "sip:%s@%s%s%s", uri_user_escape(home, to->called), to->host, port_text,
-			  transport_param[transport]);
+	return su_sprintf(home, "sip:%s@%s%s%s%s", uri_user_escape(home, to->called), to->host, port_text,
+			  to->params ? to->params : "", transport_param[transport]);
 }
 
 char *leg_target_route(su_home_t *home, const struct dns_target *hop, enum trunk_transport transport)

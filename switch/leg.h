@@ -110,6 +110,7 @@ struct leg_target {			   /* whom to call, all text borrowed */
 	const char *display;		   /* of the caller, as on the wire; NULL: none */
 	const char *host;		   /* as the URI names it; IPv6 in brackets */
 	int port;			   /* in the URI; 0: none */
+	const char *params;		   /* of the URI besides its transport, each with its ';'; NULL: none */
 	const struct dns_target *next_hop; /* where it is sent */
 	int max_forwards;
 	int32_t session_s;		 /* Session-Expires to ask for; 0: no session timer */

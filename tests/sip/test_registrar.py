@@ -110,6 +110,12 @@ class Registrar(Registers):
             leg.expect("ACK")
         call.expect(486)
 
+    def test_what_the_contact_says_besides_its_address_is_kept(self):
+        """A proxy in between may find its way back by that alone."""
+        self.registered(self.home, [f"<sip:gw@{self.home.at};ob;transport=udp;alias=127.0.0.9~5060~1>"])
+        leg = self.goes_to(self.home)
+        self.assertRegex(leg.invite.uri, rf"^sip:12125\d+@{re.escape(self.home.at)};ob;alias=127.0.0.9~5060~1$")
+
     def test_an_address_behind_nat_is_reached_where_it_came_from(self):
         self.registered(self.home, ["<sip:gw@10.9.8.7:5060>"])
         leg = self.goes_to(self.home)
