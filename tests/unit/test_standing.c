@@ -128,6 +128,10 @@ static void the_score_is_the_upper_end_of_wilsons_interval(void **state)
 	assert_in_range(quality_score(&c), upper_end(0.45, 100) - 1, upper_end(0.45, 100) + 1);
 	struct quality_counts more = {.attempts = 10000, .answered = 4000, .effective = 6000, .short_calls = 1000};
 	assert_true(quality_score(&more) < quality_score(&c)); /* the same share, known better */
+	struct quality_counts manual = {.attempts = 40, .answered = 10, .effective = 10}; /* as docs/routing.md says */
+	assert_in_range(quality_score(&manual), 401500, 402499);
+	manual = (struct quality_counts){.attempts = 400, .answered = 100, .effective = 100};
+	assert_in_range(quality_score(&manual), 294500, 295499);
 }
 
 static void a_vendor_far_below_the_others_is_demoted(void **state)
