@@ -2,11 +2,11 @@
 /* statistics.js - what calls amount to, by carrier, trunk, destination or hour, as figures and as a plot. The question stands in
  * the address. */
 import { get } from "./api.js";
-import { amount, empty, h, heading, panel, replace, when } from "./dom.js";
+import { amount, empty, h, heading, panel, replace } from "./dom.js";
 import { plot } from "./charts.js";
 import { choices, load, name } from "./names.js";
 import { filterForm, table } from "./table.js";
-import { NONE, clock, compare, count, decimal, percent, seconds, sum, time } from "./values.js";
+import { NONE, clock, compare, count, decimal, percent, seconds, sum, time, zone } from "./values.js";
 
 const GROUPS = [["carrier", "carrier"], ["trunk", "trunk"], ["destination", "destination"], ["hour", "hour"]];
 const BARS = 12;
@@ -15,7 +15,7 @@ const WHO = {
 	carrier: { title: "Carrier", text: (i) => name("carriers", i.carrier_id), href: (i) => i.carrier_id && `#/cdrs?carrier_id=${i.carrier_id}` },
 	trunk: { title: "Trunk", text: (i) => name("trunks", i.trunk_id), href: (i) => i.trunk_id && `#/cdrs?trunk_id=${i.trunk_id}` },
 	destination: { title: "Destination", text: (i) => i.destination || "without a rate" },
-	hour: { title: "Hour", text: (i) => time(i.hour).slice(0, 16), shown: (i) => when(i.hour),
+	hour: { title: "Hour", text: (i) => time(i.hour).slice(0, 16), shown: (i) => h("time", { datetime: i.hour, title: `${time(i.hour)} ${zone(i.hour)}` }, time(i.hour).slice(0, 16)),
 		href: (i) => `#/cdrs?from=${i.hour}&to=${new Date(Date.parse(i.hour) + 3600000).toISOString()}` },
 };
 
