@@ -52,7 +52,12 @@ export const unreadable = () => {
 /* Controls and pictures that a screen reader has no name for, ids that stand twice, headings that leave a level out. */
 export const unnamed = () => {
 	const text = (e) => (e?.textContent || "").trim();
-	const named = (e) => e.getAttribute("aria-label") || (e.getAttribute("aria-labelledby") || "").split(" ").some((id) => text(document.getElementById(id))) || [...(e.labels || [])].some(text)
+	const said = (label) => { // without what the control in it says
+		const copy = label.cloneNode(true);
+		copy.querySelectorAll("select, textarea, button").forEach((x) => x.remove());
+		return text(copy);
+	};
+	const named = (e) => e.getAttribute("aria-label") || (e.getAttribute("aria-labelledby") || "").split(" ").some((id) => text(document.getElementById(id))) || [...(e.labels || [])].some(said)
 		|| (e.matches("a, button, summary, th") && text(e)) || e.title || e.alt;
 	const wrong = [...document.querySelectorAll("a, button, input, select, textarea, summary, canvas, svg, progress, dialog, nav, [role=region], [role=group], [role=img], th")]
 		.filter((e) => e.checkVisibility() && !e.closest("[aria-hidden=true]") && !named(e)).map((e) => `no name: ${e.outerHTML.slice(0, 100)}`);
