@@ -115,6 +115,17 @@ static void seal(const struct digest_guard *g, const char *head, const char *sou
 	hex(md, SEAL_HEX / 2, out);
 }
 
+bool digest_md5_alone(const sip_t *sip)
+{
+	static const char *const agents[] = {"baresip v0.", "baresip v1."};
+	const char *agent = sip && sip->sip_user_agent ? sip->sip_user_agent->g_string : NULL;
+
+	for (size_t i = 0; agent && i < sizeof agents / sizeof agents[0]; i++)
+		if (strncmp(agent, agents[i], strlen(agents[i])) == 0)
+			return true;
+	return false;
+}
+
 void digest_challenge(struct digest_guard *g, const char *source, bool stale, int64_t wall_us,
 		      struct digest_challenge *out)
 {
@@ -234,7 +245,8 @@ void digest_username(const sip_t *sip, char *out, size_t size)
 		parameter(au, "username", out, size);
 }
 
-/* The credentials' uri must name whom the request is for: user and host, whatever parameters stand behind. */
+/* The credentials' uri must name whom the request is for: user and host, whatever parameters stand behind; or the host
+ * alone, as sipp does (RFC 3261 section 22.4: that the two differ is not necessarily a failure). */
 static bool uri_names(const char *uri, const url_t *url)
 {
 	const char *user = url->url_user ? url->url_user : "", *host = url->url_host ? url->url_host : "";
@@ -244,6 +256,8 @@ static bool uri_names(const char *uri, const url_t *url)
 	if (!p)
 		return false;
 	p++;
+	if (url->url_type != url_tel && !strchr(p, '@'))
+		n = 0;
 	if (n && (strncmp(p, user, n) != 0 || (p[n] != '@' && !(url->url_type == url_tel && p[n] == '\0'))))
 		return false;
 	if (url->url_type == url_tel)

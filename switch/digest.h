@@ -22,13 +22,17 @@ struct digest_guard; /* of the node */
 struct digest_guard *digest_guard_new(void);
 void digest_guard_free(struct digest_guard **g);
 
-/* digest_challenge - the values of two WWW-Authenticate headers, the better algorithm first */
+/* digest_challenge - the values of two WWW-Authenticate headers. MD5 goes first, against RFC 8760 section 2.4: much of
+ * what calls looks at the first one alone, and who prefers the better one finds it. */
 #define DIGEST_CHALLENGE_MAX 256
 struct digest_challenge {
 	char sha256[DIGEST_CHALLENGE_MAX], md5[DIGEST_CHALLENGE_MAX];
 };
 void digest_challenge(struct digest_guard *g, const char *source, bool stale, int64_t wall_us,
 		      struct digest_challenge *out);
+
+/* digest_md5_alone - the request's program gives up when it is offered anything but MD5 */
+bool digest_md5_alone(const sip_t *sip);
 
 enum digest_verdict {
 	DIGEST_NONE,  /* no credentials for our realm: challenge */

@@ -32,8 +32,8 @@ static void reply_challenge(struct worker *w, msg_t *msg, const struct peer *pee
 	struct digest_challenge c;
 
 	digest_challenge(w->node->guard, peer->text, stale, clock_wall_us(), &c);
-	nta_msg_treply(w->agent, msg, SIP_401_UNAUTHORIZED, SIPTAG_WWW_AUTHENTICATE_STR(c.sha256),
-		       SIPTAG_WWW_AUTHENTICATE_STR(c.md5), TAG_END());
+	nta_msg_treply(w->agent, msg, SIP_401_UNAUTHORIZED, SIPTAG_WWW_AUTHENTICATE_STR(c.md5),
+		       TAG_IF(!digest_md5_alone(sip_object(msg)), SIPTAG_WWW_AUTHENTICATE_STR(c.sha256)), TAG_END());
 }
 
 /* Of requests other than INVITE, which has a record: what asks for an extension that we do not have (420). */

@@ -75,6 +75,18 @@ class Telephones(Talk):
     def test_both_over_tls(self):
         self.talk(f"sip:{self.called}@127.0.0.1:{self.ports['tls']};transport=tls", self.ann, self.bert, self.by_tls, self.secure)
 
+    def test_a_telephone_registers_by_password(self):
+        api = self.stack.api
+        api.post("/v1/trunks", carrier_id=self.by_udp["carrier"]["id"], name="roaming", direction="ingress", username="carl",
+                 password="s3cret", rate_deck_id=self.by_udp["deck"]["id"], routing_plan_id=self.by_udp["plan"]["id"])
+        self.stack.settle()
+        carl = Baresip("carl", self.stack.folder, "127.0.0.63", "carl",
+                       account=f"<sip:carl@127.0.0.1:{self.ports['udp']}>;auth_user=carl;auth_pass=s3cret;regint=60\n")
+        self.addClassCleanup(carl.kill)
+        wait_for("baresip's registration", lambda: "Register" in carl.log() or "200 OK" in carl.log(), 10)
+        self.assertNotIn("Function not implemented", carl.log())
+        self.assertIn("200 OK", carl.log())
+
     def test_zz_nothing_is_left(self):
         self.nothing_left()
 

@@ -3,7 +3,7 @@
 
 import secrets
 
-from story import Talk
+from story import Talk, sipp
 from story.digest import HASHES, credentials, parameters, response
 
 class Digest(Talk):
@@ -28,7 +28,7 @@ class Digest(Talk):
         call = (peer or self.caller).invite(called)
         refused = call.expect(401)
         by = {parameters(v)["algorithm"]: v for v in refused.all("WWW-Authenticate")}
-        self.assertEqual(list(by), ["SHA-256", "MD5"], "the better algorithm is offered first (RFC 8760 section 2.4)")
+        self.assertEqual(list(by), ["MD5", "SHA-256"], "many callers look at the first challenge alone")
         return call, by
 
     def again(self, call, value):
@@ -49,6 +49,26 @@ class Digest(Talk):
                 self.assertEqual(parameters(by[algorithm])["qop"], "auth")
                 self.again(call, credentials(by[algorithm], "ann", "s3cret:word", call.invite.uri))
                 self.proven(call, called)
+
+    def test_a_program_that_stumbles_over_sha_256_is_offered_md5_alone(self):
+        for agent, offered in (("baresip v1.0.0 (x86_64/linux)", ["MD5"]), ("baresip v3.5.0", ["MD5", "SHA-256"])):
+            call = self.caller.invite(self.number(), headers=[("User-Agent", agent)])
+            challenges = call.expect(401).all("WWW-Authenticate")
+            self.assertEqual([parameters(v)["algorithm"] for v in challenges], offered, agent)
+
+    def test_sipp_answers_the_challenge(self):
+        called = self.number()
+
+        def answers(leg):
+            leg.reply(200, sdp=True)
+            leg.expect("ACK")
+            leg.expect("BYE")
+            leg.reply(200)
+
+        self.a.behave(answers)
+        numbers = sipp.numbers_file(f"{self.stack.folder}/digest.csv", [(called, "4930123456;[authentication username=ann password=s3cret:word]")])
+        sipp.finish(sipp.caller("digest", self.stack.folder, self.elsewhere.host, self.stack.node.address, numbers, 200, "uac_digest", 1), 20)
+        self.cdr_says(self.stack.api.cdr(called=called), sip_code=200, ingress_trunk_id=self.customer["id"])
 
     def test_a_challenge_is_no_call(self):
         called = self.number()

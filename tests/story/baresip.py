@@ -37,9 +37,10 @@ def tone(path, seconds=20, rate=8000):
 
 
 class Baresip(Process):
-    """`user`@`host`, on UDP and TCP at `port` and on TLS at the next one. auto: it answers calls. Settings are baresip's own."""
+    """`user`@`host`, on UDP and TCP at `port` and on TLS at the next one. auto: it answers calls. Settings are baresip's own,
+    account (a whole line, instead of one that registers nowhere), too."""
 
-    def __init__(self, name, folder, host, user, auto=False, settings=""):
+    def __init__(self, name, folder, host, user, auto=False, settings="", account=None):
         self.folder = os.path.join(folder, f"baresip-{name}")
         os.makedirs(self.folder, exist_ok=True)
         self.host, self.user = host, user
@@ -52,7 +53,7 @@ class Baresip(Process):
         with open(os.path.join(self.folder, "config"), "w") as f:
             f.write(CONFIG.format(host=host, port=self.port, control=self.control, tone=os.path.join(self.folder, "tone.wav")) + settings)
         with open(os.path.join(self.folder, "accounts"), "w") as f:
-            f.write(f"<sip:{user}@{host}>;regint=0{';answermode=auto' if auto else ''}\n")
+            f.write(account or f"<sip:{user}@{host}>;regint=0{';answermode=auto' if auto else ''}\n")
         with open(os.path.join(self.folder, "contacts"), "w") as f:
             f.write("")
         super().__init__(f"baresip-{name}", ["baresip", "-f", self.folder], os.path.join(self.folder, "baresip.log"),
