@@ -213,6 +213,6 @@ bool cli_parse_int(const char *text, int64_t min, int64_t max, int64_t *out)
 
 void cli_print_json(const json_t *value)
 {
-	json_dumpf(value, stdout, JSON_INDENT(2));
+	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 	putchar('\n');
 }

@@ -48,6 +48,20 @@ static void record_begin(struct call *c, const struct trunk *trunk, const struct
 	cdr->a_call_id = cdr_text(cdr, sip->sip_call_id->i_id);
 }
 
+/* An INVITE of ours that came back with its number unchanged. With another one it is a spiral (RFC 3261 section 16.3):
+ * somebody forwards the call through us. */
+static bool comes_back(const struct worker *w, const sip_t *sip)
+{
+	const char *called = sip->sip_request->rq_url->url_user, *at_first = sip->sip_to->a_url->url_user;
+
+	if (!called || !at_first || strcmp(called, at_first) != 0)
+		return false;
+	for (const sip_via_t *via = sip->sip_via; via; via = via->v_next)
+		if (worker_branch_is_ours(w, via->v_branch))
+			return true;
+	return false;
+}
+
 /* Message-level conditions that end a call before its number matters (RFC 3261 sections 8.2.2.3 and 16.3). */
 static int check_message(const struct call *c, const sip_t *sip)
 {
@@ -61,7 +75,7 @@ static int check_message(const struct call *c, const sip_t *sip)
 		return 483;
 	if (body_unreadable(sip))
 		return 400;
-	return 0;
+	return !c->proxy && comes_back(c->worker, sip) ? 482 : 0;
 }
 
 /* Of those that are refused by the second, only so many have a record; the others are counted. */

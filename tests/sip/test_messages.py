@@ -4,7 +4,7 @@
 import re
 import socket
 
-from story import Talk
+from story import Talk, wait_for
 from story.sip import COMPACT
 
 LONG = {v.lower(): k for k, v in COMPACT.items()}
@@ -51,6 +51,35 @@ class Messages(Talk):
         called = self.number()
         self.refused(483, called, change=lambda m: m.set("Max-Forwards", "0"))
         self.cdr_says(self.stack.api.cdr(called=called), sip_code=483, disconnect_reason="rejected", hangup_party="switch")
+
+    def forwarded(self, number=None):
+        """A call whose vendor sends the INVITE back to the switch, as a proxy would: the switch's answer to that."""
+        call = self.caller.invite(self.number())
+        leg = self.a.expect_call()
+        back = self.a.call_new("4930", leg.invite.uri.split(":")[1].split("@")[0], call_id=leg.call_id + "-back")
+        vias = leg.invite.all("Via")
+
+        def proxied(m):
+            m.set("Via", m.get("Via"), *vias)
+            m.set("From", leg.invite.get("From"))
+            m.set("To", leg.invite.get("To"))
+
+        uri = back.target if number is None else back.target.replace(back.target.split("@")[0], f"sip:{number}")
+        back.invite = back.request("INVITE", self.a.sdp(), uri=uri, change=proxied)
+        code = back.expect_final(5).code
+        leg.reply(486)
+        call.expect(486)
+        return code
+
+    def test_a_call_of_ours_that_comes_back_is_482_and_with_another_number_a_call(self):
+        back = self.stack.api.post("/v1/trunks", carrier_id=self.customer["carrier"]["id"], name="back", direction="ingress",
+                                   source_cidrs=[f"{self.a.host}/32"], rate_deck_id=self.customer["deck"]["id"],
+                                   routing_plan_id=self.customer["plan"]["id"])
+        self.stack.settle()
+        self.assertEqual(self.forwarded(), 482)
+        rows = wait_for("the record of the one that came back", lambda: self.stack.api.items("/v1/cdrs", trunk_id=back["id"]))
+        self.cdr_says(rows[0], sip_code=482, disconnect_reason="rejected", hangup_party="switch")
+        self.assertEqual(self.forwarded("4930999"), 404)
 
     # ---- Contact and Via
 
