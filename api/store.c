@@ -29,7 +29,7 @@ static const struct constraint references[] = {
 	{"trunks_routing_plan_id_fkey", "routing_plan_id", "there is no such routing plan"},
 	{"trunks_registered_as_fkey", "registered_as", "there is no such trunk"},
 	{"routing_plan_members_trunk_id_fkey", "members", "there is no trunk of one of these ids"},
-	{"ledger_carrier_id_fkey", "carrier_id", "there is no such carrier"},
+	{"balances_carrier_id_fkey", "carrier_id", "there is no such carrier"},
 	{"invoices_carrier_id_fkey", "carrier_id", "there is no such carrier"},
 	{"api_keys_carrier_id_fkey", "carrier_id", "there is no such carrier"},
 };

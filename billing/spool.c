@@ -56,8 +56,9 @@ struct spool {
 	size_t given_n, given_slots;
 	struct spool_batch *settled; /* back from the poster, not yet committed */
 	int64_t commit_us, second_us, post_us,
-		failing_us; /* monotonic: of the last one; failing_us: since when, 0 not */
-	int64_t cursor;	    /* the last record handed to the poster */
+		failing_us;	   /* monotonic: of the last one; failing_us: since when, 0 not */
+	int64_t cursor;		   /* the last record read for the poster */
+	struct spool_batch *ahead; /* read while the poster is busy: its next */
 	bool told_low;
 	uint64_t with_poster; /* how many it has */
 };
@@ -280,32 +281,52 @@ static void look_around(struct spool *s)
 	report_space(s);
 }
 
-/* Give the poster its next batch, if it is idle and there is one worth a transaction. */
-static void hand_over(struct spool *s)
+/* The next batch from disk, or NULL. It counts as the poster's from now on. */
+static struct spool_batch *read_batch(struct spool *s)
 {
-	uint64_t waiting = atomic_load(&s->on_disk) - s->with_poster;
-	int64_t now_us = clock_mono_us();
-	struct spool_batch *b;
+	struct spool_batch *b = NULL;
 	struct status st;
 
-	if (waiting == 0 || !poster_idle(s->poster) || (waiting < POST_MANY && now_us - s->post_us < POST_US))
-		return;
 	if (spool_db_read(s->db, s->cursor, POST_MAX, &b, &st) != 0) {
 		static struct log_limit every = {.interval_us = 10 * SECOND_US};
 		char reason[600];
 		uint64_t skipped;
 
-		if (log_limit(&every, now_us, &skipped))
+		if (log_limit(&every, clock_mono_us(), &skipped))
 			log_event(LOG_LEVEL_ERROR, "spool cannot be read", "reason=%s",
 				  log_quote(st.text, reason, sizeof(reason)));
-		return;
+		return NULL;
 	}
+	if (b != NULL) {
+		s->cursor = b->record[b->n - 1].seq;
+		s->with_poster += b->n;
+	}
+	return b;
+}
+
+/* Give the poster its next batch, if it is idle and there is one worth a transaction. */
+static void hand_over(struct spool *s)
+{
+	uint64_t waiting = atomic_load(&s->on_disk) - s->with_poster;
+	int64_t now_us = clock_mono_us();
+
+	if (!poster_idle(s->poster) ||
+	    (s->ahead == NULL && (waiting == 0 || (waiting < POST_MANY && now_us - s->post_us < POST_US))))
+		return;
+	struct spool_batch *b = s->ahead != NULL ? s->ahead : read_batch(s);
+	s->ahead = NULL;
 	if (b == NULL)
 		return;
-	s->cursor = b->record[b->n - 1].seq;
-	s->with_poster += b->n;
 	s->post_us = now_us;
 	poster_give(s->poster, b);
+}
+
+/* A backlog: the poster shall not wait for the disk. */
+static void look_ahead(struct spool *s)
+{
+	if (s->ahead == NULL && !poster_idle(s->poster) && poster_database_up(s->poster) &&
+	    atomic_load(&s->on_disk) - s->with_poster >= POST_MANY)
+		s->ahead = read_batch(s);
 }
 
 static void pause_until(int64_t mono_us)
@@ -378,6 +399,7 @@ static void *spool_thread(void *arg)
 		err = commit(s);
 		look_around(s);
 		hand_over(s);
+		look_ahead(s);
 	}
 	return NULL;
 }
@@ -398,6 +420,7 @@ static void spool_release(struct spool **s)
 	assert((*s)->given_n == 0);
 	spool_batch_free(&left);
 	spool_batch_free(&(*s)->settled);
+	spool_batch_free(&(*s)->ahead); /* still on disk */
 	spool_db_close(&(*s)->db);
 	queue_free(&(*s)->queue);
 	free((*s)->given);
