@@ -140,6 +140,10 @@ static const struct param_rule invoice_params[] = {
 	{"side", PARAM_CHOICE, sides, "of this side"},
 	{"status", PARAM_CHOICE, invoice_statuses, "with this status"},
 };
+static const struct param_rule export_option_params[] = {
+	{"carrier_id", PARAM_ID, NULL, "of this carrier"},
+	{"side", PARAM_CHOICE, sides, "of this side"},
+};
 static const struct param_rule vendor_health_params[] = {
 	{"trunk_id", PARAM_ID, NULL, "of this egress trunk"},
 	{"node", PARAM_TEXT, NULL, "as this node sees it"},
@@ -308,11 +312,19 @@ const struct endpoint endpoints[] = {
 	{REQUEST_GET, "/v1/invoices/{id}/pdf", invoices_pdf, ROLE_READONLY, ENDPOINT_BOUND | ENDPOINT_FILE, &invoices,
 	 NULL, "An invoice on paper (application/pdf)"},
 
-	LISTED("/v1/exports", &exports, NULL, 0, "List export runs, newest first"),
+	LISTED("/v1/export-options", &export_options, RULES(export_option_params), 0,
+	       "List how partners want their export files"),
+	MADE("/v1/export-options", &export_options, ROLE_FINANCE, "Say how a partner wants its export files"),
+	READ("/v1/export-options/{id}", &export_options, 0, "Read how a partner wants its export files"),
+	CHANGED("/v1/export-options/{id}", &export_options, ROLE_FINANCE, "Change it, from the next run on"),
+	REMOVED("/v1/export-options/{id}", &export_options, ROLE_FINANCE, "Go back to CSV with all columns, not sent"),
+
+	LISTED("/v1/exports", &exports, NULL, ENDPOINT_BOUND, "List export runs, newest first"),
 	{REQUEST_POST, "/v1/exports", exports_create, ROLE_FINANCE, 0, &exports, NULL,
 	 "Export what is in no earlier run; shows the files if they are written within 8 s"},
-	READ("/v1/exports/{id}", &exports, 0, "Read an export run"),
-	{REQUEST_GET, "/v1/exports/{parent}/files/{name}", exports_file, ROLE_READONLY, ENDPOINT_FILE, &exports, NULL,
+	READ("/v1/exports/{id}", &exports, ENDPOINT_BOUND, "Read an export run"),
+	{REQUEST_GET, "/v1/exports/{parent}/files/{name}", exports_file, ROLE_READONLY, ENDPOINT_BOUND | ENDPOINT_FILE,
+	 &exports, NULL,
 	 "A file of a run (application/gzip; manifest.json is JSON); 503 while it is being written again here"},
 
 	{REQUEST_GET, "/v1/stats", stats_list, ROLE_READONLY, ENDPOINT_WHOLE, &stats, RULES(stats_params),

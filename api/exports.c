@@ -37,6 +37,14 @@ static const struct field file_fields[] = {
 	{.name = "currency", .type = FIELD_TEXT, .flags = RON, .example = "\"EUR\"", .meaning = "Of the amount."},
 	{.name = "bytes", .type = FIELD_INT, .flags = RO, .example = "76031", .meaning = "Compressed."},
 	{.name = "sha256", .type = FIELD_TEXT, .flags = RO, .meaning = "Of the file as it is sent, in hexadecimal."},
+	{.name = "delivered_at",
+	 .type = FIELD_TIME,
+	 .flags = RON,
+	 .meaning = "When it reached the partner; null: it is not to be sent, or not sent yet."},
+	{.name = "delivery_error",
+	 .type = FIELD_TEXT,
+	 .flags = RON,
+	 .meaning = "Why the last attempt to send it failed; not shown to a partner's key."},
 };
 static const struct field file_item = {
 	.type = FIELD_OBJECT, .item = file_fields, .items = sizeof(file_fields) / sizeof(*file_fields)};
@@ -59,8 +67,16 @@ static const struct field fields[] = {
 	 .item = &file_item,
 	 .items = 1,
 	 .meaning = "What was written; beside them stands manifest.json."},
-	{.name = "actor", .type = FIELD_TEXT, .flags = RO, .example = "\"ops\"", .meaning = "Who asked for it."},
-	{.name = "node", .type = FIELD_TEXT, .flags = RON, .example = "\"sw1\"", .meaning = "Who wrote it first."},
+	{.name = "actor",
+	 .type = FIELD_TEXT,
+	 .flags = RO | FIELD_INTERNAL,
+	 .example = "\"ops\"",
+	 .meaning = "Who asked for it."},
+	{.name = "node",
+	 .type = FIELD_TEXT,
+	 .flags = RON | FIELD_INTERNAL,
+	 .example = "\"sw1\"",
+	 .meaning = "Who wrote it first."},
 	{.name = "created_at", .type = FIELD_TIME, .flags = RO, .meaning = "When it was claimed."},
 	{.name = "finished_at", .type = FIELD_TIME, .flags = RON, .meaning = "When its files were there."},
 };
@@ -134,7 +150,7 @@ void exports_create(struct request *r)
 
 static int path_find(struct request *r, char path[static PATH_MAX])
 {
-	const char *values[] = {r->parent, r->id};
+	const char *values[] = {r->parent, r->id, request_is_bound(r) ? r->caller.carrier_text : NULL};
 	struct status st;
 	PGresult *result;
 	int err = -ENOENT;

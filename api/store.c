@@ -18,6 +18,7 @@ static const struct constraint uniques[] = {
 	{"routing_plans_name_unique", "name", "another routing plan has this name"},
 	{"number_lists_name_unique", "name", "another number list has this name"},
 	{"api_keys_name_unique", "name", "another API key has this name"},
+	{"export_options_pkey", "side", "this side of the carrier has its options already"},
 	{"exchange_rates_unique", "effective_from", "there is a rate of this pair from this moment already"},
 	{"rates_one_at_a_time", "effective_from",
 	 "there is a rate of this prefix, origin and schedule from this moment already"},
@@ -30,6 +31,7 @@ static const struct constraint references[] = {
 	{"trunks_registered_as_fkey", "registered_as", "there is no such trunk"},
 	{"routing_plan_members_trunk_id_fkey", "members", "there is no trunk of one of these ids"},
 	{"balances_carrier_id_fkey", "carrier_id", "there is no such carrier"},
+	{"export_options_carrier_id_fkey", "carrier_id", "there is no such carrier"},
 	{"invoices_carrier_id_fkey", "carrier_id", "there is no such carrier"},
 	{"api_keys_carrier_id_fkey", "carrier_id", "there is no such carrier"},
 };

@@ -55,6 +55,8 @@ extern const struct pg_statement store_import_change_list, store_import_changes_
 extern const struct pg_statement store_cdr_list, store_cdr_list_bound, store_cdr_get, store_cdr_get_bound;
 extern const struct pg_statement store_export_run_list, store_export_run_get, store_export_run_insert,
 	store_export_run_day;
+extern const struct pg_statement store_export_option_list, store_export_option_get, store_export_option_lock,
+	store_export_option_insert, store_export_option_update, store_export_option_delete;
 extern const struct pg_statement store_bill_list, store_bill_get, store_bill_lock, store_bill_insert, store_bill_delete,
 	store_bill_users, store_bill_issue_it, store_bill_void_it;
 extern const struct pg_statement store_stats;

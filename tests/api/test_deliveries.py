@@ -4,8 +4,9 @@
 import gzip
 import json
 import os
+import urllib.request
 
-from story import Story
+from story.described import ApiStory
 
 CDR = """insert into cdrs (id, node, started_at, ended_at, ingress_carrier_id, egress_carrier_id, duration_ms, disconnect_reason, hangup_party, attempts)
     values (gen_random_uuid(), 'sw1', now() - interval '1 minute', now() - interval '1 second', {0}, {1}, 0, 'busy', 'callee', 1)"""
@@ -34,8 +35,7 @@ cp "$1" "{folder}/$2-for-$3-$4"
 """
 
 
-class Deliveries(Story):
-    stack_options = {"nodes": 0}
+class Deliveries(ApiStory):
 
     def setUp(self):
         super().setUp()
@@ -86,6 +86,50 @@ class Deliveries(Story):
             self.assertEqual(f.read(), "-q -b - -oBatchMode=yes -oConnectTimeout=20 -P 2222 -- us@files.example.net\n")
         self.later()
         self.assertEqual(self.deliver(), [])
+
+    def test_the_api_says_how_a_partner_wants_its_files(self):
+        api = self.api
+        made = api.post("/v1/export-options", carrier_id=self.customer, side="sell", format="jsonl", columns=["id", "called_in"],
+                        deliver="sftp://us@files.example.net:2222/in")
+        self.assertEqual([o["id"] for o in api.items("/v1/export-options", carrier_id=self.customer)], [made["id"]])
+        run = self.run_made()
+        name = f"carrier-{self.customer}-sell.jsonl.gz"
+        self.assertEqual(self.deliver(), [(run["id"], name, None)])
+        self.assertEqual(list(json.loads(self.arrived(f"in/{run['id']}-{name}"))), ["id", "called_in"])
+        shown = [f for f in api.get(f"/v1/exports/{run['id']}")["files"] if f["name"] == name][0]
+        self.assertIsNotNone(shown["delivered_at"])
+        changed = api.patch(f"/v1/export-options/{made['id']}", columns=None, deliver=None, format="csv")
+        self.assertEqual((changed["columns"], changed["deliver"], changed["format"], changed["version"]), (None, None, "csv", 2))
+        self.assertIn(f"carrier-{self.customer}-sell.csv.gz", [f["name"] for f in self.run_made()["files"]])
+        self.assertEqual(self.deliver(), [])
+        api.refused(409, "POST", "/v1/export-options", {"carrier_id": self.customer, "side": "sell"})
+        for field, body in (("columns", {"side": "sell", "columns": ["buy_amount"]}), ("columns", {"side": "buy", "columns": ["nothing"]}),
+                            ("deliver", {"side": "buy", "deliver": "ftp://x@y/"}), ("deliver", {"side": "buy", "deliver": "sftp://-oProxyCommand=x@y/"}),
+                            ("carrier_id", {"side": "buy", "carrier_id": 999999}), ("format", {"side": "buy", "format": "xml"})):
+            self.assertIn(field, api.wrong_fields("POST", "/v1/export-options", {"carrier_id": self.customer, **body}), f"{body}")
+        api.delete(f"/v1/export-options/{made['id']}")
+        api.refused(404, "GET", f"/v1/export-options/{made['id']}")
+
+    def test_a_partners_key_sees_its_own_files_and_nothing_else(self):
+        run = self.run_made()
+        other = self.stack.carrier(f"nobody {self.customer}")["id"]
+        api, own, none = (self.api.with_key(self.api.post("/v1/api-keys", name=f"key {c}", role="readonly", carrier_id=c)["key"])
+                          for c in (self.vendor, self.customer, other))
+        mine = f"carrier-{self.customer}-sell.csv.gz"
+        self.assertEqual([r["id"] for r in own.items("/v1/exports")], [run["id"]])
+        self.assertEqual([f["name"] for f in own.get(f"/v1/exports/{run['id']}")["files"]], [mine])
+        self.assertEqual([f["name"] for f in api.items("/v1/exports")[0]["files"]], [f"carrier-{self.vendor}-buy.csv.gz"])
+        for hidden in ("actor", "node"):
+            self.assertNotIn(hidden, own.get(f"/v1/exports/{run['id']}"))
+        with urllib.request.urlopen(urllib.request.Request(f"{own.base}/v1/exports/{run['id']}/files/{mine}",
+                                                           headers={"Authorization": f"Bearer {own.key}"}), timeout=20) as answer:
+            self.assertIn(b"sell_amount", gzip.decompress(answer.read()))
+        for name in ("cdrs.csv.gz", "manifest.json", f"carrier-{self.vendor}-buy.csv.gz", f"carrier-{self.customer}"):
+            own.refused(404, "GET", f"/v1/exports/{run['id']}/files/{name}")
+        self.assertEqual(none.items("/v1/exports"), [])
+        none.refused(404, "GET", f"/v1/exports/{run['id']}")
+        own.refused(404, "POST", "/v1/exports", {})
+        own.refused(404, "GET", "/v1/export-options")
 
     def test_what_fails_is_tried_again_and_later_each_time(self):
         self.wish("buy", "--deliver", "sftp://us@files.example.net/")
