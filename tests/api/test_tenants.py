@@ -11,6 +11,7 @@ READS = {"/v1/carriers": "carrier", "/v1/trunks": "trunk", "/v1/rate-decks": "de
          "/v1/invoices": "invoice"}
 OPEN = {"/healthz", "/readyz", "/", "/console/{name}"}
 SAME_FOR_ALL = {"/openapi.json"}
+EMPTY = {"/v1/exports"}  # runs with files of the carrier alone: here are none, tests/api/test_deliveries.py has some
 NOWHERE = "01990000-0000-7000-8000-000000000001"
 ROLES = ("readonly", "provisioning", "finance", "admin")
 
@@ -120,6 +121,9 @@ class Tenants(ApiStory):
             if method != "get" or path in OPEN | SAME_FOR_ALL or self.readable(path):
                 continue
             for role, api in self.keys.items():
+                if path in EMPTY:
+                    self.assertEqual(api.items(path), [], role)
+                    continue
                 api.refused(404, "GET", self.filled(path, self.us))
                 if "{" not in path:
                     api.refused(404, "GET", path + "?format=csv")
