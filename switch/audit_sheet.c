@@ -196,18 +196,24 @@ void audit_compare_shown(const struct audit_sheet *s, const char *const *ids, si
 {
 	json_t *there = json_object();
 	const struct uuid *mine = (const void *)s->shown.text;
-	char id[UUID_TEXT_MAX];
+	char id[UUID_TEXT_MAX], name[UUID_TEXT_MAX + 8];
 	const char *key;
 	json_t *value;
 
+	/* The two ways are two differences: a call that begins during one look and ends during the next is none. */
 	for (size_t i = 0; i < n; i++)
 		json_object_set_new(there, ids[i], json_true());
 	for (size_t i = 0; i < s->shown.len / sizeof *mine; i++) {
 		uuid_format(&mine[i], id);
-		if (json_object_del(there, id))
-			audit_put(found, id, "call %s is not among the live calls that Redis has", id);
+		if (json_object_del(there, id) == 0)
+			continue;
+		snprintf(name, sizeof name, "hidden %s", id);
+		audit_put(found, name, "call %s is not among the live calls that Redis has", id);
 	}
 	json_object_foreach(there, key, value)
-		audit_put(found, key, "call %s stands in Redis as live, but no worker has it", key);
+	{
+		snprintf(name, sizeof name, "ended %.36s", key);
+		audit_put(found, name, "call %s stands in Redis as live, but no worker has it", key);
+	}
 	json_decref(there);
 }

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -156,7 +157,7 @@ static void live_calls_are_compared_both_ways(void **state)
 {
 	struct scene *s = *state;
 	struct uuid mine[2];
-	char a[UUID_TEXT_MAX], b[UUID_TEXT_MAX];
+	char a[UUID_TEXT_MAX], b[UUID_TEXT_MAX], hidden[UUID_TEXT_MAX + 8], ended[UUID_TEXT_MAX + 8];
 
 	uuid_make(&mine[0], 1000000);
 	uuid_make(&mine[1], 1000000);
@@ -167,8 +168,12 @@ static void live_calls_are_compared_both_ways(void **state)
 	assert_int_equal(json_object_size(s->found), 0);
 	audit_compare_shown(&s->sheet, (const char *[]){a, "x"}, 2, s->found);
 	assert_int_equal(json_object_size(s->found), 2);
-	assert_non_null(strstr(json_string_value(json_object_get(s->found, "x")), "no worker has it"));
-	assert_non_null(strstr(json_string_value(json_object_get(s->found, b)), "is not among the live calls"));
+	snprintf(hidden, sizeof hidden, "hidden %s", b);
+	assert_non_null(strstr(json_string_value(json_object_get(s->found, "ended x")), "no worker has it"));
+	assert_non_null(strstr(json_string_value(json_object_get(s->found, hidden)), "is not among the live calls"));
+	/* one that began during this look and ends during the next is not found twice */
+	snprintf(ended, sizeof ended, "ended %s", b);
+	assert_null(json_object_get(s->found, ended));
 }
 
 int main(void)
