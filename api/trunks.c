@@ -319,7 +319,8 @@ static const struct field fields[] = {
 	 .max = 80,
 	 .check = check_listen,
 	 .example = "\"udp:192.0.2.1:5060\"",
-	 .meaning = "Which listener it uses. Null: any that fits its transport."},
+	 .meaning = "The listener that an ingress trunk's calls must come to, and an egress trunk's leave by. Null: "
+		    "any that fits its transport."},
 	{.name = "transport",
 	 .type = FIELD_CHOICE,
 	 .flags = FIELD_NULLABLE,

@@ -36,11 +36,19 @@ static struct in6_addr address_mask(const struct in6_addr *a, unsigned int bits)
 	return out;
 }
 
-/* Does the trunk take a request of that transport and number? Then *tech is how much of the number its prefix takes. */
-static bool trunk_takes(const struct trunk *t, enum trunk_transport transport, const char *called, size_t *tech)
+static bool trunk_listens(const struct trunk *t, const struct ingress_from *from)
 {
-	if (t->transport != TRUNK_ANY && t->transport != transport)
-		return false;
+	return t->listen[0] == '\0' || strcmp(t->listen, from->listener) == 0;
+}
+
+static bool trunk_carries(const struct trunk *t, const struct ingress_from *from)
+{
+	return (t->transport == TRUNK_ANY || t->transport == from->transport) && trunk_listens(t, from);
+}
+
+/* Does the trunk take that number? Then *tech is how much of it its prefix takes. */
+static bool trunk_takes(const struct trunk *t, const char *called, size_t *tech)
+{
 	if (!digits_starts_with(called, t->tech_prefix))
 		return false;
 	*tech = strlen(t->tech_prefix);
@@ -85,7 +93,7 @@ static size_t source_run(const struct snapshot *s, size_t i)
 }
 
 static const struct trunk *by_address(const struct snapshot *s, const struct in6_addr *address,
-				      enum trunk_transport transport, const char *called)
+				      const struct ingress_from *from, const char *called)
 {
 	for (size_t i = 0; i < s->n_sources;) {
 		size_t end = source_run(s, i), tech, best_tech = 0;
@@ -94,7 +102,8 @@ static const struct trunk *by_address(const struct snapshot *s, const struct in6
 		for (size_t at = source_floor(s, i, end, &net);
 		     at < end && memcmp(&s->source[at].net, &net, sizeof net) == 0; at++) {
 			const struct trunk *t = s->source[at].trunk;
-			if (!trunk_takes(t, transport, called, &tech) || !trunk_before(t, tech, best, best_tech))
+			if (!trunk_carries(t, from) || !trunk_takes(t, called, &tech) ||
+			    !trunk_before(t, tech, best, best_tech))
 				continue;
 			best = t;
 			best_tech = tech;
@@ -118,12 +127,11 @@ static int trunk_admits(const struct trunk *t, const struct in6_addr *address)
 	return best;
 }
 
-static bool digest_admits(const struct snapshot *s, const struct in6_addr *address, enum trunk_transport transport)
+static bool digest_admits(const struct snapshot *s, const struct in6_addr *address, const struct ingress_from *from)
 {
 	for (size_t i = 0; i < s->n_digest; i++) {
 		const struct trunk *t = s->digest[i];
-		if (t->enabled && (t->transport == TRUNK_ANY || t->transport == transport) &&
-		    trunk_admits(t, address) >= 0)
+		if (t->enabled && trunk_carries(t, from) && trunk_admits(t, address) >= 0)
 			return true;
 	}
 	return false;
@@ -134,27 +142,27 @@ static const char *called_plain(const char *called_raw)
 	return called_raw[0] == '+' ? called_raw + 1 : called_raw;
 }
 
-enum ingress_verdict ingress_match(const struct snapshot *s, const struct sockaddr *source,
-				   enum trunk_transport transport, const char *called_raw, const struct trunk **trunk)
+enum ingress_verdict ingress_match(const struct snapshot *s, const struct ingress_from *from, const char *called_raw,
+				   const struct trunk **trunk)
 {
 	struct in6_addr address;
 
 	*trunk = NULL;
-	if (!address_read(source, &address))
+	if (!address_read(from->source, &address))
 		return INGRESS_UNKNOWN;
-	*trunk = by_address(s, &address, transport, called_plain(called_raw));
+	*trunk = by_address(s, &address, from, called_plain(called_raw));
 	if (*trunk != NULL)
 		return INGRESS_FOUND;
-	return digest_admits(s, &address, transport) ? INGRESS_CHALLENGE : INGRESS_UNKNOWN;
+	return digest_admits(s, &address, from) ? INGRESS_CHALLENGE : INGRESS_UNKNOWN;
 }
 
-bool ingress_challenges(const struct snapshot *s, const struct sockaddr *source, enum trunk_transport transport)
+bool ingress_challenges(const struct snapshot *s, const struct ingress_from *from)
 {
 	struct in6_addr address;
-	return address_read(source, &address) && digest_admits(s, &address, transport);
+	return address_read(from->source, &address) && digest_admits(s, &address, from);
 }
 
-const struct trunk *ingress_by_user(const struct snapshot *s, const struct sockaddr *source, const char *username,
+const struct trunk *ingress_by_user(const struct snapshot *s, const struct ingress_from *from, const char *username,
 				    const char *called_raw)
 {
 	struct in6_addr address;
@@ -162,7 +170,7 @@ const struct trunk *ingress_by_user(const struct snapshot *s, const struct socka
 	size_t lo = 0, hi = s->n_digest, tech = 0, best_tech = 0;
 	int best_bits = -1;
 
-	if (!address_read(source, &address))
+	if (!address_read(from->source, &address))
 		return NULL;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
@@ -174,7 +182,8 @@ const struct trunk *ingress_by_user(const struct snapshot *s, const struct socka
 	for (; lo < s->n_digest && strcmp(s->digest[lo]->username, username) == 0; lo++) {
 		const struct trunk *t = s->digest[lo];
 		int bits = trunk_admits(t, &address);
-		if (bits < 0 || (called_raw != NULL && !trunk_takes(t, t->transport, called_plain(called_raw), &tech)))
+		if (bits < 0 || !trunk_listens(t, from) ||
+		    (called_raw != NULL && !trunk_takes(t, called_plain(called_raw), &tech)))
 			continue;
 		if (bits > best_bits || (bits == best_bits && trunk_before(t, tech, best, best_tech))) {
 			best = t;

@@ -47,6 +47,19 @@ static bool reply_unsupported(struct worker *w, msg_t *msg, const sip_t *sip)
 	return true;
 }
 
+static struct ingress_from ingress_from(const struct peer *peer)
+{
+	return (struct ingress_from){.source = (const struct sockaddr *)&peer->address,
+				     .transport = peer->transport,
+				     .listener = peer->listener};
+}
+
+static void sender(struct worker *w, msg_t *msg, struct peer *peer)
+{
+	peer_of_message(peer, msg);
+	peer->listener = worker_port_of(w, NULL, msg)->listener;
+}
+
 enum caller {
 	CALLER_KNOWN,	   /* *trunk */
 	CALLER_UNKNOWN,	   /* 403 or silence */
@@ -59,10 +72,11 @@ enum caller {
 static enum caller identify_by_digest(struct worker *w, const sip_t *sip, const struct peer *peer, const char *called,
 				      const struct trunk **trunk)
 {
+	const struct ingress_from from = ingress_from(peer);
 	char username[128];
 
 	digest_username(sip, username, sizeof username);
-	*trunk = ingress_by_user(w->snap, (const struct sockaddr *)&peer->address, username, called);
+	*trunk = ingress_by_user(w->snap, &from, username, called);
 	switch (digest_check(w->node->guard, sip, peer->text, *trunk ? (*trunk)->password : NULL, clock_wall_us())) {
 	case DIGEST_GOOD:
 		return CALLER_KNOWN;
@@ -78,10 +92,11 @@ static enum caller identify_by_digest(struct worker *w, const sip_t *sip, const 
 
 static enum caller identify(struct worker *w, const sip_t *sip, const struct peer *peer, const struct trunk **trunk)
 {
+	const struct ingress_from from = ingress_from(peer);
 	char called[NUMBER_MAX];
 
 	peer_called(sip, called);
-	switch (ingress_match(w->snap, (const struct sockaddr *)&peer->address, peer->transport, called, trunk)) {
+	switch (ingress_match(w->snap, &from, called, trunk)) {
 	case INGRESS_FOUND:
 		return CALLER_KNOWN;
 	case INGRESS_CHALLENGE:
@@ -95,12 +110,12 @@ static enum caller identify(struct worker *w, const sip_t *sip, const struct pee
 /* An address that some trunk has, as a customer's source or a vendor's host. */
 static bool source_known(struct worker *w, const sip_t *sip, const struct peer *peer)
 {
+	const struct ingress_from from = ingress_from(peer);
 	const struct trunk *trunk;
 	char called[NUMBER_MAX];
 
 	peer_called(sip, called);
-	if (ingress_match(w->snap, (const struct sockaddr *)&peer->address, peer->transport, called, &trunk) !=
-	    INGRESS_UNKNOWN)
+	if (ingress_match(w->snap, &from, called, &trunk) != INGRESS_UNKNOWN)
 		return true;
 	for (size_t i = 0; i < snapshot_trunks(w->snap); i++) {
 		trunk = snapshot_trunk_at(w->snap, i);
@@ -114,10 +129,10 @@ static bool source_known(struct worker *w, const sip_t *sip, const struct peer *
  * as. */
 static void registration(struct worker *w, msg_t *msg, sip_t *sip, const struct peer *peer)
 {
-	const struct sockaddr *source = (const struct sockaddr *)&peer->address;
+	const struct ingress_from from = ingress_from(peer);
 	const struct trunk *trunk = NULL;
 
-	if (!ingress_challenges(w->snap, source, peer->transport)) {
+	if (!ingress_challenges(w->snap, &from)) {
 		reply(w->agent, msg, source_known(w, sip, peer) ? 405 : 403);
 		return;
 	}
@@ -151,7 +166,7 @@ static void request_out_of_dialog(struct worker *w, nta_agent_t *agent, msg_t *m
 		reply(agent, msg, 503);
 		return;
 	}
-	peer_of_message(&peer, msg);
+	sender(w, msg, &peer);
 	if (method == sip_method_register) {
 		registration(w, msg, sip, &peer);
 		return;
@@ -183,7 +198,7 @@ static void request(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip
 
 	if (passage_take(w, msg, sip))
 		return; /* inside a proxied call */
-	peer_of_message(&peer, msg);
+	sender(w, msg, &peer);
 	/* Who is not known may be met with silence, whatever it sends. */
 	if (ready && atomic_load_explicit(&w->node->unknown_source, memory_order_relaxed) == UNKNOWN_DROP &&
 	    !source_known(w, sip, &peer))

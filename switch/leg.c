@@ -94,7 +94,7 @@ static void ack_ourselves(struct leg *leg, const sip_t *sip)
 		return;
 	sip_to_t *to = sip_to_dup(home, leg->to_base);
 	sip_to_tag(home, to, leg->first_tag);
-	char *route = su_sprintf(home, "sip:%s:%d", leg->port->host, leg->port->port);
+	char *route = su_sprintf(home, "sip:%s:%d", leg->port->bind, leg->port->port);
 	if (sip_add_tl(msg, sip_object(msg),
 		       SIPTAG_REQUEST(sip_request_create(home, SIP_METHOD_ACK,
 							 (url_string_t *)leg->port->contact->m_url, NULL)),

@@ -16,6 +16,7 @@ struct peer {
 	char text[64]; /* numeric; no brackets: the CDR's source_ip */
 	int port;
 	enum trunk_transport transport;
+	const char *listener; /* that it came by, as the settings write it; set by front.c, else NULL */
 };
 
 /* peer_of_message - where it came from. The transport is the topmost Via's, which the library has checked. */

@@ -159,11 +159,13 @@ static int port_open(struct worker *w, int i, int workers, struct status *st)
 	bool share = workers > 1, own_port = s->worker_ports.first != 0;
 	char public_ident[16];
 
-	if (s->advertise[0])
-		snprintf(p->host, sizeof p->host, strchr(s->advertise, ':') && s->advertise[0] != '[' ? "[%s]" : "%s",
-			 s->advertise);
-	else
-		host_text(&l->address, p->host, sizeof p->host);
+	bool advertised6 = strchr(s->advertise, ':') != NULL;
+
+	host_text(&l->address, p->bind, sizeof p->bind);
+	if (s->advertise[0] && advertised6 == (l->address.ss_family == AF_INET6))
+		snprintf(p->host, sizeof p->host, advertised6 ? "[%s]" : "%s", s->advertise);
+	else /* an address of the other family leads nobody to this listener */
+		snprintf(p->host, sizeof p->host, "%s", p->bind);
 	p->listener = l->text;
 	p->transport = l->transport == SETTINGS_UDP ? TRUNK_UDP : l->transport == SETTINGS_TCP ? TRUNK_TCP : TRUNK_TLS;
 	p->family = l->address.ss_family;
@@ -324,7 +326,7 @@ static int agent_open(struct worker *w, int workers, struct status *st)
 	nta_agent_set_params(w->agent, NTATAG_UDP_MTU(65535), NTATAG_MAX_PROCEEDING(1000000), NTATAG_USE_TIMESTAMP(0),
 			     NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SIP_T1((unsigned)s->t1_ms),
 			     NTATAG_SIP_T1X64((unsigned)(64 * s->t1_ms)), NTATAG_MERGE_482(1), NTATAG_CANCEL_487(0),
-			     TAG_END());
+			     NTATAG_CLIENT_RPORT(1), TAG_END());
 	w->ports = s->listen.n;
 	for (int i = 0; i < w->ports; i++) {
 		int r = port_open(w, i, workers, st);

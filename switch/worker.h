@@ -27,6 +27,7 @@ struct worker_port {	      /* how this worker is reached by one listener */
 	enum trunk_transport transport;
 	int family;
 	char host[64]; /* what Via, Contact and From name; IPv6 in brackets */
+	char bind[64]; /* where it is; differs from host behind NAT */
 	int port;
 	int fd;			/* of the shared UDP socket; -1 for TCP and TLS */
 	sip_contact_t *contact; /* of this worker */

@@ -28,17 +28,18 @@ static void numbers_check(const struct trunk *t)
 static void snapshot_check(const struct snapshot *s)
 {
 	struct sockaddr_in six = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc000020b)};
+	struct ingress_from from = {.source = (struct sockaddr *)&six, .listener = "udp:192.0.2.1:5060"};
 	const struct trunk *t = NULL;
 
 	for (size_t i = 0; i < s->n_trunks; i++)
 		numbers_check(&s->trunk[i]);
 	for (int transport = 0; transport < 3; transport++) {
-		if (ingress_match(s, (struct sockaddr *)&six, (enum trunk_transport)transport, "12125550100", &t) ==
-		    INGRESS_FOUND)
+		from.transport = (enum trunk_transport)transport;
+		if (ingress_match(s, &from, "12125550100", &t) == INGRESS_FOUND)
 			fuzz_must(t);
-		ingress_challenges(s, (struct sockaddr *)&six, (enum trunk_transport)transport);
+		ingress_challenges(s, &from);
 	}
-	ingress_by_user(s, (struct sockaddr *)&six, "harbour", "12125550100");
+	ingress_by_user(s, &from, "harbour", "12125550100");
 	int64_t rate;
 	if (snapshot_exchange(s, "EUR", "USD", 1767225600000000, &rate))
 		fuzz_must(rate > 0);

@@ -51,12 +51,21 @@ static struct sockaddr_storage address_of(const char *text)
 	return out;
 }
 
+/* How a request from that address came: by UDP unless said otherwise, to the first listener */
+static struct ingress_from came(const struct sockaddr_storage *source)
+{
+	return (struct ingress_from){
+		.source = (const struct sockaddr *)source, .transport = TRUNK_UDP, .listener = "udp:192.0.2.1:5060"};
+}
+
 static void assert_found(const struct snapshot *s, const char *address, enum trunk_transport transport,
 			 const char *called, int64_t id)
 {
 	struct sockaddr_storage source = address_of(address);
+	struct ingress_from from = came(&source);
 	const struct trunk *t;
-	enum ingress_verdict v = ingress_match(s, (struct sockaddr *)&source, transport, called, &t);
+	from.transport = transport;
+	enum ingress_verdict v = ingress_match(s, &from, called, &t);
 	assert_int_equal(v, id != 0 ? INGRESS_FOUND : INGRESS_UNKNOWN);
 	assert_int_equal(t != NULL ? t->id : 0, id);
 }
@@ -112,6 +121,30 @@ static void a_trunk_of_one_transport_takes_no_other(void **state)
 	snapshot_unref(&s);
 }
 
+static void a_trunk_of_one_listener_takes_nothing_of_another(void **state)
+{
+	const char *const trunks[] = {
+		"\"source_cidrs\":[\"10.0.0.1/32\"],\"listen\":\"udp:192.0.2.2:5060\"",
+		"\"source_cidrs\":[\"10.0.0.0/8\"],\"listen\":\"udp:192.0.2.1:5060\"",
+		"\"username\":\"al\",\"source_cidrs\":[\"172.16.0.0/12\"],\"listen\":\"udp:192.0.2.2:5060\""};
+	struct snapshot *s = snapshot_of(trunks, 3);
+	struct sockaddr_storage ten = address_of("10.0.0.1"), al = address_of("172.16.0.1");
+	struct ingress_from from_ten = came(&ten), from_al = came(&al);
+	const struct trunk *t;
+
+	assert_int_equal(ingress_match(s, &from_ten, "49", &t), INGRESS_FOUND);
+	assert_int_equal(t->id, 2);
+	assert_int_equal(ingress_match(s, &from_al, "49", &t), INGRESS_UNKNOWN);
+	assert_false(ingress_challenges(s, &from_al));
+	assert_null(ingress_by_user(s, &from_al, "al", "49"));
+	from_ten.listener = from_al.listener = "udp:192.0.2.2:5060";
+	assert_int_equal(ingress_match(s, &from_ten, "49", &t), INGRESS_FOUND);
+	assert_int_equal(t->id, 1);
+	assert_int_equal(ingress_match(s, &from_al, "49", &t), INGRESS_CHALLENGE);
+	assert_int_equal(ingress_by_user(s, &from_al, "al", "49")->id, 3);
+	snapshot_unref(&s);
+}
+
 static void a_digest_trunk_is_challenged_and_found_by_its_user(void **state)
 {
 	const char *const trunks[] = {"\"username\":\"bob\"", "\"username\":\"al\",\"source_cidrs\":[\"10.0.0.0/8\"]",
@@ -120,16 +153,17 @@ static void a_digest_trunk_is_challenged_and_found_by_its_user(void **state)
 	struct snapshot *s = snapshot_of(trunks, 4);
 	struct sockaddr_storage ten = address_of("10.0.0.1"), deep = address_of("10.1.0.1"),
 				far = address_of("192.0.2.1");
+	struct ingress_from from_ten = came(&ten), from_deep = came(&deep), from_far = came(&far);
 	const struct trunk *t;
 
-	assert_int_equal(ingress_match(s, (struct sockaddr *)&far, TRUNK_UDP, "49", &t), INGRESS_CHALLENGE);
+	assert_int_equal(ingress_match(s, &from_far, "49", &t), INGRESS_CHALLENGE);
 	assert_null(t);
-	assert_int_equal(ingress_by_user(s, (struct sockaddr *)&far, "bob", "49")->id, 1);
-	assert_null(ingress_by_user(s, (struct sockaddr *)&far, "al", "49"));
-	assert_null(ingress_by_user(s, (struct sockaddr *)&far, "eve", "49"));
-	assert_int_equal(ingress_by_user(s, (struct sockaddr *)&ten, "al", "49")->id, 2);
-	assert_int_equal(ingress_by_user(s, (struct sockaddr *)&ten, "al", "949")->id, 3);
-	assert_int_equal(ingress_by_user(s, (struct sockaddr *)&deep, "al", "949")->id, 4);
+	assert_int_equal(ingress_by_user(s, &from_far, "bob", "49")->id, 1);
+	assert_null(ingress_by_user(s, &from_far, "al", "49"));
+	assert_null(ingress_by_user(s, &from_far, "eve", "49"));
+	assert_int_equal(ingress_by_user(s, &from_ten, "al", "49")->id, 2);
+	assert_int_equal(ingress_by_user(s, &from_ten, "al", "949")->id, 3);
+	assert_int_equal(ingress_by_user(s, &from_deep, "al", "949")->id, 4);
 	snapshot_unref(&s);
 }
 
@@ -139,13 +173,15 @@ static void who_registers_is_found_whatever_the_tech_prefix(void **state)
 		"\"username\":\"al\",\"source_cidrs\":[\"10.0.0.0/8\"],\"tech_prefix\":\"9\",\"transport\":\"tcp\""};
 	struct snapshot *s = snapshot_of(trunks, 1);
 	struct sockaddr_storage ten = address_of("10.0.0.1"), far = address_of("192.0.2.1");
+	struct ingress_from from_ten = came(&ten), from_far = came(&far);
 
-	assert_null(ingress_by_user(s, (struct sockaddr *)&ten, "al", "49"));
-	assert_int_equal(ingress_by_user(s, (struct sockaddr *)&ten, "al", NULL)->id, 1);
-	assert_null(ingress_by_user(s, (struct sockaddr *)&far, "al", NULL));
-	assert_true(ingress_challenges(s, (struct sockaddr *)&ten, TRUNK_TCP));
-	assert_false(ingress_challenges(s, (struct sockaddr *)&ten, TRUNK_UDP));
-	assert_false(ingress_challenges(s, (struct sockaddr *)&far, TRUNK_TCP));
+	assert_null(ingress_by_user(s, &from_ten, "al", "49"));
+	assert_int_equal(ingress_by_user(s, &from_ten, "al", NULL)->id, 1);
+	assert_null(ingress_by_user(s, &from_far, "al", NULL));
+	assert_false(ingress_challenges(s, &from_ten));
+	from_ten.transport = from_far.transport = TRUNK_TCP;
+	assert_true(ingress_challenges(s, &from_ten));
+	assert_false(ingress_challenges(s, &from_far));
 	snapshot_unref(&s);
 }
 
@@ -174,6 +210,7 @@ int main(void)
 		cmocka_unit_test(the_longest_source_range_wins),
 		cmocka_unit_test(among_equal_ranges_the_longest_tech_prefix_then_the_enabled_then_the_lower_id),
 		cmocka_unit_test(a_trunk_of_one_transport_takes_no_other),
+		cmocka_unit_test(a_trunk_of_one_listener_takes_nothing_of_another),
 		cmocka_unit_test(a_digest_trunk_is_challenged_and_found_by_its_user),
 		cmocka_unit_test(who_registers_is_found_whatever_the_tech_prefix),
 		cmocka_unit_test(a_disabled_digest_trunk_or_one_of_another_address_admits_nobody),
