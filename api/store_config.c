@@ -46,7 +46,7 @@ STATEMENT(trunk_lock, 2, "select " TRUNK_WHOLE("t") " from trunks t where t.id =
 STATEMENT(trunk_insert, 1,
 	  "insert into trunks (carrier_id, name, direction, enabled, max_channels, max_cps, translations, codecs, "
 	  "identity, "
-	  "pass_headers, media, "
+	  "pass_headers, allow_refer, media, "
 	  "session_expires, max_duration, listen, transport, tech_prefix, username, password, rate_deck_id, "
 	  "source_cidrs, "
 	  "routing_plan_id, trust_pai, min_margin, min_margin_percent, allow_loss, hunt_after_media, code_map, mode, "
@@ -55,7 +55,8 @@ STATEMENT(trunk_insert, 1,
 	  "max_redirects, "
 	  "registered_as) select r.carrier_id, r.name, r.direction, r.enabled, r.max_channels, r.max_cps, "
 	  "r.translations, "
-	  "r.codecs, r.identity, r.pass_headers, r.media, r.session_expires, r.max_duration, r.listen, r.transport, "
+	  "r.codecs, r.identity, r.pass_headers, r.allow_refer, r.media, r.session_expires, r.max_duration, r.listen, "
+	  "r.transport, "
 	  "r.tech_prefix, r.username, "
 	  "r.password, r.rate_deck_id, r.source_cidrs, r.routing_plan_id, r.trust_pai, r.min_margin, "
 	  "r.min_margin_percent, "
@@ -65,7 +66,7 @@ STATEMENT(trunk_insert, 1,
 STATEMENT(trunk_update, 2,
 	  "update trunks t set carrier_id = r.carrier_id, name = r.name, enabled = r.enabled, "
 	  "max_channels = r.max_channels, max_cps = r.max_cps, translations = r.translations, codecs = r.codecs, "
-	  "identity = r.identity, pass_headers = r.pass_headers, "
+	  "identity = r.identity, pass_headers = r.pass_headers, allow_refer = r.allow_refer, "
 	  "media = r.media, session_expires = r.session_expires, max_duration = r.max_duration, listen = r.listen, "
 	  "transport = r.transport, tech_prefix = r.tech_prefix, username = r.username, password = r.password, "
 	  "rate_deck_id = r.rate_deck_id, source_cidrs = r.source_cidrs, routing_plan_id = r.routing_plan_id, "

@@ -292,6 +292,12 @@ static const struct field fields[] = {
 	 .item = &header_item,
 	 .items = 1,
 	 .meaning = "Further headers that cross as they are, where the other side's trunk lists them, too."},
+	{.name = "allow_refer",
+	 .type = FIELD_BOOL,
+	 .fallback = "false",
+	 .example = "false",
+	 .meaning = "A REFER (transfer) inside a call crosses, where the other side's trunk allows it, too; else it is "
+		    "declined (603)."},
 	{.name = "media",
 	 .type = FIELD_CHOICE,
 	 .choices = medias,

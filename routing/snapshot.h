@@ -79,6 +79,7 @@ struct trunk {
 	enum identity_way identity[IDENTITY_HEADERS];
 	const char *const *pass_header; /* names of further headers that may cross */
 	int n_pass_headers;
+	bool allow_refer;	 /* a transfer may cross, where the other side's trunk allows it, too */
 	const struct deck *deck; /* sell for ingress, buy for egress; NULL if none is set */
 	struct gauge *gauge;
 	const struct number_list *const *list; /* ingress: the number lists that apply */

@@ -305,6 +305,7 @@ static bool trunk_make(struct making *m, struct trunk *t, const json_t *o)
 		trunk_make_egress(s, t, o);
 	identity_make(t, json_object_get(o, "identity"));
 	t->pass_header = texts_of(s, o, "pass_headers", &t->n_pass_headers);
+	t->allow_refer = flag_of(o, "allow_refer");
 	return true;
 }
 

@@ -46,7 +46,7 @@ static const struct pg_statement document = {
 	" 'trunks', (select coalesce(json_agg(json_build_object("
 	"   'id', id, 'carrier_id', carrier_id, 'name', name, 'direction', direction, 'enabled', enabled,"
 	"   'max_channels', max_channels, 'max_cps', max_cps, 'translations', translations, 'codecs', codecs,"
-	"   'identity', identity, 'pass_headers', pass_headers,"
+	"   'identity', identity, 'pass_headers', pass_headers, 'allow_refer', allow_refer,"
 	"   'media', media, 'session_expires', session_expires, 'max_duration', max_duration, 'listen', listen,"
 	"   'transport', transport, 'tech_prefix', tech_prefix, 'username', username, 'password', password,"
 	"   'rate_deck_id', rate_deck_id, 'source_cidrs', source_cidrs::text[], 'routing_plan_id', routing_plan_id,"

@@ -154,6 +154,7 @@ static void caller_tell(struct call *c, const struct trunk *trunk, const char *h
 	identity_write(&id, sip, lines);
 	to->passed = c->a.passed = headers_common(c->arena, c->ingress, trunk);
 	headers_write(&to->passed, sip, lines);
+	to->refer = c->a.refer.allowed = c->ingress->allow_refer && trunk->allow_refer;
 	to->headers = lines->text ? lines->text : "";
 	to->display = c->secret ? NULL : c->display;
 	if (c->secret) /* RFC 3323 section 4.1: in From in any case */

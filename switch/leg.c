@@ -24,8 +24,6 @@
 
 enum { TAG_CHARS = 12, CALL_ID_CHARS = 24 };
 
-static const char allow_text[] = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO";
-
 static void tell(struct leg *leg, enum leg_event_kind kind, int status, bool internal, const sip_t *sip,
 		 nta_incoming_t *request)
 {
@@ -149,7 +147,8 @@ static int on_dialog_request(struct leg *leg, nta_leg_t *dialog, nta_incoming_t 
 void leg_refuse(struct leg *leg, nta_incoming_t *request, int status)
 {
 	nta_incoming_treply(request, status, cause_phrase(status),
-			    TAG_IF(status == 405 || status == 501, SIPTAG_ALLOW_STR(allow_text)), TAG_END());
+			    TAG_IF(status == 405 || status == 501, SIPTAG_ALLOW_STR(refer_allow(&leg->refer))),
+			    TAG_END());
 	nta_incoming_destroy(request);
 }
 
@@ -323,7 +322,8 @@ void leg_answer(struct leg *leg, int status, const sip_t *body)
 	}
 	nta_incoming_treply(irq, status, cause_phrase(status), TAG_IF(to, SIPTAG_TO(to)),
 			    TAG_IF(dialog, SIPTAG_CONTACT(leg->port->contact)),
-			    TAG_IF(good, SIPTAG_ALLOW_STR(allow_text)), TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
+			    TAG_IF(good, SIPTAG_ALLOW_STR(refer_allow(&leg->refer))),
+			    TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
 			    TAG_IF(x && !leg->session.we_refresh, SIPTAG_REQUIRE_STR("timer")),
 			    TAG_IF(reason[0], SIPTAG_REASON_STR(reason)), TAG_IF(passed, SIPTAG_HEADER_STR(passed)),
 			    BODY_TAGS(b), TAG_END());
@@ -516,9 +516,10 @@ static int invite_send(struct leg *leg, su_home_t *home, const struct leg_target
 	sdp_keep(leg, &b);
 	leg->invite_out = nta_outgoing_tcreate(
 		leg->dialog, on_invite_response, leg, (url_string_t *)route, SIP_METHOD_INVITE, (url_string_t *)uri,
-		SIPTAG_CONTACT(port->contact), SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(allow_text),
-		TPTAG_IDENT(port->ident), NTATAG_BRANCH_KEY(worker_invite_branch(leg->worker, branch)),
-		NTATAG_PASS_100(1), TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)), TAG_IF(x, SIPTAG_SUPPORTED_STR("timer")),
+		SIPTAG_CONTACT(port->contact), SIPTAG_MAX_FORWARDS_STR(forwards),
+		SIPTAG_ALLOW_STR(refer_allow(&leg->refer)), TPTAG_IDENT(port->ident),
+		NTATAG_BRANCH_KEY(worker_invite_branch(leg->worker, branch)), NTATAG_PASS_100(1),
+		TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)), TAG_IF(x, SIPTAG_SUPPORTED_STR("timer")),
 		TAG_IF(leg->headers[0], SIPTAG_HEADER_STR(leg->headers)), BODY_TAGS(b), TAG_END());
 	if (!leg->invite_out)
 		return -EIO;
@@ -540,6 +541,7 @@ int leg_call(struct leg *leg, struct call *call, struct worker *w, const struct 
 		.password = arena_strdup(arena, to->password),
 		.headers = arena_strdup(arena, to->headers),
 		.passed = to->passed,
+		.refer = {.allowed = to->refer},
 	};
 	su_home_t home[1] = {SU_HOME_INIT(home)};
 	su_home_init(home);

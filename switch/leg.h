@@ -16,6 +16,7 @@
 #include "switch/codecs.h"
 #include "switch/headers.h"
 #include "switch/reason.h"
+#include "switch/refer.h"
 #include "switch/session.h"
 #include "switch/stack.h"
 
@@ -82,6 +83,7 @@ struct leg {
 	const sip_to_t *to_base;	 /* the To of their INVITE without our tag, for leg_refork; set by the call */
 	const char *headers;		 /* further lines of our INVITE, each with its CRLF; "" none */
 	struct headers passed;		 /* what crosses to this side from the other; set by the call */
+	struct refer refer;		 /* set by the call, kept by relay.c */
 	struct arena *arena;
 	const char *call_id;
 };
@@ -116,6 +118,7 @@ struct leg_target {			   /* whom to call, all text borrowed */
 	int32_t session_s;		 /* Session-Expires to ask for; 0: no session timer */
 	const char *username, *password; /* for a digest challenge; "" if none */
 	const char *headers;		 /* further lines of the INVITE, each with its CRLF; "" none */
+	bool refer;			 /* both trunks allow transfers */
 	struct headers passed;		 /* what crosses later; its memory is the call's */
 	const sip_t *body;		 /* its body goes along; NULL: none */
 };

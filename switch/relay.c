@@ -257,6 +257,8 @@ static int on_relay_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 		cancelled_answer(r, internal && status < 300 ? 500 : status);
 		return 0;
 	}
+	if (status >= 300 && nta_outgoing_method(orq) == sip_method_refer)
+		refer_declined(&r->to->refer, r->cseq);
 	if (good && !internal)
 		target_refresh(r->to, nta_outgoing_getresponse(orq), sip);
 	if (r->media && body_has_sdp(sip) && good) {
@@ -277,23 +279,29 @@ static void request_send(struct relay *r, const sip_t *sip)
 {
 	sip_method_t method = sip->sip_request->rq_method;
 	bool target = method == sip_method_invite || method == sip_method_update;
+	bool transfer = method == sip_method_refer || method == sip_method_notify; /* has a Contact, too */
 	char branch[WORKER_BRANCH_MAX];
 	struct leg *to = r->to;
 	su_home_t home[1] = {SU_HOME_INIT(home)};
 
 	su_home_init(home);
 	struct body b = body_for(home, to, sip);
-	char *passed = headers_text(&to->passed, sip, home);
-	r->out = nta_outgoing_tcreate(to->dialog, on_relay_response, r, leg_next_hop(to), method,
-				      sip->sip_request->rq_method_name, NULL,
-				      TAG_IF(target, SIPTAG_CONTACT(to->port->contact)), TPTAG_IDENT(to->port->ident),
-				      NTATAG_BRANCH_KEY(worker_branch(to->worker, branch)),
-				      TAG_IF(passed, SIPTAG_HEADER_STR(passed)), BODY_TAGS(b), TAG_END());
+	char *passed = headers_text(&to->passed, sip, home), *lines = refer_lines(home, r->from, to, sip);
+	r->out = nta_outgoing_tcreate(
+		to->dialog, on_relay_response, r, leg_next_hop(to), method, sip->sip_request->rq_method_name, NULL,
+		TAG_IF(target || transfer, SIPTAG_CONTACT(to->port->contact)), TPTAG_IDENT(to->port->ident),
+		NTATAG_BRANCH_KEY(worker_branch(to->worker, branch)), TAG_IF(passed, SIPTAG_HEADER_STR(passed)),
+		TAG_IF(lines, SIPTAG_HEADER_STR(lines)), BODY_TAGS(b), TAG_END());
 	su_home_deinit(home);
-	if (r->out)
-		r->cseq = nta_outgoing_cseq(r->out);
-	else
+	if (!r->out) {
 		relay_refuse(r, 500);
+		return;
+	}
+	r->cseq = nta_outgoing_cseq(r->out);
+	if (method == sip_method_refer)
+		refer_sent(&to->refer, sip->sip_cseq->cs_seq, r->cseq);
+	else if (method == sip_method_notify)
+		refer_notified(&r->from->refer, sip);
 }
 
 static void on_request_made(void *arg, const json_t *answer, int instance)
@@ -361,13 +369,12 @@ static void relay_begin(struct leg *from, struct leg *to, nta_incoming_t *reques
 	request_begin(r, request, sip);
 }
 
-void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const sip_t *sip)
+/* What this side may not send at all: the status that says so; 0: it may. */
+static int refusal(const struct leg *from, const sip_t *sip)
 {
 	sip_method_t method = sip->sip_request->rq_method;
-	if (method == sip_method_update && !sip->sip_payload) {
-		session_update(from, request, sip);
-		return;
-	}
+	int refused = 0;
+
 	switch (method) {
 	case sip_method_invite:
 	case sip_method_update:
@@ -375,14 +382,27 @@ void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const
 	case sip_method_message:
 		break;
 	case sip_method_refer:
-		leg_refuse(from, request, 603);
-		return;
+	case sip_method_notify:
+		refused = refer_refusal(&from->refer, sip);
+		break;
 	default:
-		leg_refuse(from, request, method == sip_method_unknown ? 501 : 405);
+		refused = method == sip_method_unknown ? 501 : 405;
+	}
+	if (!refused && body_unreadable(sip))
+		refused = 400;
+	return refused;
+}
+
+void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const sip_t *sip)
+{
+	sip_method_t method = sip->sip_request->rq_method;
+	if (method == sip_method_update && !sip->sip_payload) {
+		session_update(from, request, sip);
 		return;
 	}
-	if (body_unreadable(sip)) {
-		leg_refuse(from, request, 400);
+	int refused = refusal(from, sip);
+	if (refused) {
+		leg_refuse(from, request, refused);
 		return;
 	}
 	if (to->over || !to->dialog) {
@@ -402,13 +422,15 @@ void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const
 	su_home_t home[1] = {SU_HOME_INIT(home)};
 	sip_t copy;
 	su_home_init(home);
-	int refused = target && media && body_hides_sdp(sip)			 ? 415
-		      : body_offer(&copy, home, sip, &from->codecs, &to->codecs) ? 488
-										 : 0;
-	if (refused)
+	refused = target && media && body_hides_sdp(sip)		     ? 415
+		  : body_offer(&copy, home, sip, &from->codecs, &to->codecs) ? 488
+									     : 0;
+	if (refused) {
 		leg_refuse(from, request, refused);
-	else
+	} else {
+		refer_body(&copy, home);
 		relay_begin(from, to, request, &copy, media);
+	}
 	su_home_deinit(home);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* relay.h - requests inside a call that one side sends and the other must answer: re-INVITE, UPDATE, INFO, MESSAGE.
+/* relay.h - requests inside a call that one side sends and the other must answer: re-INVITE, UPDATE, INFO, MESSAGE;
+ * REFER and its NOTIFYs where refer.h lets them.
  * A relay joins a server transaction on one leg with a client transaction on the other until the answer is passed back.
  */
 #ifndef SWITCH_RELAY_H
@@ -9,7 +10,7 @@
 
 /* relay_pass - send on what came on `from`. Takes request, answers it in any case:
  *   491 while another INVITE is under way on either leg (RFC 3261 section 14.2), 481 if the other leg is over,
- *   405 / 603 for what is not passed */
+ *   405, 501 for what is not passed, what refer_refusal says for REFER and NOTIFY */
 void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const sip_t *sip);
 
 /* relay_busy - an INVITE is under way on this leg, whoever sent it */

@@ -25,7 +25,7 @@ export const trunks = collection({
 		["What", ["carrier_id", "name", "direction", "enabled"]],
 		["Where calls come from", ["source_cidrs"]],
 		["Where calls go to", ["host", "port", "registered_as"]],
-		["Signalling", ["transport", "listen", "username", "password", "register", "mode", "session_expires"]],
+		["Signalling", ["transport", "listen", "username", "password", "register", "mode", "session_expires", "allow_refer"]],
 		["Numbers", ["tech_prefix", "trust_pai", "translations"]],
 		["Headers that say who calls", ["identity", "pass_headers"]],
 		["Rates and routes", ["rate_deck_id", "routing_plan_id", "min_margin", "min_margin_percent", "allow_loss"]],

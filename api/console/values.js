@@ -98,6 +98,7 @@ const NAMES = { carrier_id: "Carrier", trunk_id: "Trunk", rate_deck_id: "Rate de
 	max_channels: "Channels at most", max_cps: "Calls a second at most", min_margin_percent: "Least margin, %", min_margin: "Least margin a minute", code_map: "Codes shown otherwise",
 	stop_codes: "Codes that end the hunt", max_attempts: "Attempts at most", max_duration: "Longest call", max_redirects: "Redirects followed", trust_pai: "Trust P-Asserted-Identity",
 	p_asserted_identity: "P-Asserted-Identity", remote_party_id: "Remote-Party-ID", history_info: "History-Info", identity: "What becomes of them", pass_headers: "Other headers that cross",
+	allow_refer: "Transfers by REFER",
 	listen: "Listener", resource_id: "Object" };
 
 /* label - a field's name for people: "max_cps" is "Calls a second at most" */

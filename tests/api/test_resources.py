@@ -103,6 +103,14 @@ class Resources(ApiStory):
         now = self.api.patch(path, identity={"history_info": None}, pass_headers=None)
         self.assertEqual((now["identity"], now["pass_headers"]), (before["identity"], []))
 
+    def test_transfers_are_allowed_trunk_by_trunk(self):
+        for trunk in (self.out, self.inn):
+            path = f"/v1/trunks/{trunk['id']}"
+            self.assertIs(self.api.get(path)["allow_refer"], False)
+            self.assertEqual(list(self.api.wrong_fields("PATCH", path, {"allow_refer": "yes"})), ["allow_refer"])
+            self.assertIs(self.api.patch(path, allow_refer=True)["allow_refer"], True)
+            self.assertIs(self.api.patch(path, allow_refer=None)["allow_refer"], False)
+
     def test_references_must_lead_somewhere_and_fit(self):
         base = {"carrier_id": self.supplier["id"], "name": "x", "direction": "egress", "host": "192.0.2.2"}
         dollars = self.api.post("/v1/rate-decks", name="dollars", side="buy", currency="USD")
