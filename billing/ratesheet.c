@@ -22,7 +22,7 @@ struct import {
 	struct status *st;
 	struct sheet_header header;
 	bool has_header;
-	int64_t now_us, rows, read_bytes;
+	int64_t now_us, rows, prefixes, read_bytes;
 	struct buf chunk; /* COPY data, not yet sent */
 };
 
@@ -106,6 +106,10 @@ static int on_record(void *arg, int64_t line, char **fields, size_t n)
 		reject(im->report, line, why.text);
 		return 0;
 	}
+	im->prefixes += row.codes.n;
+	if (im->prefixes > RATESHEET_PREFIXES_MAX)
+		return status_set(im->st, -EINVAL, "line %" PRId64 ": the sheet names more than %d prefixes", line,
+				  RATESHEET_PREFIXES_MAX);
 	sheet_row_put(&im->chunk, line, &row);
 	return im->chunk.len >= CHUNK_BYTES ? copy_send(im) : 0;
 }
@@ -168,7 +172,7 @@ static int64_t number_at(const PGresult *r, int row, int column)
 	return strtoll(PQgetvalue(r, row, column), NULL, 10);
 }
 
-/* The second and later lines of the same prefix, origin, schedule and time are rejected. */
+/* The second and later lines of a prefix, origin, schedule and time are rejected. */
 static int find_repeats(struct import *im)
 {
 	struct status why;
@@ -178,7 +182,8 @@ static int find_repeats(struct import *im)
 	if (err != 0)
 		return err;
 	for (int i = 0; i < PQntuples(r); i++) {
-		status_set(&why, 0, "the same prefix, origin, schedule and time as line %s", PQgetvalue(r, i, 1));
+		status_set(&why, 0, "the same prefix, origin, schedule and time as line %s: %s", PQgetvalue(r, i, 1),
+			   PQgetvalue(r, i, 3));
 		reject(im->report, number_at(r, i, 0), why.text);
 	}
 	if (PQntuples(r) > 0)

@@ -319,7 +319,7 @@ static int read_field(enum sheet_column column, char *text, const char *incremen
 {
 	switch (column) {
 	case SHEET_PREFIX:
-		return read_digits("prefix", text, &row->prefix, st);
+		return codes_read(text, &row->codes, st);
 	case SHEET_DESTINATION:
 		return read_destination(text, row, st);
 	case SHEET_PRICE:
@@ -412,9 +412,8 @@ static void put_time(struct buf *out, int64_t wall_us)
 	buf_putc(out, '\t');
 }
 
-void sheet_row_put(struct buf *out, int64_t line, const struct sheet_row *row)
+static void put_terms(struct buf *out, const struct sheet_row *row)
 {
-	buf_printf(out, "%" PRId64 "\t%s\t", line, row->prefix);
 	copy_put(out, row->destination);
 	buf_putc(out, '\t');
 	put_money(out, row->price_n);
@@ -431,4 +430,16 @@ void sheet_row_put(struct buf *out, int64_t line, const struct sheet_row *row)
 	buf_printf(out, "%c\t%s\t", row->blocked ? 't' : 'f', row->origin_prefix);
 	copy_put(out, row->schedule);
 	buf_putc(out, '\n');
+}
+
+void sheet_row_put(struct buf *out, int64_t line, const struct sheet_row *row)
+{
+	char prefix[DIGITS_MAX + 1];
+	struct codes_walk walk;
+
+	codes_walk_begin(&row->codes, &walk);
+	while (codes_next(&walk, prefix)) {
+		buf_printf(out, "%" PRId64 "\t%s\t", line, prefix);
+		put_terms(out, row);
+	}
 }

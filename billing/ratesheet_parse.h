@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "billing/codes.h"
 #include "lib/buf.h"
 #include "lib/status.h"
 
@@ -41,8 +42,9 @@ struct sheet_header {
 /* sheet_header_read - 0, or -EINVAL with st naming the column that is missing, unknown or there twice */
 int sheet_header_read(char **fields, size_t n, struct sheet_header *h, struct status *st) must_check;
 
-struct sheet_row { /* text borrowed from the record */
-	const char *prefix, *destination, *origin_prefix;
+struct sheet_row {	    /* text borrowed from the record */
+	struct codes codes; /* its prefixes: all have the same terms */
+	const char *destination, *origin_prefix;
 	const char *schedule;				 /* JSON; NULL none */
 	int64_t price_n, initial_price_n, connect_fee_n; /* nano-units */
 	bool has_initial_price, blocked;
@@ -55,7 +57,7 @@ struct sheet_row { /* text borrowed from the record */
 int sheet_row_read(const struct sheet_header *h, char **fields, size_t n, int64_t now_us, struct sheet_row *row,
 		   struct status *st) must_check;
 
-/* sheet_row_put - the row as COPY text for rate_stage, with its line end */
+/* sheet_row_put - the row as COPY text for rate_stage, a line for each of its prefixes, with line ends */
 void sheet_row_put(struct buf *out, int64_t line, const struct sheet_row *row);
 
 #endif

@@ -31,7 +31,7 @@ const char store_rate_stage_copy[] = "copy pg_temp.rate_stage (line, prefix, des
 
 const struct pg_statement store_rate_repeats = {
 	"billing_rate_repeats",
-	"select line, first_line, count(*) over () from rate_stage_repeats() order by line limit 1000", 0};
+	"select line, first_line, count(*) over (), prefix from rate_stage_repeats() order by line limit 1000", 0};
 
 const struct pg_statement store_rates_apply = {
 	"billing_rates_apply",

@@ -309,6 +309,30 @@ class Rates(ApiStory):
         self.api.refused(400, "GET", changes + "?kind=sideways")
         self.api.refused(404, "GET", "/v1/imports/999999/changes")
 
+    def test_a_line_of_a_sheet_may_name_many_prefixes(self):
+        deck, path = self.deck("ranges")
+        sheet = 'prefix,price\n4477-4479,0.02\n"44 20,21",0.01\n"4930,4940-4941,4989",0.03\n'
+        trial = self.api.import_rates(deck["id"], sheet, "?dry_run=true")
+        told = [(c["prefix"], c["line"]) for c in self.api.items(f"/v1/imports/{trial['id']}/changes", kind="new")]
+        expected = [("4420", 3), ("4421", 3), ("4477", 2), ("4478", 2), ("4479", 2), ("4930", 4), ("4940", 4), ("4941", 4),
+                    ("4989", 4)]
+        self.assertEqual(told, expected)
+        done = self.api.import_rates(deck["id"], sheet)
+        self.assertEqual((done["report"], done["report"]["added"]), (trial["report"], 9))
+        prices = {r["prefix"]: r["price"] for r in self.api.items(path)}
+        self.assertEqual(list(prices), [prefix for prefix, _ in expected])
+        self.assertEqual((prices["4421"], prices["4478"], prices["4941"]), ("0.010000", "0.020000", "0.030000"))
+        again = self.api.import_rates(deck["id"], "prefix;price\n+44 77-79;0,02\n44 20,21;0,01\n")
+        self.assertEqual((again["report"]["unchanged"], again["report"]["changed"]), (5, 0))
+        bad = self.api.import_rates(deck["id"], 'prefix,price\n4477-4479,0.02\n4479-4477,0.02\n0-99999,1\n00000-99999,1\n')
+        self.assertEqual((bad["status"], bad["report"]["rejected"]), ("failed", 3))
+        self.assertEqual([e["line"] for e in bad["report"]["errors"]], [3, 4, 5])
+        self.assertIn("more than 10000 prefixes", bad["report"]["errors"][2]["reason"])
+        bad = self.api.import_rates(deck["id"], "prefix,price\n4477-4479,0.02\n4478-4480,0.05\n")
+        self.assertEqual([(e["line"], e["reason"]) for e in bad["report"]["errors"]],
+                         [(3, "the same prefix, origin, schedule and time as line 2: 4478")])
+        self.assertEqual(bad["report"]["rejected"], 1)
+
     def test_an_import_that_makes_no_sense_says_why(self):
         deck, _ = self.deck("senseless")
         path = f"/v1/rate-decks/{deck['id']}/imports"

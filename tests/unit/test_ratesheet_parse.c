@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +51,31 @@ static const char *row(const char *titles, const char *text, struct sheet_row *o
 	int err = sheet_row_read(&h, field, n, NOW_US, out, &st);
 	assert_int_equal(err, st.text[0] == '\0' ? 0 : -EINVAL);
 	return st.text;
+}
+
+/* The prefixes of a row, with blanks between. */
+static const char *prefixes(const struct sheet_row *r)
+{
+	static char text[4096];
+	char prefix[DIGITS_MAX + 1];
+	struct codes_walk walk;
+	size_t len = 0;
+
+	text[0] = '\0';
+	codes_walk_begin(&r->codes, &walk);
+	for (int n = 0; codes_next(&walk, prefix); n++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, n > 0 ? " %s" : "%s", prefix);
+	return text;
+}
+
+static const char *codes(const char *text)
+{
+	struct sheet_row r;
+	char line[2048];
+
+	snprintf(line, sizeof(line), "%s|1", text);
+	const char *why = row("prefix|price", line, &r);
+	return why[0] != '\0' ? why : prefixes(&r);
 }
 
 static void the_contracts_header_is_known_in_any_order(void **state)
@@ -102,7 +128,7 @@ static void a_row_says_what_it_says_and_no_more(void **state)
 	struct sheet_row r;
 
 	assert_string_equal(row("prefix|price", " 49 | 0.0125 ", &r), "");
-	assert_string_equal(r.prefix, "49");
+	assert_string_equal(prefixes(&r), "49");
 	assert_int_equal(r.price_n, 12500000);
 	assert_int_equal(r.initial_s, -1);
 	assert_int_equal(r.increment_s, -1);
@@ -158,13 +184,73 @@ static void prefixes_are_digits(void **state)
 	struct sheet_row r;
 
 	assert_string_equal(row("prefix|price", "+49|1", &r), "");
-	assert_string_equal(r.prefix, "49");
+	assert_string_equal(prefixes(&r), "49");
 	assert_string_equal(row("prefix|price|origin_prefix", "49|1|44", &r), "");
 	assert_string_equal(r.origin_prefix, "44");
 	assert_non_null(strstr(row("prefix|price", "49x|1", &r), "prefix \"49x\""));
-	assert_non_null(strstr(row("prefix|price", "44 20|1", &r), "not 1 to 32 digits"));
 	assert_non_null(strstr(row("prefix|price", "123456789012345678901234567890123|1", &r), "digits"));
 	assert_non_null(strstr(row("prefix|price", "|1", &r), "prefix is missing"));
+}
+
+static void a_row_may_name_a_list_of_prefixes(void **state)
+{
+	assert_string_equal(codes("4420,4421"), "4420 4421");
+	assert_string_equal(codes(" +4420 , +4421,49 "), "4420 4421 49");
+	assert_non_null(strstr(codes("4420,"), "\"\" is neither a code"));
+	assert_non_null(strstr(codes("4420,,4421"), "\"\" is neither a code"));
+	assert_non_null(strstr(codes("4420,44x,4422"), "\"44x\" is neither a code"));
+	assert_non_null(strstr(codes("4420,4420"), "names a code twice"));
+	assert_non_null(strstr(codes("4420;4421"), "not 1 to 32 digits"));
+	assert_non_null(strstr(codes("4420 4421"), "not 1 to 32 digits"));
+}
+
+static void a_row_may_name_a_range_of_prefixes(void **state)
+{
+	assert_string_equal(codes("4477-4479"), "4477 4478 4479");
+	assert_string_equal(codes("4499 - +4501"), "4499 4500 4501");
+	assert_string_equal(codes("008-011"), "008 009 010 011");
+	assert_string_equal(codes("7-7"), "7");
+	assert_string_equal(codes("1242,4477-4478,49"), "1242 4477 4478 49");
+	assert_string_equal(codes("12345678901234567890123456789099-12345678901234567890123456789101"),
+			    "12345678901234567890123456789099 12345678901234567890123456789100 "
+			    "12345678901234567890123456789101");
+	assert_non_null(strstr(codes("4479-4477"), "ends before it begins"));
+	assert_non_null(strstr(codes("1-242"), "not 1 to 32 digits")); /* no range: a code written with a dash */
+	assert_non_null(strstr(codes("4477-"), "not 1 to 32 digits"));
+	assert_non_null(strstr(codes("4477-4479,4478"), "names a code twice"));
+	assert_non_null(strstr(codes("4470-4479,4475-4480"), "names a code twice"));
+	assert_string_equal(codes("447-448,4470-4471"), "447 448 4470 4471"); /* longer ones are others */
+}
+
+static void a_country_code_may_stand_before_the_others(void **state)
+{
+	assert_string_equal(codes("44 77,78"), "4477 4478");
+	assert_string_equal(codes("44;77,78"), "4477 4478");
+	assert_string_equal(codes("+44 ; 77-79, 7911"), "4477 4478 4479 447911");
+	assert_string_equal(codes("44 20"), "4420");
+	assert_string_equal(codes("1 212,213"), "1212 1213");
+	assert_non_null(strstr(codes("44 77,+4478"), "\"+4478\" is neither a code"));
+	assert_non_null(strstr(codes("44 1234567890123456789012345678901"), "is neither a code"));
+	assert_non_null(strstr(codes("44 77 78"), "neither a code"));
+	assert_non_null(strstr(codes("44;"), "not 1 to 32 digits"));
+}
+
+static void a_row_names_so_many_prefixes_at_most(void **state)
+{
+	struct sheet_row r;
+	struct buf out = {0};
+	int lines = 0;
+
+	assert_string_equal(row("prefix|price", "30000-39999|1", &r), "");
+	assert_int_equal(r.codes.n, CODES_MAX);
+	sheet_row_put(&out, 2, &r);
+	for (size_t i = 0; i < out.len; i++)
+		lines += out.text[i] == '\n';
+	assert_int_equal(lines, CODES_MAX);
+	buf_free(&out);
+	assert_non_null(strstr(codes("30000-39999,4"), "more than 10000 prefixes"));
+	assert_non_null(strstr(codes("10000000000000000000000000000000-99999999999999999999999999999999"),
+			       "more than 10000 prefixes"));
 }
 
 static void dates_are_utc_and_in_order(void **state)
@@ -220,6 +306,18 @@ static void a_row_goes_to_copy_escaped(void **state)
 	buf_free(&out);
 }
 
+static void each_prefix_of_a_row_is_a_line_with_its_terms(void **state)
+{
+	struct sheet_row r;
+	struct buf out = {0};
+
+	assert_string_equal(row("prefix|price", "44 77-78|0.1", &r), "");
+	sheet_row_put(&out, 3, &r);
+	assert_string_equal(out.text, "3\t4477\t\t0.1\t\\N\t0\t\\N\t\\N\t0\t\\N\t\\N\tf\t\t\\N\n"
+				      "3\t4478\t\t0.1\t\\N\t0\t\\N\t\\N\t0\t\\N\t\\N\tf\t\t\\N\n");
+	buf_free(&out);
+}
+
 static int teardown(void **state)
 {
 	free(record);
@@ -236,10 +334,15 @@ int main(void)
 		cmocka_unit_test(intervals_come_in_two_columns_or_as_a_pair),
 		cmocka_unit_test(prices_are_exact_decimals),
 		cmocka_unit_test(prefixes_are_digits),
+		cmocka_unit_test(a_row_may_name_a_list_of_prefixes),
+		cmocka_unit_test(a_row_may_name_a_range_of_prefixes),
+		cmocka_unit_test(a_country_code_may_stand_before_the_others),
+		cmocka_unit_test(a_row_names_so_many_prefixes_at_most),
 		cmocka_unit_test(dates_are_utc_and_in_order),
 		cmocka_unit_test(blocked_is_yes_or_no),
 		cmocka_unit_test(a_row_has_as_many_fields_as_the_header),
 		cmocka_unit_test(a_row_goes_to_copy_escaped),
+		cmocka_unit_test(each_prefix_of_a_row_is_a_line_with_its_terms),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, teardown);
