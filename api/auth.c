@@ -62,15 +62,17 @@ static int remember_use(struct request *r)
 	return 0;
 }
 
-/* Keys looked up in the last second, by their hash. Shared by all workers. */
+/* Keys looked up in the last second, by their hash. Shared by all workers. While the database is away, what answers
+ * without it goes by those of the last hour. */
 #define KNOWN_MAX 256 /* slots */
 #define KNOWN_US 1000000
+#define KNOWN_AWAY_US (3600 * 1000000LL)
 
 struct known {
 	char hash[AUTH_HASH_TEXT];
 	struct caller caller;
 	char name[129];
-	int64_t until_us; /* monotonic; 0: empty */
+	int64_t found_us; /* monotonic; 0: empty */
 };
 
 static struct {
@@ -92,7 +94,9 @@ static bool known_find(struct request *r, const char *hash, uint64_t *changes)
 {
 	pthread_mutex_lock(&known.lock);
 	const struct known *k = slot_of(hash);
-	bool found = k->until_us > clock_mono_us() && CRYPTO_memcmp(k->hash, hash, AUTH_HASH_TEXT) == 0;
+	bool away = (r->endpoint->flags & ENDPOINT_AWAY) && !r->service->database_up;
+	bool found = k->found_us != 0 && clock_mono_us() - k->found_us < (away ? KNOWN_AWAY_US : KNOWN_US) &&
+		     CRYPTO_memcmp(k->hash, hash, AUTH_HASH_TEXT) == 0;
 	if (found) {
 		r->caller = k->caller;
 		r->caller.name = arena_strdup(r->arena, k->name);
@@ -113,7 +117,7 @@ static void known_keep(const struct request *r, const char *hash, uint64_t chang
 		k->caller = r->caller;
 		k->caller.name = NULL;
 		snprintf(k->name, sizeof(k->name), "%s", r->caller.name);
-		k->until_us = clock_mono_us() + KNOWN_US;
+		k->found_us = clock_mono_us();
 	}
 	pthread_mutex_unlock(&known.lock);
 }
@@ -123,7 +127,7 @@ void auth_forget(void)
 	pthread_mutex_lock(&known.lock);
 	known.changes++;
 	for (size_t i = 0; i < KNOWN_MAX; i++)
-		known.slot[i].until_us = 0;
+		known.slot[i].found_us = 0;
 	pthread_mutex_unlock(&known.lock);
 }
 

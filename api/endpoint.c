@@ -341,7 +341,7 @@ const struct endpoint endpoints[] = {
 	 "Is the process alive?"},
 	{REQUEST_GET, "/readyz", readyz, ROLE_READONLY, ENDPOINT_OPEN | ENDPOINT_INLINE, NULL, NULL,
 	 "Are PostgreSQL (at the right version) and Redis there?"},
-	{REQUEST_GET, "/metrics", metrics_text, ROLE_READONLY, 0, NULL, NULL, "Figures for Prometheus"},
+	{REQUEST_GET, "/metrics", metrics_text, ROLE_READONLY, ENDPOINT_AWAY, NULL, NULL, "Figures for Prometheus"},
 	{REQUEST_GET, "/openapi.json", openapi_json, ROLE_READONLY, ENDPOINT_BOUND, NULL, NULL, "This description"},
 
 	{REQUEST_GET, "/", console_file, ROLE_READONLY, ENDPOINT_OPEN | ENDPOINT_INLINE | ENDPOINT_FILE, NULL, NULL,

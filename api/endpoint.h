@@ -20,6 +20,7 @@ enum {
 	ENDPOINT_ACTION = 128, /* a POST without a body that answers 200 */
 	ENDPOINT_FILE = 256,   /* answers with bytes that are not described further */
 	ENDPOINT_WHOLE = 512,  /* a list without pages */
+	ENDPOINT_AWAY = 2048,  /* needs no database: while it is away, a key seen within the hour is enough */
 	ENDPOINT_MANY = 1024,  /* changes all that the filters name; `all` and `dry_run` follow them in params */
 };
 

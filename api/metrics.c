@@ -4,17 +4,16 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "api/events.h"
+#include "api/exposition.h"
 #include "api/handlers.h"
+#include "api/metrics_nodes.h"
 #include "api/params.h"
 #include "api/pool.h"
 #include "api/service.h"
-#include "cluster/live.h"
 #include "config.h"
 #include "lib/clock.h"
-#include "routing/standing_live.h"
 
 #define STATUS_MAX 600
 
@@ -59,8 +58,7 @@ static void put_answers(struct metrics *m, struct buf *out)
 {
 	static const char *const methods[] = {"GET", "POST", "PATCH", "DELETE", "other"};
 
-	buf_puts(out, "# HELP tandem_api_requests_total HTTP answers by method and status.\n"
-		      "# TYPE tandem_api_requests_total counter\n");
+	exposition_head(out, "tandem_api_requests_total", "counter", "HTTP answers by method and status.");
 	for (int method = 0; method <= REQUEST_OTHER; method++) {
 		for (int status = 0; status < STATUS_MAX; status++) {
 			uint64_t n = m->answers[method][status];
@@ -75,8 +73,7 @@ static void put_durations(struct metrics *m, struct buf *out)
 {
 	uint64_t total = 0;
 
-	buf_puts(out, "# HELP tandem_api_request_seconds Time from request line to answer.\n"
-		      "# TYPE tandem_api_request_seconds histogram\n");
+	exposition_head(out, "tandem_api_request_seconds", "histogram", "Time from request line to answer.");
 	for (size_t i = 0; i <= BOUNDS; i++) {
 		total += m->bucket[i];
 		if (i < BOUNDS)
@@ -89,90 +86,6 @@ static void put_durations(struct metrics *m, struct buf *out)
 		   (double)m->sum_us / 1e6, total);
 }
 
-static void put_gauge(struct buf *out, const char *name, const char *help, double value)
-{
-	buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %.15g\n", name, help, name, name, value);
-}
-
-static void put_label(struct buf *out, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			buf_putc(out, '\\');
-		buf_putc(out, *text);
-	}
-}
-
-/* One figure of all nodes: a metric's lines must stand together. */
-static void put_node_figure(struct buf *out, json_t *all, const char *figure)
-{
-	json_t *node;
-	size_t i;
-
-	buf_printf(out, "# HELP tandem_node_%s As the node reports it.\n# TYPE tandem_node_%s gauge\n", figure, figure);
-	json_array_foreach(all, i, node)
-	{
-		const json_t *value = json_object_get(node, figure);
-		const char *name = json_string_value(json_object_get(node, "node"));
-		if (!json_is_number(value) || name == NULL)
-			continue;
-		buf_printf(out, "tandem_node_%s{node=\"", figure);
-		put_label(out, name);
-		buf_printf(out, "\"} %.15g\n", json_number_value(value));
-	}
-}
-
-static bool figure_name(const char *key)
-{
-	return key[0] >= 'a' && key[0] <= 'z' && key[strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
-}
-
-static void put_nodes(struct request *r, struct buf *out)
-{
-	json_t *all, *node, *value, *figures;
-	struct status st = {0};
-	const char *key;
-	size_t i;
-
-	/* The second try has a new connection, if the old one had died unnoticed. */
-	if (live_nodes(r->redis, &all, &st) != 0 && live_nodes(r->redis, &all, &st) != 0)
-		return; /* tandem_redis_up says so */
-	put_gauge(out, "tandem_nodes", "Nodes that are alive.", (double)json_array_size(all));
-	figures = json_object();
-	json_array_foreach(all, i, node)
-		json_object_foreach(node, key, value) if (json_is_number(value) && figure_name(key))
-			json_object_set_new(figures, key, json_true());
-	json_object_foreach(figures, key, value) put_node_figure(out, all, key);
-	json_decref(figures);
-	json_decref(all);
-}
-
-/* What each node says of each vendor's address: 1 up, 0.5 on trial, 0 down. */
-static void put_vendors(struct request *r, struct buf *out)
-{
-	json_t *all = json_array(), *one;
-	struct status st = {0};
-	size_t i;
-
-	if (standing_read_health(r->redis, all, &st) != 0)
-		json_array_clear(all); /* tandem_redis_up says so */
-	buf_puts(out, "# HELP tandem_vendor_up Whether the trunk's address answers: 1 up, 0.5 on trial, 0 down.\n"
-		      "# TYPE tandem_vendor_up gauge\n");
-	json_array_foreach(all, i, one)
-	{
-		bool down = json_is_true(json_object_get(one, "down")),
-		     trial = json_is_true(json_object_get(one, "trial"));
-		buf_puts(out, "tandem_vendor_up{node=\"");
-		put_label(out, json_string_value(json_object_get(one, "node")));
-		buf_printf(out, "\",trunk_id=\"%" JSON_INTEGER_FORMAT "\"} %s\n",
-			   json_integer_value(json_object_get(one, "trunk_id")),
-			   trial  ? "0.5"
-			   : down ? "0"
-				  : "1");
-	}
-	json_decref(all);
-}
-
 void metrics_text(struct request *r)
 {
 	struct service *s = r->service;
@@ -181,20 +94,18 @@ void metrics_text(struct request *r)
 	if (params_check(r, NULL, NULL, NULL) != 0)
 		return;
 	buf_reset(out);
-	buf_printf(out,
-		   "# HELP tandem_build_info Version of this program.\n# TYPE tandem_build_info gauge\n"
-		   "tandem_build_info{program=\"tandem-apid\",version=\"%s\"} 1\n",
-		   PACKAGE_VERSION);
-	put_gauge(out, "tandem_api_start_time_seconds", "When this process started.",
-		  (double)(s->metrics->started_us / 1000000));
-	put_gauge(out, "tandem_database_up", "PostgreSQL answers and its schema is current.",
-		  s->database_up && s->schema == SCHEMA_CURRENT);
-	put_gauge(out, "tandem_redis_up", "Redis answers.", s->redis_up);
-	put_gauge(out, "tandem_api_requests_waiting", "Requests that wait for a worker.", pool_waiting(s->pool));
-	put_gauge(out, "tandem_api_event_streams", "Open event streams.", events_listeners(s->events));
+	exposition_head(out, "tandem_build_info", "gauge", "Version of this program.");
+	buf_puts(out, "tandem_build_info{program=\"tandem-apid\",version=\"" PACKAGE_VERSION "\"} 1\n");
+	exposition_gauge(out, "tandem_api_start_time_seconds", "When this process started.",
+			 (double)(s->metrics->started_us / 1000000));
+	exposition_gauge(out, "tandem_database_up", "PostgreSQL answers and its schema is current.",
+			 s->database_up && s->schema == SCHEMA_CURRENT);
+	exposition_gauge(out, "tandem_redis_up", "Redis answers.", s->redis_up);
+	exposition_gauge(out, "tandem_api_requests_waiting", "Requests that wait for a worker.", pool_waiting(s->pool));
+	exposition_gauge(out, "tandem_api_event_streams", "Open event streams.", events_listeners(s->events));
 	put_answers(s->metrics, out);
 	put_durations(s->metrics, out);
-	put_nodes(r, out);
-	put_vendors(r, out);
+	metrics_put_nodes(r->redis, out);
+	metrics_put_vendors(r->redis, out);
 	request_answer(r, 200, "text/plain; version=0.0.4; charset=utf-8");
 }

@@ -30,11 +30,16 @@ static int64_t time_of(const json_t *object, const char *key)
 	return clock_parse(text_of(object, key), &us) == 0 ? us : 0;
 }
 
-static bool node_lives(const json_t *node, int64_t now_us)
+static bool seen_within(const json_t *node, int64_t us)
 {
 	int64_t at_us = time_of(node, "at");
 
-	return at_us != 0 && now_us - at_us < LIVE_NODE_DEAD_US;
+	return at_us != 0 && clock_wall_us() - at_us < us;
+}
+
+bool live_node_lives(const json_t *node)
+{
+	return seen_within(node, LIVE_NODE_DEAD_US);
 }
 
 /* the values of a hash as JSON objects, appended to out; what is no JSON object is none of ours */
@@ -125,15 +130,14 @@ static json_t *array_sorted(json_t *array, int (*order)(const void *, const void
 	return sorted;
 }
 
-/* the living nodes, with what is between nodes only */
-static int nodes_read(struct redis *r, json_t **nodes, struct status *st)
+/* the nodes that were seen within so long, with what is between nodes only */
+static int nodes_read(struct redis *r, int64_t within_us, json_t **nodes, struct status *st)
 {
-	int64_t now_us = clock_wall_us();
 	json_t *all = json_array();
 	int err = hash_values(r, LIVE_NODES_KEY, all, st);
 
 	for (size_t i = json_array_size(all); i-- > 0;) {
-		if (!node_lives(json_array_get(all, i), now_us))
+		if (!seen_within(json_array_get(all, i), within_us))
 			json_array_remove(all, i);
 	}
 	if (err != 0) {
@@ -154,7 +158,16 @@ static void nodes_strip(json_t *nodes)
 
 int live_nodes(struct redis *r, json_t **nodes, struct status *st)
 {
-	int err = nodes_read(r, nodes, st);
+	int err = nodes_read(r, LIVE_NODE_DEAD_US, nodes, st);
+
+	if (err == 0)
+		nodes_strip(*nodes);
+	return err;
+}
+
+int live_nodes_seen(struct redis *r, json_t **nodes, struct status *st)
+{
+	int err = nodes_read(r, LIVE_NODE_FORGOTTEN_US, nodes, st);
 
 	if (err == 0)
 		nodes_strip(*nodes);
@@ -288,7 +301,7 @@ static int audit_send_all(struct redis *r, json_t *asked, struct status *st)
 	json_t *nodes = NULL, *node;
 	char id[64];
 	size_t i;
-	int err = nodes_read(r, &nodes, st);
+	int err = nodes_read(r, LIVE_NODE_DEAD_US, &nodes, st);
 
 	json_array_foreach(nodes, i, node)
 	{
@@ -312,7 +325,7 @@ int live_audit(struct redis *r, int limit_ms, json_t **nodes, struct status *st)
 	while (err == 0 && missing > 0) {
 		json_decref(now);
 		now = NULL;
-		err = nodes_read(r, &now, st);
+		err = nodes_read(r, LIVE_NODE_DEAD_US, &now, st);
 		missing = err == 0 ? audit_missing(now, asked) : 0;
 		if (missing > 0 && clock_mono_us() > until_us)
 			break;

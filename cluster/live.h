@@ -27,11 +27,15 @@
 #define LIVE_EVENTS_CHANNEL "{tandem}:events"
 #define LIVE_AUDITED "_audited"
 #define LIVE_NODE_DEAD_US (5 * 1000000LL)
+#define LIVE_NODE_FORGOTTEN_US (3600 * 1000000LL)
 
 /* live_calls - all live calls of all living nodes, oldest first, as a new JSON array. cost_so_far is as of now.
  *   0; else as redis_command */
 int live_calls(struct redis *r, json_t **calls, struct status *st) must_check;
 int live_nodes(struct redis *r, json_t **nodes, struct status *st) must_check;
+/* live_nodes_seen - those, too, that have been silent for less than LIVE_NODE_FORGOTTEN_US; live_node_lives tells */
+int live_nodes_seen(struct redis *r, json_t **nodes, struct status *st) must_check;
+bool live_node_lives(const json_t *node);
 
 struct live_filter { /* which calls are meant; each NULL: any. Ids are in decimal */
 	const char *node, *state, *ingress_trunk_id, *egress_trunk_id;

@@ -23,6 +23,16 @@ static void on_trying(struct call *c, const struct leg_event *ev, struct call_at
 	hunt_timer(c, CALL_TIMER_PROGRESS);
 }
 
+/* The caller hears of whom he called. True: for the first time. */
+static bool reached_note(struct call *c)
+{
+	if (c->cdr->pdd_ms >= 0)
+		return false;
+	c->cdr->pdd_ms = (clock_mono_us() - c->begun_mono_us) / 1000;
+	figures_setup_add(&c->worker->count.setup, c->cdr->pdd_ms);
+	return true;
+}
+
 /* An 18x goes to the caller; one with a body opens its media, and another vendor may then no longer share its To tag.
  */
 static void progress_pass(struct call *c, const struct leg_event *ev)
@@ -41,10 +51,8 @@ static void progress_pass(struct call *c, const struct leg_event *ev)
 	}
 	if (has_body)
 		c->media_owner = c->b;
-	if (cdr->pdd_ms < 0) {
-		cdr->pdd_ms = (clock_mono_us() - c->begun_mono_us) / 1000;
+	if (reached_note(c))
 		cdr->progress_us = call_wall_us(c);
-	}
 }
 
 static void on_progress(struct call *c, const struct leg_event *ev, struct call_attempt *t)
@@ -91,8 +99,7 @@ static void on_answer(struct call *c, const struct leg_event *ev, struct call_at
 	}
 	c->answered_mono_us = clock_mono_us();
 	cdr->answered_us = call_wall_us(c);
-	if (cdr->pdd_ms < 0)
-		cdr->pdd_ms = (c->answered_mono_us - c->begun_mono_us) / 1000;
+	(void)reached_note(c);
 	cdr->attempt[t->n].answered_us = cdr->answered_us;
 	cdr->attempt[t->n].sip_code = ev->status;
 	cdr->attempt[t->n].reason = "answered";

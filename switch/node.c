@@ -180,19 +180,9 @@ static void on_connected(void *arg, const struct redis_address *master)
 	}
 }
 
-static void on_figures(void *arg, struct presence_figures *f)
+static void on_figures(void *arg, struct figures *f)
 {
-	struct node *n = arg;
-
-	*f = (struct presence_figures){.media_lost = atomic_load(&n->rtpengine.lost)};
-	for (int i = 0; i < n->workers; i++) {
-		const struct worker_counters *c = &n->worker[i]->count;
-		f->live += atomic_load_explicit(&c->live, memory_order_relaxed);
-		f->calls += atomic_load_explicit(&c->calls, memory_order_relaxed);
-		f->answered += atomic_load_explicit(&c->answered, memory_order_relaxed);
-	}
-	for (int i = 0; i < RTPENGINE_MAX; i++)
-		f->rtpengines_down += atomic_load(&n->rtpengine.down[i]) > 0;
+	figures_read(arg, f);
 }
 
 static json_t *on_registrations(void *arg)
@@ -203,8 +193,8 @@ static json_t *on_registrations(void *arg)
 
 int64_t node_live_calls(struct node *n)
 {
-	struct presence_figures f;
-	on_figures(n, &f);
+	struct figures f;
+	figures_read(n, &f);
 	return f.live;
 }
 

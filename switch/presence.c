@@ -19,6 +19,7 @@
 #include "lib/redis.h"
 #include "lib/thread.h"
 #include "switch/audit.h"
+#include "switch/figures.h"
 
 enum {
 	QUEUE_SLOTS = 1 << 16,
@@ -47,6 +48,9 @@ struct presence {
 	size_t live;
 	bool whole; /* everything must be written again */
 	int64_t started_us, beat_us;
+	int64_t away_since_us; /* monotonic; 0: Redis is there */
+	int64_t away_us;       /* all its absences together */
+	uint64_t lost;
 	uint64_t calls_before;
 	char last_command[48];
 	char audit_asked[48];	 /* the command that wants a look now; "" none */
@@ -244,26 +248,39 @@ static int flush(struct presence *p, struct buf *events, struct status *st)
 
 /* ---- once a second: figures, limits ---- */
 
+/* How it fared with Redis: what it could not say while that was away. */
+static int redis_put(const struct presence *p, json_t *j)
+{
+	int r = json_object_set_new(j, "redis_lost_total", json_integer((json_int_t)p->lost));
+	if (r == 0)
+		r = json_object_set_new(j, "redis_away_seconds_total", json_real((double)p->away_us / 1e6));
+	if (r == 0)
+		r = json_object_set_new(j, "presence_waiting", json_integer((json_int_t)queue_depth(p->queue)));
+	return r;
+}
+
 static int node_write(struct presence *p, struct status *st)
 {
 	int64_t now = clock_wall_us(), beat = clock_mono_us();
-	struct presence_figures f = {0};
+	struct figures f = {0};
 	char started[CLOCK_TEXT_MAX], at[CLOCK_TEXT_MAX], expire[12];
 
 	p->o.figures(p->o.arg, &f);
 	double seconds = p->beat_us ? (double)(beat - p->beat_us) / 1e6 : 1;
-	json_t *j = json_pack(
-		"{ss ss ss sI sI sI si sI sf so}", "node", p->node, "started_at", clock_format(p->started_us, started),
-		"at", clock_format(now, at), "calls", (json_int_t)f.live, "calls_total", (json_int_t)f.calls,
-		"answered_total", (json_int_t)f.answered, "rtpengines_down", f.rtpengines_down, "media_lost_total",
-		(json_int_t)f.media_lost, "cps", p->beat_us ? (double)(f.calls - p->calls_before) / seconds : 0.0,
-		"registrations", p->o.registrations(p->o.arg));
+	json_t *j = json_pack("{ss ss ss sf so}", "node", p->node, "started_at", clock_format(p->started_us, started),
+			      "at", clock_format(now, at), "cps",
+			      p->beat_us ? (double)(f.calls - p->calls_before) / seconds : 0.0, "registrations",
+			      p->o.registrations(p->o.arg));
+	if (j && (figures_put(&f, now, j) || redis_put(p, j))) {
+		json_decref(j);
+		j = NULL;
+	}
 	if (j && p->o.audit) {
 		json_object_set_new(j, "audit_differences", json_integer((json_int_t)audit_count(p->o.audit)));
 		json_object_set_new(j, "audit", audit_differences(p->o.audit));
 		json_object_set_new(j, LIVE_AUDITED, json_string(p->audit_answered));
 	}
-	char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+	char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
 	int r = text ? send_words(p, st, 4, (const char *[]){"HSET", LIVE_NODES_KEY, p->node, text}) : -ENOMEM;
 	free(text);
 	json_decref(j);
@@ -507,8 +524,22 @@ static int round_trip(struct presence *p, struct status *st)
 	return r;
 }
 
+/* An absence lasts until the first round that succeeds. */
+static void away_count(struct presence *p, bool here)
+{
+	int64_t now = clock_mono_us();
+	if (!here && !p->away_since_us) {
+		p->away_since_us = now;
+		p->lost++;
+	} else if (!here || p->away_since_us) {
+		p->away_us += now - p->away_since_us;
+		p->away_since_us = here ? 0 : now;
+	}
+}
+
 static void state_say(struct presence *p, int r, const struct status *st)
 {
+	away_count(p, r == 0);
 	bool was = atomic_exchange(&p->up, r == 0);
 	char quoted[300];
 	if (r == 0 && !was) {

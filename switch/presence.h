@@ -18,6 +18,7 @@
 #include "tariff/rate.h"
 
 struct audit;
+struct figures;
 struct presence;
 
 enum presence_state { PRESENCE_ROUTING, PRESENCE_RINGING, PRESENCE_ANSWERED, PRESENCE_ENDED };
@@ -33,20 +34,13 @@ struct presence_call { /* a copy of what is shown of a call */
 	char currency[4]; /* of buy; "" none yet */
 };
 
-struct presence_figures { /* of the node; totals since its start */
-	int64_t live;
-	uint64_t calls, answered;
-	int rtpengines_down;
-	uint64_t media_lost;
-};
-
 struct presence_options {
 	const char *redis_url, *node;
 	struct gauge_table *gauges;
 	json_t *(*registrations)(void *arg);				  /* what this node keeps with vendors; new */
 	void (*connected)(void *arg, const struct redis_address *master); /* after each connect; numeric address */
 	void (*hangup)(void *arg, const struct uuid *call);		  /* on presence's thread */
-	void (*figures)(void *arg, struct presence_figures *f);
+	void (*figures)(void *arg, struct figures *f);
 	struct audit *audit; /* looks once a second, and when told to; NULL: none */
 	void *arg;
 };

@@ -82,6 +82,11 @@ void vendors_tell_bindings(struct vendors *v)
 	tell(v, &(struct word){.kind = WORD_BINDINGS});
 }
 
+uint64_t vendors_waiting(const struct vendors *v)
+{
+	return queue_depth(v->queue);
+}
+
 /* ---- events ---- */
 
 static void event_keep(struct vendors *v, int64_t trunk_id, const char *destination, const char *event, const char *why)

@@ -46,6 +46,8 @@ struct vendors_attempt { /* one B leg that is over */
 	struct quality_counts counts; /* of this one attempt */
 };
 
+uint64_t vendors_waiting(const struct vendors *v); /* [any thread] about how many words it has not heard yet */
+
 /* All of these: any thread, never wait. A full queue drops the word, counts it, and it is logged. */
 void vendors_tell_attempt(struct vendors *v, const struct vendors_attempt *a);
 void vendors_tell_probe(struct vendors *v, int64_t trunk_id, bool alive, const char *why);

@@ -13,6 +13,7 @@
 #include "routing/snapshot.h"
 #include "routing/standing.h"
 #include "settings/settings.h"
+#include "switch/figures.h"
 #include "switch/selector.h"
 #include "switch/stack.h"
 
@@ -39,6 +40,7 @@ struct worker_counters { /* read by other threads */
 	_Atomic int64_t live;	       /* calls that have no CDR yet */
 	_Atomic int64_t registrations; /* with vendors, those that are being ended included */
 	_Atomic int64_t held;	       /* call objects, those that wait for their legs' ends included */
+	struct figures_setup setup;
 };
 
 struct worker {

@@ -10,7 +10,7 @@ from story.described import ApiStory
 from story.process import TOP
 
 WORDS = re.compile(r"\btandem_[a-z_]+")
-BUCKETS = {"tandem_api_request_seconds_bucket"}
+SERIES = ("_bucket", "_sum", "_count")  # of a histogram
 
 
 class Monitoring(ApiStory):
@@ -22,10 +22,21 @@ class Monitoring(ApiStory):
 
     def figures(self):
         text = wait_for("figures of a node", lambda: [t for t in [self.api.call("GET", "/metrics")[1]] if "tandem_node_calls{" in t], 15)[0]
-        return set(re.findall(r"^# TYPE (tandem_[a-z_]+) ", text, re.M))
+        typed = re.findall(r"^# TYPE (tandem_[a-z_]+) (\w+)$", text, re.M)
+        self.assertEqual(len(typed), len(set(typed)))
+        for name, kind in typed:
+            self.assertEqual(kind == "counter", name.endswith("_total"), name)
+        self.histograms = {name for name, kind in typed if kind == "histogram"}
+        return {name for name, _ in typed}
 
     def known(self, text, where):
-        self.assertEqual(set(WORDS.findall(text)) - self.figures() - BUCKETS, set(), where)
+        figures = self.figures()
+        self.assertEqual(set(WORDS.findall(text)) - figures - {h + s for h in self.histograms for s in SERIES}, set(), where)
+
+    def test_the_manual_describes_each_figure_and_no_other(self):
+        manual = self.read("docs", "monitoring.md")
+        self.assertEqual(set(re.findall(r"`(tandem_[a-z_]+[a-z])`", manual)), self.figures())
+        self.assertNotIn("As the node reports it.", self.api.call("GET", "/metrics")[1])
 
     def test_each_panel_asks_for_what_there_is(self):
         board = json.loads(self.read("packaging", "grafana", "tandem.json"))
