@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "switch/refer.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,12 +76,18 @@ static int status_told(const sip_t *sip)
 {
 	static const char version[] = "SIP/2.0 ";
 	const sip_payload_t *body = sip->sip_payload;
-	const size_t at = sizeof version - 1;
+	const size_t at = sizeof version - 1, digits = 3;
+	int status = 0;
 
-	if (body->pl_len < at + 3 || strncasecmp(body->pl_data, version, at) != 0 ||
-	    strspn(body->pl_data + at, "0123456789") < 3)
+	if (body->pl_len < at + digits || strncasecmp(body->pl_data, version, at) != 0)
 		return 0;
-	int status = (int)strtol(body->pl_data + at, NULL, 10);
+	for (size_t i = at; i < at + digits; i++) {
+		if (!isdigit((unsigned char)body->pl_data[i]))
+			return 0;
+		status = 10 * status + (body->pl_data[i] - '0');
+	}
+	if (body->pl_len > at + digits && isdigit((unsigned char)body->pl_data[at + digits]))
+		return 0;
 	return status >= 100 && status <= 699 ? status : 0;
 }
 

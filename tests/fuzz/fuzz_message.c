@@ -14,6 +14,7 @@
 #include "switch/leg.h"
 #include "switch/parser.h"
 #include "switch/peer.h"
+#include "switch/refer.h"
 #include "switch/worker.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -54,6 +55,28 @@ static void body_check(su_home_t *home, const sip_t *sip)
 	body_hides_sdp(sip);
 }
 
+/* What a REFER or NOTIFY becomes is whole lines of ours, and a body of one line or none. */
+static void refer_check(su_home_t *home, const sip_t *sip)
+{
+	sip_contact_t *contact = sip_contact_make(home, "<sip:~wA@192.0.2.1:5060>");
+	struct worker_port port = {.host = "192.0.2.1", .contact = contact};
+	struct refer refer = {.allowed = true, .subscription = {{.live = true, .asked = 5, .sent = 7}}};
+	struct leg from = {.port = &port, .refer = refer}, to = {.port = &port, .refer = refer};
+	sip_method_t method = sip->sip_request->rq_method;
+	sip_t copy = *sip;
+	int lines = 0;
+
+	if ((method != sip_method_refer && method != sip_method_notify) || refer_refusal(&from.refer, sip))
+		return;
+	char *text = refer_lines(home, &from, &to, sip);
+	fuzz_must(text != NULL);
+	for (const char *c = text; *c; c++)
+		lines += *c == '\n';
+	fuzz_must(lines == (method == sip_method_refer ? 1 : 2));
+	refer_body(&copy, home);
+	fuzz_must(!copy.sip_payload || (method == sip_method_notify && copy.sip_payload->pl_len < 80));
+}
+
 static void message_read(struct digest_guard *guard, msg_t *msg)
 {
 	sip_t *sip = sip_object(msg);
@@ -76,6 +99,7 @@ static void message_read(struct digest_guard *guard, msg_t *msg)
 	digest_username(sip, user, sizeof user);
 	fuzz_must(digest_check(guard, sip, "192.0.2.7", "secret", 1767225600000000) != DIGEST_GOOD);
 	body_check(msg_home(msg), sip);
+	refer_check(msg_home(msg), sip);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)

@@ -23,20 +23,21 @@ def notice(status_line, state, event="refer"):
 
 class Refer(Talk):
     """Vendors by the number's first digit: 1 allows transfers, 4 does not. Customers: one that allows them, one that does not, one with
-    a tech prefix that does, and the vendor as a customer of ours from another address."""
+    a tech prefix that does and tells who transfers."""
 
     @classmethod
     def provision(cls, stack):
         rates = {"1": "0.06", "4": "0.06"}
-        cls.vendor = stack.vendor("alpha", {"1": "0.02"}, trunk={"allow_refer": True})
+        cls.vendor = stack.vendor("alpha", {"1": "0.02"}, trunk={"allow_refer": True, "pass_headers": ["Referred-By"]})
         cls.strict = stack.vendor("strict", {"4": "0.02"})
         vendors = [cls.vendor, cls.strict]
         cls.customer = stack.customer("harbour", rates, vendors, trunk={"allow_refer": True})
         cls.plain = stack.customer("plain", rates, vendors)
-        cls.prefixed = stack.customer("prefixed", rates, vendors, trunk={"allow_refer": True, "tech_prefix": "77#"})
+        cls.prefixed = stack.customer("prefixed", rates, vendors, trunk={"allow_refer": True, "tech_prefix": "77#",
+                                                                                   "pass_headers": ["referred-by"]})
 
     def refer(self, one, to, **more):
-        headers = [("Refer-To", to), ("Referred-By", f"<sip:boss@{one.peer.host}>")]
+        headers = [("Refer-To", to), ("Referred-By", "<sip:boss@pbx.example>")]
         return one.request("REFER", headers=headers, **more)
 
     def referred(self, one, other, number=None, code=202):
@@ -94,6 +95,7 @@ class Refer(Talk):
             self.assertIn(self.stack.node.host, asked.get("Contact"))
             self.assertNotIn(one.peer.host, asked.bytes().decode())
             self.assertNotIn("secret", asked.bytes().decode())
+            self.assertNotIn("pbx.example", asked.bytes().decode())
         self.ends(call, leg)
 
     def test_how_it_goes_is_told_by_its_status_line_alone(self):
@@ -107,6 +109,8 @@ class Refer(Talk):
             self.assertEqual((told.get("Subscription-State"), told.body), ("terminated;reason=noresource", "SIP/2.0 200 OK\r\n"))
             other.request("NOTIFY", change=notice("SIP/2.0 200 OK\r\n", "active"))
             other.expect(481, method="NOTIFY")   # that was the last one
+            one.request("SUBSCRIBE", headers=[("Event", "refer"), ("Expires", "0")])
+            one.expect(405, method="SUBSCRIBE")
         self.ends(call, leg)
 
     def test_each_of_two_transfers_is_told_by_the_number_of_its_own_refer(self):
@@ -219,6 +223,7 @@ class Refer(Talk):
         number = self.number()
         _, asked = self.referred(leg, call, "+" + number)
         self.assertEqual(asked.uri_of("Refer-To").split("@")[0], f"sip:77%23{number}")
+        self.assertEqual(asked.get("Referred-By"), "<sip:boss@pbx.example>")   # both trunks list it
         self.ends(leg, call)
         new = self.prefixed["peer"].invite(number, uri=asked.uri_of("Refer-To"))
         there = self.vendor["peer"].expect_call()
