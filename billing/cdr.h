@@ -81,7 +81,10 @@ struct cdr {
 	struct cdr_side sell, buy;
 	const char *source_ip, *a_call_id, *b_call_id;
 	bool recovered;
-	const char *lrn;   /* the number it was routed by, where that is not the dialled one; NULL: none */
+	const char *lrn; /* the number it was routed by, where that is not the dialled one; NULL: none */
+	/* By which both sides were rated: digits after tech prefix and translations, or the lrn; NULL: it never came to
+	 * that. The calling number beside it, as the same translations made it; NULL: there was none. */
+	const char *rated_called, *rated_calling;
 	const char *trace; /* routing trace as JSON text, or NULL; kept in its own table */
 	int attempts;
 	struct cdr_attempt attempt[CDR_ATTEMPTS_MAX];

@@ -104,8 +104,12 @@ static const struct field cdr_field[] = {
 	FIELD(BYTE, NULL, buy.terms.places),
 	FIELD(BYTE, NULL, buy.terms.duration_rounding),
 	FIELD(JSON, NULL, trace),
+	/* What records of earlier versions lack; a line of COPY text has both or neither. */
+	FIELD(TEXT, "rated_called", rated_called),
+	FIELD(TEXT, "rated_calling", rated_calling),
 };
 #define CDR_FIELDS (sizeof(cdr_field) / sizeof(cdr_field[0]))
+#define CDR_FIELDS_OLD (CDR_FIELDS - 2)
 
 #define ATTEMPT(type, column, member)                                                                                  \
 	{                                                                                                              \
@@ -125,7 +129,9 @@ static const struct field attempt_field[] = {
 
 static void put_columns(struct buf *out, const struct field *field, size_t n)
 {
-	for (size_t i = 0; i < n && field[i].column != NULL; i++) {
+	for (size_t i = 0; i < n; i++) {
+		if (field[i].column == NULL)
+			continue;
 		if (i > 0)
 			buf_puts(out, ", ");
 		buf_puts(out, field[i].column);
@@ -261,25 +267,42 @@ static bool guarded(const struct field *f, const void *record)
 	return f->guard != 0 && !*(const bool *)((const char *)record + f->guard);
 }
 
+static void put_one(struct buf *out, const struct field *f, bool first, const void *record)
+{
+	if (!first)
+		buf_putc(out, '\t');
+	if (guarded(f, record))
+		buf_puts(out, "\\N");
+	else
+		put_field(out, f, (const char *)record + f->offset);
+}
+
 static void put_fields(struct buf *out, const struct field *field, size_t n, const void *record)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (i > 0)
-			buf_putc(out, '\t');
-		if (guarded(&field[i], record))
-			buf_puts(out, "\\N");
-		else
-			put_field(out, &field[i], (const char *)record + field[i].offset);
-	}
+	for (size_t i = 0; i < n; i++)
+		put_one(out, &field[i], i == 0, record);
 }
 
 void cdr_row_put(struct buf *out, const struct cdr *c)
 {
-	size_t n = 0;
+	size_t n = c->rated_called != NULL || c->rated_calling != NULL ? CDR_FIELDS : CDR_FIELDS_OLD;
 
-	while (n < CDR_FIELDS && cdr_field[n].column != NULL)
-		n++;
-	put_fields(out, cdr_field, n, c);
+	for (size_t i = 0; i < n; i++)
+		if (cdr_field[i].column != NULL)
+			put_one(out, &cdr_field[i], i == 0, c);
+}
+
+void cdr_row_put_whole(struct buf *out, const char *line)
+{
+	size_t columns = 0, has = 1;
+
+	for (size_t i = 0; i < CDR_FIELDS; i++)
+		columns += cdr_field[i].column != NULL;
+	for (const char *p = line; *p != '\0'; p++)
+		has += *p == '\t';
+	buf_puts(out, line);
+	for (; has < columns; has++)
+		buf_puts(out, "\t\\N");
 }
 
 void cdr_row_put_attempts(struct buf *out, const struct cdr *c)
@@ -401,13 +424,14 @@ static int get_field(struct arena *arena, const struct field *f, char *text, voi
 	return -EBADMSG;
 }
 
-static int get_fields(struct arena *arena, const struct field *field, size_t n, char *line, void *record)
+/* The line may end after `least` of the n fields. */
+static int get_fields(struct arena *arena, const struct field *field, size_t least, size_t n, char *line, void *record)
 {
 	for (size_t i = 0; i < n; i++) {
 		char *text = strsep(&line, "\t");
 
 		if (text == NULL)
-			return -EBADMSG;
+			return i == least ? 0 : -EBADMSG;
 		if (strcmp(text, "\\N") == 0)
 			continue;
 		if (get_field(arena, &field[i], text, (char *)record + field[i].offset) != 0)
@@ -430,7 +454,7 @@ int cdr_row_unpack(const char *text, struct cdr **out)
 {
 	struct cdr *c = cdr_new();
 	char *copy = arena_strdup(c->arena, text), *rest = copy;
-	int err = get_fields(c->arena, cdr_field, CDR_FIELDS, strsep(&rest, "\n"), c);
+	int err = get_fields(c->arena, cdr_field, CDR_FIELDS_OLD, CDR_FIELDS, strsep(&rest, "\n"), c);
 
 	if (err == 0 && (c->attempts < 0 || c->attempts > CDR_ATTEMPTS_MAX || c->duration_ms < 0 ||
 			 !side_is_usable(&c->sell) || !side_is_usable(&c->buy)))
@@ -439,7 +463,8 @@ int cdr_row_unpack(const char *text, struct cdr **out)
 		char *line = strsep(&rest, "\n");
 
 		err = line == NULL ? -EBADMSG
-				   : get_fields(c->arena, attempt_field, ATTEMPT_FIELDS, line, &c->attempt[i]);
+				   : get_fields(c->arena, attempt_field, ATTEMPT_FIELDS, ATTEMPT_FIELDS, line,
+						&c->attempt[i]);
 	}
 	if (err == 0 && rest != NULL)
 		err = -EBADMSG;

@@ -16,12 +16,16 @@
 void cdr_row_put_columns(struct buf *out);
 void cdr_row_put_attempt_columns(struct buf *out);
 
-/* cdr_row_put - one line of COPY text, the columns of section 5 up to `recovered`; no line end */
+/* cdr_row_put - one line of COPY text, the columns of section 5 up to `lrn`, and what came later only where the call
+ * has it: so the lines that earlier versions wrote, and their hashes, still hold; no line end cdr_row_put_whole - such
+ * a line, of this version or an earlier one, with each column that COPY is told */
 void cdr_row_put(struct buf *out, const struct cdr *c);
+void cdr_row_put_whole(struct buf *out, const char *line);
 /* cdr_row_put_attempts - a line an attempt, each with its line end; nothing if there was none */
 void cdr_row_put_attempts(struct buf *out, const struct cdr *c);
 /* cdr_row_pack/unpack - everything, to be read back; times keep their milliseconds.
- *   unpack returns 0 and a new CDR, or -EBADMSG if the text is not what cdr_row_pack wrote */
+ *   unpack returns 0 and a new CDR, or -EBADMSG if the text is not what cdr_row_pack of this version or the one before
+ * wrote */
 void cdr_row_pack(struct buf *out, const struct cdr *c);
 int cdr_row_unpack(const char *text, struct cdr **out) must_check;
 

@@ -59,6 +59,8 @@ static const struct column {
 	{"buy_to_sell_rate", KIND_TEXT, 0},
 	{"chain_id", KIND_TEXT, 0},
 	{"chain_seq", KIND_PLAIN, 0},
+	{"rated_called", KIND_TEXT, 0},
+	{"rated_calling", KIND_TEXT, 0},
 };
 _Static_assert(sizeof(columns) / sizeof(columns[0]) == EXPORT_COLUMNS, "a place for each column");
 

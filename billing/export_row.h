@@ -11,7 +11,7 @@
 #include "lib/buf.h"
 #include "lib/status.h"
 
-#define EXPORT_COLUMNS 40
+#define EXPORT_COLUMNS 42
 
 enum export_side {
 	EXPORT_OPERATOR, /* everything */

@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "billing/cdr_row.h"
 #include "billing/copy.h"
 #include "billing/store.h"
 #include "billing/store_chain.h"
@@ -159,7 +160,7 @@ static int send_chunk(struct poster *p, PGconn *conn, struct status *st)
 
 static void put_cdr(struct buf *out, const struct spool_batch *b, const struct spool_record *r)
 {
-	buf_puts(out, r->cdr);
+	cdr_row_put_whole(out, r->cdr);
 	buf_printf(out, "\t%s\t%lld\t\\\\x%s\t", b->chain, (long long)r->seq, r->hash);
 	copy_put(out, r->trace);
 	buf_putc(out, '\n');

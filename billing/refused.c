@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "billing/cdr_row.h"
 #include "billing/copy.h"
 #include "billing/store.h"
 #include "billing/store_chain.h"
@@ -58,7 +59,8 @@ static int retry_one(struct pg *pg, const char *post, const PGresult *open, int 
 	const char *const key[] = {PQgetvalue(open, i, 0), PQgetvalue(open, i, 1)};
 	struct buf line = {0};
 
-	buf_printf(&line, "%s\t%s\t%s\t\\\\x%s\t", PQgetvalue(open, i, 3), key[0], key[1], PQgetvalue(open, i, 2));
+	cdr_row_put_whole(&line, PQgetvalue(open, i, 3));
+	buf_printf(&line, "\t%s\t%s\t\\\\x%s\t", key[0], key[1], PQgetvalue(open, i, 2));
 	copy_put(&line, PQgetisnull(open, i, 5) ? NULL : PQgetvalue(open, i, 5));
 	buf_putc(&line, '\n');
 	int err = store_one(pg, post, line.text, PQgetvalue(open, i, 4), st);

@@ -88,28 +88,49 @@ static bool digits_only(const char *text)
 	return *text != '\0' && text[strspn(text, "0123456789")] == '\0';
 }
 
-/* The number that was rated: as the trunk makes it today; if that does not fit the rate that the CDR names, the trunk
- * was changed since, and what was received or sent may still be it. */
-static bool number_find(struct rerating *r, int row, char called[static RERATE_NUMBER_MAX],
-			char calling[static RERATE_NUMBER_MAX])
+static void number_copy(char out[static RERATE_NUMBER_MAX], const char *text)
+{
+	snprintf(out, RERATE_NUMBER_MAX, "%s", text);
+}
+
+/* For a record that does not say by which number it was rated: as the trunk makes it today, or the LRN; if that does
+ * not fit the rate that the CDR names, the trunk was changed since, and what was received or sent may still be it. */
+static bool number_guess(struct rerating *r, int row, char called[static RERATE_NUMBER_MAX],
+			 char calling[static RERATE_NUMBER_MAX])
 {
 	const char *in = PQgetvalue(r->page, row, RERATE_CALLED), *out = PQgetvalue(r->page, row, RERATE_CALLED_OUT);
 	const char *prefix = PQgetvalue(r->page, row, RERATE_PREFIX);
 	const char *calling_in = PQgetvalue(r->page, row, RERATE_CALLING);
 	const char *guess[] = {in + (*in == '+'), out + (*out == '+')};
 
-	if (r->options->number(r->options->arg, number_at(r->page, row, RERATE_TRUNK), in, calling_in, called,
-			       calling) &&
-	    starts_with(called, prefix))
+	if (!r->options->number(r->options->arg, number_at(r->page, row, RERATE_TRUNK), in, calling_in, called,
+				calling)) {
+		called[0] = '\0';
+		number_copy(calling, calling_in + (*calling_in == '+'));
+	}
+	if (!PQgetisnull(r->page, row, RERATE_LRN))
+		number_copy(called, PQgetvalue(r->page, row, RERATE_LRN));
+	if (starts_with(called, prefix))
 		return true;
 	for (size_t i = 0; i < 2; i++) {
 		if (!digits_only(guess[i]) || strlen(guess[i]) >= RERATE_NUMBER_MAX || !starts_with(guess[i], prefix))
 			continue;
-		strcpy(called, guess[i]);
-		snprintf(calling, RERATE_NUMBER_MAX, "%s", calling_in + (*calling_in == '+'));
+		number_copy(called, guess[i]);
+		number_copy(calling, calling_in + (*calling_in == '+'));
 		return true;
 	}
 	return false;
+}
+
+/* The numbers that were rated: those that the record names. */
+static bool number_find(struct rerating *r, int row, char called[static RERATE_NUMBER_MAX],
+			char calling[static RERATE_NUMBER_MAX])
+{
+	if (PQgetisnull(r->page, row, RERATE_RATED_CALLED))
+		return number_guess(r, row, called, calling);
+	number_copy(called, PQgetvalue(r->page, row, RERATE_RATED_CALLED));
+	number_copy(calling, PQgetvalue(r->page, row, RERATE_RATED_CALLING));
+	return digits_only(called);
 }
 
 /* what was sent as the calling number may be anything: only digits can match an origin */

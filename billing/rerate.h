@@ -3,9 +3,9 @@
  *
  * Each answered call is rated anew by the one rating function, with the rate in force at its start in the deck that its
  * trunk has now. A call is left as it is, and counted under its reason, if that cannot be said for sure: its trunk or
- * deck is gone, the deck has another currency, no unblocked rate holds, or its number cannot be told from what was
- * received. Corrections are all booked in one transaction, or none. One thread, one connection without a statement
- * timeout.
+ * deck is gone, the deck has another currency, no unblocked rate holds, or, of a record that does not name it, the
+ * number cannot be told from what was received. Corrections are all booked in one transaction, or none. One thread, one
+ * connection without a statement timeout.
  */
 #ifndef BILLING_RERATE_H
 #define BILLING_RERATE_H

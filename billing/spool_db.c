@@ -15,7 +15,8 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-#define FORMAT 2 /* pragma user_version; raise it with every change of the tables or of the packed text */
+#define FORMAT 3      /* pragma user_version; raise it with every change of the tables or of the packed text */
+#define FORMAT_READ 2 /* the oldest that is read as it is: its records lack the rated numbers */
 
 static const char schema[] =
 	"create table records (seq integer primary key autoincrement, id text not null, closed_us integer not null,"
@@ -24,7 +25,7 @@ static const char schema[] =
 	"create table refused (id text not null, seq integer, refused_us integer not null, reason text not null,"
 	" cdr text not null, attempts text not null, trace text);" /* seq null: an open call that could not be read */
 	"create table state (name text primary key, value) without rowid;"
-	"pragma user_version = 2;";
+	"pragma user_version = 3;";
 
 enum statement {
 	BEGIN,
@@ -570,7 +571,7 @@ static int open_file(struct spool_db *db, struct status *st)
 	if (err == 0 && version > FORMAT)
 		return status_set(st, -EPROTO, "spool %s: written by a newer tandem (format %d, this one knows %d)",
 				  db->dir, version, FORMAT);
-	if (err == 0 && version > 0 && version < FORMAT)
+	if (err == 0 && version > 0 && version < FORMAT_READ)
 		return status_set(
 			st, -EPROTO,
 			"spool %s: written before the first release (format %d): let the tandemd that wrote it "
@@ -578,6 +579,8 @@ static int open_file(struct spool_db *db, struct status *st)
 			db->dir, version);
 	if (err == 0 && version == 0)
 		err = make_tables(db, st);
+	else if (err == 0 && version < FORMAT)
+		err = execute(db, "pragma user_version = 3", st); /* an earlier tandemd must not read on */
 	if (err == 0)
 		err = get_chain(db, st);
 	return err == 0 ? get_head(db, st) : err;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_rerate.h - the statements of re-rating. What they mean stands in sql/0011_rerate.sql. */
+/* store_rerate.h - the statements of re-rating. What they mean stands in sql/0011_rerate.sql and sql/0070_rated.sql. */
 #ifndef BILLING_STORE_RERATE_H
 #define BILLING_STORE_RERATE_H
 
@@ -27,7 +27,10 @@ enum rerate_column {
 	RERATE_PLACES,
 	RERATE_SECONDS,
 	RERATE_INITIAL,
-	RERATE_INCREMENT
+	RERATE_INCREMENT,
+	RERATE_RATED_CALLED, /* null: a record of an earlier version */
+	RERATE_RATED_CALLING,
+	RERATE_LRN
 };
 extern const struct pg_statement store_rerate_fetch; /* -> the next rows of it */
 

@@ -126,11 +126,13 @@ static void deny(struct call *c)
 }
 
 /* The routes are copied: the scratch they stand in serves the next call. */
-static void offers_keep(struct call *c, const struct route *r)
+static void offers_keep(struct call *c, const struct route *r, const struct route_query *q)
 {
 	struct cdr *cdr = c->cdr;
 
 	if (r->has_sell) {
+		cdr->rated_called = cdr_text(cdr, q->called);
+		cdr->rated_calling = q->calling[0] ? cdr_text(cdr, q->calling) : NULL;
 		cdr->sell.rated = true;
 		cdr->sell.prefix = cdr_text(cdr, r->sell.prefix);
 		cdr->sell.terms = r->sell.terms;
@@ -243,7 +245,7 @@ void call_route(struct call *c)
 	const struct route_query q = query_of(c);
 	enum route_outcome outcome = route_decide(r, &q);
 
-	offers_keep(c, r);
+	offers_keep(c, r, &q);
 	trace_keep(c->cdr, r);
 	if (outcome != ROUTE_OK) {
 		call_finish(c, cause_of_outcome(outcome), CDR_SWITCH);

@@ -64,7 +64,7 @@ async function one(place, id) {
 		["Call", [["Result", [code(c.sip_code), " ", word(c.disconnect_reason), c.q850_cause ? h("span", { class: "muted" }, ` (Q.850 ${c.q850_cause})`) : null]], ["Hung up by", c.hangup_party], ["Talk", seconds(c.duration_ms / 1000)], ["PDD", millis(c.pdd_ms)],
 			["Started", at(c.started_at)], ["Answered", at(c.answered_at)], ["Ended", at(c.ended_at)], ["Node", [c.node, c.recovered ? badge("closed after a crash", "warn") : null]]]],
 		["Numbers", [["Calling", copyable(c.calling_in, "calling number")], ["Called", copyable(c.called_in, "called number")], ["Calling, as sent", copyable(c.calling_out, "calling number sent")], ["Called, as sent", copyable(c.called_out, "called number sent")],
-			["Destination", c.destination], c.lrn && ["LRN", c.lrn]]],
+			["Destination", c.destination], c.lrn && ["LRN", c.lrn], c.rated_called && ["Rated as", c.rated_called]]],
 		["Ways", [["Customer", carrier(c.ingress_carrier_id)], ["In by", trunk(c.ingress_trunk_id)], ["Vendor", carrier(c.egress_carrier_id)], ["Out by", trunk(c.egress_trunk_id)], ["From address", copyable(c.source_ip, "address")],
 			["Call-ID, customer", copyable(c.a_call_id, "Call-ID")], ["Call-ID, vendor", copyable(c.b_call_id, "Call-ID")], ["ID", copyable(c.id, "id")]]],
 		["Money", [["Sell", side(c.sell_amount, c.sell_currency, c.sell_billed_s, c.sell_price, c.sell_prefix)], ["Buy", side(c.buy_amount, c.buy_currency, c.buy_billed_s, c.buy_price, c.buy_prefix)], ["Margin", margin(c)],

@@ -17,7 +17,7 @@ COLUMNS = """id node started_at progress_at answered_at ended_at ingress_carrier
 egress_trunk_id calling_in called_in calling_out called_out destination pdd_ms duration_ms sip_code q850_cause
 disconnect_reason hangup_party attempts sell_prefix sell_price sell_billed_s sell_amount sell_currency buy_prefix
 buy_price buy_billed_s buy_amount buy_currency source_ip a_call_id b_call_id recovered""".split()
-LATER = "lrn buy_to_sell_rate chain_id chain_seq".split()
+LATER = "lrn buy_to_sell_rate chain_id chain_seq rated_called rated_calling".split()
 SELL = [c for c in COLUMNS if not c.startswith(("egress_", "buy_")) and not c.endswith("_out") and c not in ("attempts", "b_call_id")]
 BUY = [c for c in COLUMNS if not c.startswith(("ingress_", "sell_")) and not c.endswith("_in") and c not in ("source_ip", "a_call_id")]
 

@@ -180,3 +180,70 @@ class Rerate(Story):
         done = self.stack.tandem("rerate", "--carrier", "4711", *good[2:], check=False)
         self.assertEqual((done.returncode, done.stderr), (1, "tandem: there is no carrier 4711\n"))
         self.assertIn("would be booked: 0.000000 USD", self.stack.tandem("rerate", *good).stdout)
+
+
+class RatedNumbers(Story):
+    """Real calls. The trunk makes 44... of 00..., and a sender by 49... of a national one; then all of that is changed."""
+
+    @classmethod
+    def provision(cls, stack):
+        cls.vendor = stack.vendor("alpha", {"44": "0.02", "33": "0.02"})
+        cls.customer = stack.customer("harbour", {"44": {"price": "0.06", "destination": "UK"}, "33": {"price": "0.06", "destination": "France"}},
+                                      [cls.vendor], trunk={"translations": [{"number": "called", "match": "^0(.*)$", "replace": "44$1"},
+                                                                            {"number": "calling", "match": "^0(.*)$", "replace": "49$1"}]})
+        cls.api = stack.api
+
+    def called(self, called, uri=None):
+        """A call whose talk costs something; its CDR."""
+        call = self.customer["peer"].invite(called, calling="030123", uri=uri)
+        leg = self.vendor["peer"].expect_call()
+        leg.reply(200, sdp=True)
+        call.expect(200)
+        call.ack()
+        leg.expect("ACK")
+        call.expect_silence(0.05)
+        call.bye()
+        leg.expect("BYE")
+        leg.reply(200)
+        return self.api.cdr(called=called)
+
+    def rerate(self, side, *words):
+        carrier = (self.customer if side == "sell" else self.vendor)["carrier"]["id"]
+        report = json.loads(self.stack.tandem("rerate", "--carrier", str(carrier), "--side", side, "--from", "2026-01-01", "--to", "2100-01-01",
+                                              "--json", *words).stdout)
+        self.assertEqual(report["unrated"], {})
+        return {c["cdr_id"]: (Decimal(c["old"]), Decimal(c["new"])) for c in report["corrections"]}
+
+    def rate(self, side, prefix, price, **more):
+        self.api.post(f"/v1/rate-decks/{side['deck']['id']}/rates", prefix=prefix, price=price, effective_from="2020-01-01T00:00:00.000Z", **more)
+
+    def test_the_numbers_are_those_of_the_call_and_not_of_todays_translations(self):
+        plain, ported = self.number("0207"), self.number("0208")
+        host, port = self.stack.node.address
+        first = self.called(plain)
+        second = self.called(ported, uri=f"sip:{ported};npdi;rn=+33155550000@{host}:{port}")
+        self.cdr_says(first, rated_called="44" + plain[1:], rated_calling="4930123", lrn=None, sell_prefix="44")
+        self.cdr_says(second, rated_called="33155550000", rated_calling="4930123", lrn="33155550000", sell_prefix="33")
+        self.assertEqual(self.stack.tandem("cdr", "verify", check=False).returncode, 0, "the chain covers them")
+
+        # Today 0207... would be 44 1..., the sender another, and the ported number is not dialled so any more.
+        self.api.patch(f"/v1/trunks/{self.customer['id']}", translations=[{"number": "called", "match": "^0(.*)$", "replace": "441$1"},
+                                                                         {"number": "calling", "match": "^0(.*)$", "replace": "33$1"}])
+        self.rate(self.customer, "44207", "0.60")
+        self.rate(self.customer, "441", "6.00")
+        self.rate(self.customer, "44207", "1.20", origin_prefix="4930")
+        self.rate(self.customer, "44207", "2.40", origin_prefix="33")
+        self.rate(self.customer, "331555", "0.12")
+        self.rate(self.vendor, "44207", "0.04")
+        self.rate(self.vendor, "441", "0.50")
+        sold = {first["id"]: (amount("0.06", 1)[1], amount("1.20", 1)[1]), second["id"]: (amount("0.06", 1)[1], amount("0.12", 1)[1])}
+        self.assertEqual(self.rerate("sell"), sold, "of the number as it was rated, and of the sender's rate")
+        self.assertEqual(self.rerate("sell", "--apply"), sold)
+        self.assertEqual(self.rerate("sell", "--apply"), {})
+        self.assertEqual(self.rerate("buy", "--apply"), {first["id"]: (amount("0.02", 1)[1], amount("0.04", 1)[1])})
+
+    def test_a_call_that_was_not_rated_names_no_number(self):
+        called = self.number("9")
+        self.customer["peer"].invite(called).expect(404)
+        self.cdr_says(self.api.cdr(called=called), rated_called=None, rated_calling=None)
+        self.assertEqual(self.stack.tandem("cdr", "verify", check=False).returncode, 0)

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What a dead node's calls had spent, what calls hold, alerts, and the text that a chain's hashes are made of.
 begin;
-select plan(25);
+select plan(29);
 
 insert into carriers (name, currency, billing_mode, low_balance, vendor_limit) values
 	('customer', 'EUR', 'prepaid', 5, null), ('vendor', 'EUR', 'postpaid', null, 3);
@@ -75,6 +75,17 @@ select is((string_to_array(cdr_line(c), E'\t'))[2:6],
   from cdrs c where id = new_id('2026-05-01 12:00Z', 3);
 select is((string_to_array(cdr_line(c), E'\t'))[24:26] || (string_to_array(cdr_line(c), E'\t'))[33:36],
 	array['0.123456789', '\N', '0.500000', '192.0.2.1', '\N', '\N', 't'], 'amounts have 6 to 9 decimals, addresses no mask')
+  from cdrs c where id = new_id('2026-05-01 12:00Z', 3);
+select is(array_length(string_to_array(cdr_line(c), E'\t'), 1), 37, 'a record from before the rated numbers ends with the lrn')
+  from cdrs c where id = new_id('2026-05-01 12:00Z', 3);
+update cdrs set rated_calling = '49' where id = new_id('2026-05-01 12:00Z', 3);
+select is((string_to_array(cdr_line(c), E'\t'))[37:39], array['\N', '\N', '49'], 'a number that was put in is seen')
+  from cdrs c where id = new_id('2026-05-01 12:00Z', 3);
+update cdrs set rated_called = '44', rated_calling = null where id = new_id('2026-05-01 12:00Z', 3);
+select is((string_to_array(cdr_line(c), E'\t'))[37:39], array['\N', '44', '\N'], 'a call without a calling number says so')
+  from cdrs c where id = new_id('2026-05-01 12:00Z', 3);
+update cdrs set rated_calling = E'an\tonymous' where id = new_id('2026-05-01 12:00Z', 3);
+select is((string_to_array(cdr_line(c), E'\t'))[37:39], array['\N', '44', 'an\tonymous'], 'both stand at the end')
   from cdrs c where id = new_id('2026-05-01 12:00Z', 3);
 select is(cdr_attempt_lines(new_id('2026-05-01 12:00Z', 3)), '', 'no attempts are no lines');
 

@@ -121,7 +121,7 @@ static void a_row_has_the_contracts_columns_in_their_order(void **state)
 		"called_out, destination, pdd_ms, duration_ms, sip_code, q850_cause, disconnect_reason, "
 		"hangup_party, attempts, sell_prefix, sell_price, sell_billed_s, sell_amount, sell_currency, "
 		"buy_prefix, buy_price, buy_billed_s, buy_amount, buy_currency, source_ip, a_call_id, "
-		"b_call_id, recovered, lrn");
+		"b_call_id, recovered, lrn, rated_called, rated_calling");
 	cdr_row_put(&row, c);
 	snprintf(expected, sizeof(expected),
 		 "%s\tsw1\t2026-01-01T00:00:00.123Z\t2026-01-01T00:00:00.523Z\t2026-01-01T00:00:02.123Z\t"
@@ -130,9 +130,37 @@ static void a_row_has_the_contracts_columns_in_their_order(void **state)
 		 "\\N\t\\N\t\\N\t\\N\t\\N\t192.0.2.1\ta@b\t\\N\tf\t\\N",
 		 uuid_format(&c->id, id));
 	assert_string_equal(row.text, expected);
+
+	c->rated_called = "4930123456";
+	buf_reset(&row);
+	cdr_row_put(&row, c);
+	strcat(expected, "\t4930123456\t\\N");
+	assert_string_equal(row.text, expected);
 	cdr_free(&c);
 	buf_free(&columns);
 	buf_free(&row);
+}
+
+/* What an earlier version wrote, and what was never rated, ends with the lrn. */
+static void a_line_is_made_whole_for_copy(void **state)
+{
+	struct buf row = {0}, whole = {0};
+	struct cdr *c = answered_call();
+
+	cdr_row_put(&row, c);
+	cdr_row_put_whole(&whole, row.text);
+	assert_memory_equal(whole.text, row.text, row.len);
+	assert_string_equal(whole.text + row.len, "\t\\N\t\\N");
+	c->rated_called = "4930123456";
+	c->rated_calling = "442071234567";
+	buf_reset(&row);
+	buf_reset(&whole);
+	cdr_row_put(&row, c);
+	cdr_row_put_whole(&whole, row.text);
+	assert_string_equal(whole.text, row.text);
+	cdr_free(&c);
+	buf_free(&row);
+	buf_free(&whole);
 }
 
 static void attempts_are_numbered_from_one(void **state)
@@ -222,6 +250,31 @@ static void a_packed_call_comes_back_as_it_was(void **state)
 	buf_free(&again);
 }
 
+static void a_pack_of_the_version_before_is_read(void **state)
+{
+	struct buf packed = {0};
+	struct cdr *c = answered_call(), *back;
+
+	c->rated_called = "4930123456";
+	c->rated_calling = "442071234567";
+	cdr_row_pack(&packed, c);
+	char *numbers = strstr(packed.text, "\t4930123456\t442071234567\n");
+	assert_non_null(numbers);
+	assert_int_equal(cdr_row_unpack(packed.text, &back), 0);
+	assert_string_equal(back->rated_called, "4930123456");
+	assert_string_equal(back->rated_calling, "442071234567");
+	cdr_free(&back);
+
+	memmove(numbers, strchr(numbers, '\n'), strlen(strchr(numbers, '\n')) + 1);
+	assert_int_equal(cdr_row_unpack(packed.text, &back), 0);
+	assert_null(back->rated_called);
+	assert_string_equal(back->trace, "{\"offers\": []}");
+	assert_int_equal(back->attempt[1].trunk_id, 4);
+	cdr_free(&back);
+	cdr_free(&c);
+	buf_free(&packed);
+}
+
 static void a_damaged_pack_is_refused(void **state)
 {
 	struct buf packed = {0};
@@ -259,10 +312,12 @@ int main(void)
 		cmocka_unit_test(an_amount_past_what_money_holds_is_an_error_and_no_amount),
 		cmocka_unit_test(text_is_made_fit_for_the_database),
 		cmocka_unit_test(a_row_has_the_contracts_columns_in_their_order),
+		cmocka_unit_test(a_line_is_made_whole_for_copy),
 		cmocka_unit_test(attempts_are_numbered_from_one),
 		cmocka_unit_test(what_is_no_address_is_no_source),
 		cmocka_unit_test(a_record_that_cannot_be_rated_is_no_record),
 		cmocka_unit_test(a_packed_call_comes_back_as_it_was),
+		cmocka_unit_test(a_pack_of_the_version_before_is_read),
 		cmocka_unit_test(a_damaged_pack_is_refused),
 		cmocka_unit_test(every_reason_and_party_has_a_name),
 	};

@@ -30,9 +30,9 @@ static void a_customer_sees_nothing_of_the_vendor(void **state)
 {
 	struct export_shape sell = export_shape_of(EXPORT_SELL), buy = export_shape_of(EXPORT_BUY);
 	static const char *const hidden_from_sell[] = {"egress_",   "_out",  "attempts", "buy_",
-						       "b_call_id", "chain", "lrn"};
+						       "b_call_id", "chain", "lrn",	 "rated"};
 	static const char *const hidden_from_buy[] = {"ingress_",  "_in,",  "sell_", "source_ip",
-						      "a_call_id", "chain", "lrn"};
+						      "a_call_id", "chain", "lrn",   "rated"};
 	struct buf text = {0};
 
 	for (size_t i = 0; i < sizeof(hidden_from_sell) / sizeof(hidden_from_sell[0]); i++)

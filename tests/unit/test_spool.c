@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "billing/cdr_row.h"
 #include "billing/spool.h"
@@ -207,6 +208,44 @@ static void an_answered_call_is_recovered_after_a_crash_with_what_is_proven(void
 	spool_batch_free(&b);
 }
 
+static int format_of_file(int set)
+{
+	char path[128], script[64];
+	sqlite3_stmt *q;
+	sqlite3 *file;
+	int format;
+
+	snprintf(path, sizeof(path), "%s/spool.db", dir);
+	assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
+	snprintf(script, sizeof(script), "pragma user_version = %d", set);
+	if (set != 0)
+		assert_int_equal(sqlite3_exec(file, script, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(file, "pragma user_version", -1, &q, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+	format = sqlite3_column_int(q, 0);
+	sqlite3_finalize(q);
+	sqlite3_close(file);
+	return format;
+}
+
+static void a_spool_of_the_format_before_is_taken_over(void **state)
+{
+	struct spool_options o = {.dir = dir, .node = "sw1", .database_url = NOWHERE, .calls_max = 10};
+	struct spool *s = start();
+	struct status st = {""};
+
+	assert_true(spool_reserve(s));
+	spool_close(s, call(0));
+	assert_int_equal(spool_stop(&s, 0), 1);
+	int format = format_of_file(0);
+	assert_int_equal(format_of_file(format - 1), format - 1);
+	s = start();
+	assert_int_equal(spool_stop(&s, 0), 1);
+	assert_int_equal(format_of_file(0), format); /* the earlier program reads it no more */
+	assert_int_equal(format_of_file(1), 1);
+	assert_int_equal(spool_start(&s, &o, &st), -EPROTO);
+}
+
 static void what_was_given_outlives_kill_9_150_ms_later(void **state)
 {
 	struct spool_batch *b;
@@ -307,6 +346,7 @@ int main(void)
 		IN_A_DIRECTORY(a_sequence_number_is_never_used_twice),
 		IN_A_DIRECTORY(a_refused_record_is_set_aside_and_the_others_go),
 		IN_A_DIRECTORY(an_answered_call_is_recovered_after_a_crash_with_what_is_proven),
+		IN_A_DIRECTORY(a_spool_of_the_format_before_is_taken_over),
 		IN_A_DIRECTORY(what_was_given_outlives_kill_9_150_ms_later),
 		IN_A_DIRECTORY(a_second_process_is_kept_out),
 		IN_A_DIRECTORY(a_directory_that_cannot_be_made_is_one_clear_error),
