@@ -55,7 +55,7 @@ static void write_state(void)
 	int64_t now_us = clock_wall_us();
 
 	clock_format(now_us, now);
-	clock_format(now_us - 59500000, minute);
+	clock_format(now_us - 45500000, minute);
 	clock_format(now_us - 90000000, before);
 	snprintf(one, sizeof(one), "{\"node\":\"one\",\"at\":\"%s\"}", now);
 	snprintf(two, sizeof(two), "{\"node\":\"two\",\"at\":\"%s\"}", now);
