@@ -23,9 +23,6 @@
 #define LOAD_LIMIT_S 300
 #define COUNT_MAX 100000000
 
-extern const char *malloc_conf; /* decks lie in memory as tandemd has them: jemalloc reads it at start */
-const char *malloc_conf = "thp:always";
-
 /* where the loader's snapshots arrive */
 struct inbox {
 	pthread_mutex_t lock;

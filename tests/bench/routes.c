@@ -23,9 +23,6 @@
 #define CODES 200
 #define TAKEN_BITS (UINT64_C(1) << 23)
 
-extern const char *malloc_conf; /* decks lie in memory as tandemd has them: jemalloc reads it at start */
-const char *malloc_conf = "thp:always";
-
 static int64_t now_ns(void)
 {
 	struct timespec t;
