@@ -3,6 +3,7 @@
 number at the switch, where that is a call like any other. (Outside a call REFER is 405: test_messages.)"""
 
 import re
+import time
 from decimal import Decimal
 
 from story import Talk
@@ -208,6 +209,7 @@ class Refer(Talk):
         new.ack()
         there.expect("ACK")
         self.notified(call, leg, "SIP/2.0 200 OK\r\n", "terminated;reason=noresource")
+        time.sleep(0.05)                    # both calls last: one of 0 ms costs nothing
         self.ends(leg, call)
         self.ends(new, there)
         for called, caller in ((first, call), (number, new)):
