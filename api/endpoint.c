@@ -81,6 +81,7 @@ static const struct param_rule import_params[] = {
 static const struct param_rule import_change_params[] = {
 	{"kind", PARAM_CHOICE, import_change_kinds, "of this kind"},
 	{"prefix_starts", PARAM_DIGITS, NULL, "whose prefix starts so"},
+	{"short_notice", PARAM_BOOL, NULL, "increases within the notice period"},
 };
 static const struct param_rule plan_params[] = {
 	{"name", PARAM_TEXT, NULL, "with this name"},
@@ -241,7 +242,7 @@ const struct endpoint endpoints[] = {
 	READ("/v1/imports/{id}", &imports, 0, "Read an import job"),
 
 	LISTED("/v1/imports/{parent}/changes", &import_changes, RULES(import_change_params), 0,
-	       "List what a dry run would change, by prefix"),
+	       "List what an import would change, by prefix"),
 
 	LISTED("/v1/routing-plans", &routing_plans, RULES(plan_params), 0, "List routing plans"),
 	MADE("/v1/routing-plans", &routing_plans, ROLE_PROVISIONING, "Create a routing plan"),

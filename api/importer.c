@@ -131,9 +131,10 @@ static json_t *report_json(const struct ratesheet_report *report, int err, const
 		add_error(errors, report->errors[n].line, report->errors[n].reason);
 	if (err != 0 && !(err == -EINVAL && report->rejected > 0))
 		add_error(errors, 0, failure_reason(err, st));
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "added", (json_int_t)report->added, "changed",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "added", (json_int_t)report->added, "changed",
 			 (json_int_t)report->changed, "ended", (json_int_t)report->ended, "unchanged",
-			 (json_int_t)report->unchanged, "rejected", (json_int_t)report->rejected, "errors", errors);
+			 (json_int_t)report->unchanged, "short_notice", (json_int_t)report->short_notice, "rejected",
+			 (json_int_t)report->rejected, "errors", errors);
 }
 
 /* Stored for sure, unless we are told to stop: then the job is found without a heartbeat and given up. */

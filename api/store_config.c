@@ -96,15 +96,17 @@ STATEMENT(deck_lock, 2,
 STATEMENT(deck_insert, 1,
 	  "insert into rate_decks (name, side, currency, rounding_mode, rounding_places, default_initial, "
 	  "default_increment, "
-	  "duration_rounding) select r.name, r.side, r.currency, $1::jsonb #>> '{rounding,mode}', "
-	  "($1::jsonb #>> '{rounding,places}')::smallint, r.default_initial, r.default_increment, r.duration_rounding "
+	  "duration_rounding, notice_days) select r.name, r.side, r.currency, $1::jsonb #>> '{rounding,mode}', "
+	  "($1::jsonb #>> '{rounding,places}')::smallint, r.default_initial, r.default_increment, r.duration_rounding, "
+	  "r.notice_days "
 	  "from jsonb_populate_record(null::rate_decks, $1::jsonb) r returning id, api_rate_deck(rate_decks)");
 STATEMENT(deck_update, 2,
 	  "update rate_decks d set name = r.name, side = r.side, currency = r.currency, "
 	  "rounding_mode = $2::jsonb #>> '{rounding,mode}', rounding_places = ($2::jsonb #>> "
 	  "'{rounding,places}')::smallint, "
 	  "default_initial = r.default_initial, default_increment = r.default_increment, "
-	  "duration_rounding = r.duration_rounding from jsonb_populate_record(null::rate_decks, $2::jsonb) r "
+	  "duration_rounding = r.duration_rounding, notice_days = r.notice_days from "
+	  "jsonb_populate_record(null::rate_decks, $2::jsonb) r "
 	  "where d.id = $1 returning d.id, api_rate_deck(d)");
 STATEMENT(deck_delete, 1, "delete from rate_decks where id = $1");
 STATEMENT(deck_faults, 1, "select field, message from api_rate_deck_faults($1)");

@@ -63,11 +63,12 @@ STATEMENT(import_list, 5,
 	  "and ($4::bigint is null or i.deck_id = $4) and ($5::text is null or i.status = $5) "
 	  "order by i.id desc limit $2::integer");
 STATEMENT(import_get, 2, "select api_import(i) from imports i where i.id = $1 and $2::bigint is null");
-/* What a dry run would change, by prefix: filters kind, prefix_starts. Kept for a week. */
-STATEMENT(import_change_list, 6,
+/* What a dry run would change, by prefix: filters kind, prefix_starts, short_notice. Kept for a week. */
+STATEMENT(import_change_list, 7,
 	  "select c.n, api_import_change(c) from import_changes c "
 	  "where c.import_id = $4 and ($1::bigint is null or c.n > $1) and $3::bigint is null "
 	  "and ($5::text is null or c.kind = $5) and ($6::text is null or starts_with(c.prefix, $6)) "
+	  "and ($7::boolean is null or c.short_notice = $7) "
 	  "order by c.n limit $2::integer");
 STATEMENT(import_changes_expire, 0,
 	  "delete from import_changes c using imports i where i.id = c.import_id and i.created_at < now() - interval "
@@ -92,7 +93,8 @@ STATEMENT(import_cancel, 1, "select pg_cancel_backend($1)");
 STATEMENT(import_orphans, 1,
 	  "update imports set status = 'failed', finished_at = now(), report = jsonb_build_object('added', 0, "
 	  "'changed', 0, "
-	  "'ended', 0, 'unchanged', 0, 'rejected', 0, 'errors', jsonb_build_array(jsonb_build_object('line', null, "
+	  "'ended', 0, 'unchanged', 0, 'short_notice', 0, 'rejected', 0, 'errors', "
+	  "jsonb_build_array(jsonb_build_object('line', null, "
 	  "'reason', "
 	  "'the server that ran this import stopped; if the deck''s rates_version has not risen nothing was applied: "
 	  "send the file again'))) "

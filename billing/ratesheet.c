@@ -22,6 +22,7 @@ struct import {
 	struct status *st;
 	struct sheet_header header;
 	bool has_header;
+	bool has_notice; /* the deck has a notice period */
 	int64_t now_us, rows, prefixes, read_bytes;
 	struct buf chunk; /* COPY data, not yet sent */
 };
@@ -218,17 +219,28 @@ static int merge(struct import *im)
 	return 0;
 }
 
-/* A dry run is a real one up to the savepoint that it ends at; what would change is written down before. */
-static int trial_begin(struct import *im)
+/* Before anything is applied: the changes are written down, and increases on short notice counted. */
+static int compare(struct import *im)
 {
 	char import[24], deck[24];
 	const char *const params[] = {id_text(im->options->import_id, import), id_text(im->options->deck_id, deck),
 				      im->options->replace ? "true" : "false"};
-	int err = 0;
+	PGresult *r;
 
-	if (im->options->import_id != 0)
-		err = pg_exec(im->pg, &store_rates_compare, params, NULL, im->st);
-	return err == 0 ? pg_simple(im->pg, "savepoint trial", im->st) : err;
+	if (!im->has_notice && !(im->options->dry_run && im->options->import_id != 0))
+		return 0;
+	int err = pg_exec(im->pg, &store_rates_compare, params, &r, im->st);
+	if (err != 0)
+		return err;
+	im->report->short_notice = number_at(r, 0, 0);
+	PQclear(r);
+	return 0;
+}
+
+/* A dry run is a real one up to the savepoint that it ends at. */
+static int trial_begin(struct import *im)
+{
+	return pg_simple(im->pg, "savepoint trial", im->st);
 }
 
 static int trial_end(struct import *im)
@@ -260,6 +272,8 @@ static int apply(struct import *im)
 				 im->report->rejected, im->rows);
 	if (err == 0)
 		err = tell(im, READ_SHARE);
+	if (err == 0)
+		err = compare(im);
 	if (err == 0 && im->options->dry_run)
 		err = trial_begin(im);
 	if (err == 0)
@@ -294,10 +308,12 @@ static int deck_begin(struct import *im)
 
 	if (err != 0)
 		return err;
-	if (PQntuples(r) == 1)
+	if (PQntuples(r) == 1) {
 		im->now_us = number_at(r, 0, 0);
-	else
+		im->has_notice = *PQgetvalue(r, 0, 1) == 't';
+	} else {
 		err = status_set(im->st, -ENOENT, "there is no rate deck %s", deck);
+	}
 	PQclear(r);
 	return err;
 }

@@ -22,6 +22,7 @@ struct ratesheet_error {
 
 struct ratesheet_report {
 	int64_t added, changed, ended, unchanged; /* rates: a line may name several prefixes */
+	int64_t short_notice;			  /* increases within the deck's notice period */
 	int64_t rejected;			  /* lines */
 	struct ratesheet_error *errors;		  /* the first RATESHEET_ERRORS_MAX, by line */
 	size_t n_errors;
@@ -30,7 +31,8 @@ struct ratesheet_report {
 struct ratesheet_options {
 	int64_t deck_id;
 	bool dry_run;	   /* report only */
-	int64_t import_id; /* the import that a dry run writes its changes down for, row by row; 0: none */
+	int64_t import_id; /* the import that the changes are written down for, row by row, if it is a dry run or the
+			    * deck has a notice period; 0: none */
 	bool replace;	   /* end every rate that the file lacks */
 	const char *actor; /* for the audit log */
 	/* progress - optional; 0..1; a return other than 0 cancels (-ECANCELED, nothing applied) */

@@ -21,7 +21,9 @@ const struct pg_statement store_deck_find = {
 
 const struct pg_statement store_deck_begin = {
 	"billing_deck_begin",
-	"select (extract(epoch from clock_timestamp()) * 1000000)::bigint from rate_decks where id = $1", 1};
+	"select (extract(epoch from clock_timestamp()) * 1000000)::bigint, notice_days is not null from rate_decks"
+	" where id = $1",
+	1};
 
 /* An import lives in one transaction. It may take longer than the statements of the connection's other users. */
 const char store_rate_stage_begin[] = "begin; set local statement_timeout = 0; select rate_stage_make()";
@@ -40,7 +42,8 @@ const struct pg_statement store_rates_apply = {
 	2};
 
 const struct pg_statement store_rates_compare = {
-	"billing_rates_compare", "select rates_compare($1, $2, date_trunc('milliseconds', clock_timestamp()), $3)", 3};
+	"billing_rates_compare",
+	"select rates_compare(nullif($1::bigint, 0), $2, date_trunc('milliseconds', clock_timestamp()), $3)", 3};
 
 const struct pg_statement store_import_audit = {
 	"billing_import_audit",

@@ -12,10 +12,11 @@ extern const char store_cdr_partitions_ahead[];
  *                      cdr_row_put_columns, then chain_id, chain_seq, chain_hash, trace. */
 void store_put_cdr_post(struct buf *out);
 
-extern const struct pg_statement store_deck_find;     /* name or decimal id -> id */
-extern const struct pg_statement store_deck_begin;    /* id -> wall clock in microseconds; no row: no such deck */
+extern const struct pg_statement store_deck_find; /* name or decimal id -> id */
+extern const struct pg_statement
+	store_deck_begin; /* id -> wall clock in microseconds, has it a notice period; no row: no such deck */
 extern const struct pg_statement store_rate_repeats;  /* -> line, first_line, how many in all, prefix; the first 1000 */
-extern const struct pg_statement store_rates_compare; /* import, deck, replace */
+extern const struct pg_statement store_rates_compare; /* import (0: none), deck, replace -> increases on short notice */
 extern const struct pg_statement store_rates_apply;   /* deck, replace -> added, changed, ended, unchanged */
 extern const struct pg_statement store_import_audit;  /* actor, deck, replace, added, changed, ended, unchanged */
 extern const struct pg_statement store_rates_page;    /* deck, after prefix, after id -> columns of section 8, id */

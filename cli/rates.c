@@ -50,6 +50,8 @@ static void print_report(const struct ratesheet_report *r)
 	printf("added %" PRId64 "\nchanged %" PRId64 "\nended %" PRId64 "\nunchanged %" PRId64 "\nrejected %" PRId64
 	       "\n",
 	       r->added, r->changed, r->ended, r->unchanged, r->rejected);
+	if (r->short_notice > 0)
+		printf("short_notice %" PRId64 "\n", r->short_notice);
 }
 
 static void print_report_json(const struct ratesheet_report *r, bool dry_run, bool applied)
@@ -60,10 +62,10 @@ static void print_report_json(const struct ratesheet_report *r, bool dry_run, bo
 		json_array_append_new(errors, json_pack("{sI ss}", "line", (json_int_t)r->errors[i].line, "reason",
 							r->errors[i].reason));
 
-	json_t *report =
-		json_pack("{sb sb sI sI sI sI sI so}", "dry_run", dry_run, "applied", applied, "added",
-			  (json_int_t)r->added, "changed", (json_int_t)r->changed, "ended", (json_int_t)r->ended,
-			  "unchanged", (json_int_t)r->unchanged, "rejected", (json_int_t)r->rejected, "errors", errors);
+	json_t *report = json_pack("{sb sb sI sI sI sI sI sI so}", "dry_run", dry_run, "applied", applied, "added",
+				   (json_int_t)r->added, "changed", (json_int_t)r->changed, "ended",
+				   (json_int_t)r->ended, "unchanged", (json_int_t)r->unchanged, "short_notice",
+				   (json_int_t)r->short_notice, "rejected", (json_int_t)r->rejected, "errors", errors);
 	cli_print_json(report);
 	json_decref(report);
 }

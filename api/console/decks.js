@@ -14,7 +14,7 @@ export const decks = collection({
 	page: "rate-decks", path: "/v1/rate-decks", title: "Rate decks", noun: "deck", component: "RateDecks", extra, sub: { rates, imports },
 	actions: (deck) => [to(`#/trunks?rate_deck_id=${deck.id}`, "Its trunks"), newRate(deck)],
 	warning: "All its rates go with it. Trunks that use it keep it from being deleted.",
-	groups: [["What", ["name", "side", "currency"]], ["Durations", ["default_initial", "default_increment", "duration_rounding"]], ["Amounts", ["rounding"]]], hidden: ["rates_version"],
+	groups: [["What", ["name", "side", "currency"]], ["Durations", ["default_initial", "default_increment", "duration_rounding"]], ["Increases", ["notice_days"]], ["Amounts", ["rounding"]]], hidden: ["rates_version"],
 	none: "No rate deck yet. A sell deck says what customers pay, a buy deck what a vendor takes.",
 	filters: () => [{ name: "name", label: "Name" }, { name: "side", label: "Side", choices: [["sell", "sell"], ["buy", "buy"]] }, { name: "currency", label: "Currency" }],
 	columns: [

@@ -23,7 +23,7 @@ function step(c) {
 const columns = (deck) => [
 	{ title: "Prefix", kind: "mono", value: (c) => c.prefix },
 	{ title: "Destination", value: (c) => c.destination || NONE },
-	{ title: "What", value: (c) => badge(...(CHANGES[c.kind] ?? [c.kind])) },
+	{ title: "What", value: (c) => h("span", {}, badge(...(CHANGES[c.kind] ?? [c.kind])), c.short_notice ? [" ", badge("short notice", "bad")] : null) },
 	{ title: "Price before", kind: "number", value: (c) => amount(c.old_price, deck.currency) },
 	{ title: "Price after", kind: "number", value: (c) => amount(c.new_price, deck.currency) },
 	{ title: "Step", kind: "number", value: step },
@@ -37,7 +37,7 @@ function report(job) {
 	const words = job.dry_run ? ["would be added", "would change", "would end", "would stay"] : ["added", "changed", "ended", "unchanged"];
 	const box = (n, text, state) => h("div", { class: `tile ${n ? state : ""}` }, h("span", {}, text), h("strong", {}, count(n)));
 	return [
-		h("div", { class: "tiles" }, box(r.added, words[0], "good"), box(r.changed, words[1], "warn"), box(r.ended, words[2], "warn"), box(r.unchanged, words[3], ""), box(r.rejected, "rejected", "bad")),
+		h("div", { class: "tiles" }, box(r.added, words[0], "good"), box(r.changed, words[1], "warn"), box(r.ended, words[2], "warn"), box(r.unchanged, words[3], ""), r.short_notice ? box(r.short_notice, "dearer on short notice", "bad") : null, box(r.rejected, "rejected", "bad")),
 		r.errors?.length ? [h("h3", {}, "What is wrong with the sheet"), table([{ title: "Line", kind: "number", value: (e) => String(e.line ?? NONE) }, { title: "Reason", value: (e) => e.reason }], r.errors, { label: "Rejected rows" }),
 			r.rejected > r.errors.length && h("p", { class: "about" }, `The first ${count(r.errors.length)} of ${count(r.rejected)}.`)] : null,
 	];

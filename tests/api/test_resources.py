@@ -2,6 +2,7 @@
 """Provisioning: what may be stored, what is refused and why, and what stands in the audit log."""
 
 import threading
+import time
 
 from story.described import ApiStory
 
@@ -332,6 +333,32 @@ class Rates(ApiStory):
         self.assertEqual([(e["line"], e["reason"]) for e in bad["report"]["errors"]],
                          [(3, "the same prefix, origin, schedule and time as line 2: 4478")])
         self.assertEqual(bad["report"]["rejected"], 1)
+
+    def test_increases_on_short_notice_are_told_and_applied(self):
+        deck, path = self.deck("noticed")
+        first = "prefix,price,connect_fee,initial,increment\n" + "".join(f"{p},0.02,0,1,1\n" for p in range(40, 49))
+        job = self.api.import_rates(deck["id"], first)
+        self.assertEqual(job["report"]["short_notice"], 0)
+        version = self.api.get(f"/v1/rate-decks/{deck['id']}")["rates_version"]
+        self.assertEqual(self.api.patch(f"/v1/rate-decks/{deck['id']}", notice_days=7)["notice_days"], 7)
+        self.assertEqual(self.api.get(f"/v1/rate-decks/{deck['id']}")["rates_version"], version)
+        soon, later = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + d * 86400)) for d in (6.9, 7.1))
+        sheet = ("prefix,price,connect_fee,initial,increment,effective_from\n"
+                 f"40,0.03,0,1,1,\n41,0.03,0,1,1,{soon}\n42,0.03,0,1,1,{later}\n43,0.02,0.01,1,1,\n44,0.02,0,60,1,\n"
+                 "45,0.02,0,1,6,\n46,0.01,0,1,1,\n47,0.02,0,1,1,\n4900,0.09,0,1,1,\n")
+        dearer = ["40", "41", "43", "44", "45"]
+        for query in "?dry_run=true", "":
+            job = self.api.import_rates(deck["id"], sheet, query)
+            self.assertEqual((job["status"], job["report"]["short_notice"], job["report"]["changed"]), ("done", 5, 7))
+            changes = self.api.items(f"/v1/imports/{job['id']}/changes")
+            self.assertEqual([c["prefix"] for c in changes if c["short_notice"]], dearer)
+            told = self.api.items(f"/v1/imports/{job['id']}/changes", short_notice="true")
+            self.assertEqual([c["prefix"] for c in told], dearer)
+        self.assertEqual(self.api.items(path, prefix="40", at=soon)[0]["price"], "0.030000")
+        self.assertIsNone(self.api.patch(f"/v1/rate-decks/{deck['id']}", notice_days=None)["notice_days"])
+        self.assertEqual(self.api.import_rates(deck["id"], "prefix,price\n40,0.9\n")["report"]["short_notice"], 0)
+        self.assertEqual(list(self.api.wrong_fields("PATCH", f"/v1/rate-decks/{deck['id']}", {"notice_days": 366})),
+                         ["notice_days"])
 
     def test_an_import_that_makes_no_sense_says_why(self):
         deck, _ = self.deck("senseless")
