@@ -136,7 +136,7 @@ static void put_setups(struct buf *out, json_t *nodes)
 }
 
 /* Those that live, of those that were seen within the hour; each of the latter gets its line. */
-static json_t *put_up(struct buf *out, json_t *seen)
+static json_t *put_nodes_up(struct buf *out, json_t *seen)
 {
 	json_t *living = json_array(), *node;
 	size_t i;
@@ -165,7 +165,7 @@ void metrics_put_nodes(struct redis *r, struct buf *out)
 	/* The second try has a new connection, if the old one had died unnoticed. */
 	if (live_nodes_seen(r, &seen, &st) != 0 && live_nodes_seen(r, &seen, &st) != 0)
 		return;
-	nodes = put_up(out, seen);
+	nodes = put_nodes_up(out, seen);
 	exposition_gauge(out, "tandem_nodes", "Nodes that are alive.", (double)json_array_size(nodes));
 	put_figures(out, nodes);
 	put_setups(out, nodes);
@@ -173,8 +173,44 @@ void metrics_put_nodes(struct redis *r, struct buf *out)
 	json_decref(seen);
 }
 
+static const char *or_other(const char *number)
+{
+	return strcmp(number, "-1") == 0 ? "other" : number;
+}
+
+static void put_attempts_of(struct buf *out, const char *node, json_t *trunks)
+{
+	const char *trunk, *code;
+	json_t *codes, *n;
+
+	json_object_foreach(trunks, trunk, codes) json_object_foreach(codes, code, n)
+	{
+		buf_puts(out, "tandem_vendor_attempts_total{node=\"");
+		exposition_label(out, node);
+		buf_puts(out, "\",trunk_id=\"");
+		exposition_label(out, or_other(trunk));
+		buf_puts(out, "\",code=\"");
+		exposition_label(out, or_other(code));
+		buf_printf(out, "\"} %" JSON_INTEGER_FORMAT "\n", json_integer_value(n));
+	}
+}
+
+static void put_attempts(struct redis *r, struct buf *out)
+{
+	json_t *nodes = json_object(), *trunks;
+	struct status st = {0};
+	const char *node;
+
+	if (standing_read_attempts(r, nodes, &st) != 0)
+		json_object_clear(nodes);
+	exposition_head(out, "tandem_vendor_attempts_total", "counter",
+			"Attempts that are over, by the vendor's trunk and the SIP code that stands in their CDRs.");
+	json_object_foreach(nodes, node, trunks) put_attempts_of(out, node, trunks);
+	json_decref(nodes);
+}
+
 /* What each node says of each vendor's address. */
-void metrics_put_vendors(struct redis *r, struct buf *out)
+static void put_vendors_up(struct redis *r, struct buf *out)
 {
 	json_t *all = json_array(), *one;
 	struct status st = {0};
@@ -197,4 +233,10 @@ void metrics_put_vendors(struct redis *r, struct buf *out)
 				  : "1");
 	}
 	json_decref(all);
+}
+
+void metrics_put_vendors(struct redis *r, struct buf *out)
+{
+	put_vendors_up(r, out);
+	put_attempts(r, out);
 }

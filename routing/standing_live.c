@@ -87,6 +87,36 @@ int standing_read_health(struct redis *r, json_t *trunks, struct status *st)
 	return err;
 }
 
+static int attempts_of_node(struct redis *r, const char *node, json_t *nodes, struct status *st)
+{
+	redisReply *reply;
+	char name[160];
+
+	snprintf(name, sizeof name, STANDING_ATTEMPTS_KEY, node);
+	int err = redis_command(r, &reply, st, "GET %s", name);
+	if (err != 0)
+		return err;
+	json_t *counts = reply->type == REDIS_REPLY_STRING ? json_loadb(reply->str, reply->len, 0, NULL) : NULL;
+	if (json_is_object(counts))
+		json_object_set(nodes, node, counts);
+	json_decref(counts);
+	freeReplyObject(reply);
+	return 0;
+}
+
+int standing_read_attempts(struct redis *r, json_t *nodes, struct status *st)
+{
+	redisReply *names;
+	int err = redis_command(r, &names, st, "HKEYS %s", STANDING_NODES_KEY);
+
+	if (err != 0)
+		return err;
+	for (size_t i = 0; err == 0 && names->type == REDIS_REPLY_ARRAY && i < names->elements; i++)
+		err = attempts_of_node(r, names->element[i]->str, nodes, st);
+	freeReplyObject(names);
+	return err;
+}
+
 /* ---- a look-up ---- */
 
 static void put_trunk(struct standing *s, const json_t *trunks, int64_t id)

@@ -5,7 +5,11 @@
  * 10 s {tandem}:quality:DESTINATION  hash: NODE -> its share (quality.h); an hour {tandem}:talk:DESTINATION     list:
  * milliseconds of the last answered calls, the latest first; 30 days {tandem}:destinations         sorted set:
  * DESTINATION by the second of its last call {tandem}:vendor-events        list: JSON {at, node, trunk_id, destination,
- * event, reason}, the latest first DESTINATION as quality_key says. All of it may be lost: then nothing is known until
+ * event, reason}, the latest first
+ *   {tandem}:attempts:NODE        JSON: egress trunk id -> SIP code -> attempts since the node's start; -1: all others;
+ * 10 s
+ *
+ * DESTINATION as quality_key says. All of it may be lost: then nothing is known until
  * calls tell again.
  */
 #ifndef ROUTING_STANDING_LIVE_H
@@ -19,6 +23,7 @@
 
 #define STANDING_NODES_KEY "{tandem}:nodes" /* cluster/live.h: the fields are the nodes' names */
 #define STANDING_HEALTH_KEY "{tandem}:health:%s"
+#define STANDING_ATTEMPTS_KEY "{tandem}:attempts:%s"
 #define STANDING_QUALITY_KEY "{tandem}:quality:%s"
 #define STANDING_TALK_KEY "{tandem}:talk:%s"
 #define STANDING_DESTINATIONS_KEY "{tandem}:destinations"
@@ -33,6 +38,8 @@ int standing_read_shares(struct redis *r, const char *key, const char *but, int6
 int standing_read_talk(struct redis *r, const char *key, int64_t ms[static STANDING_DURATIONS_MAX],
 		       struct status *st) must_check;
 int standing_read_health(struct redis *r, json_t *trunks, struct status *st) must_check;
+/* standing_read_attempts - each node's, as {node: what is in its key} in a JSON object. 0, or as redis_command */
+int standing_read_attempts(struct redis *r, json_t *nodes, struct status *st) must_check;
 
 /* standing_decide - route_decide by what the nodes know now: a vendor is down where all nodes that watch it say so.
  *   q->standing is set for the decision only. With Redis away (or q->now false) what it knows is left out.

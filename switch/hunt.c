@@ -55,6 +55,7 @@ static void vendor_tell(const struct call_attempt *t, const struct cdr_attempt *
 	int64_t heard_us = r->progress_us ? r->progress_us : r->answered_us;
 	struct vendors_attempt a = {
 		.trunk_id = r->trunk_id,
+		.code = r->sip_code,
 		.life = t->leg.responded ? VENDORS_ALIVE
 			: gave_up	 ? VENDORS_UNSURE
 					 : VENDORS_DEAD,

@@ -336,6 +336,8 @@ static void hear(struct vendors *v, struct word *w)
 {
 	switch (w->kind) {
 	case WORD_ATTEMPT:
+		attempts_count(v->attempts, w->attempt.trunk_id, w->attempt.code);
+		v->attempted = true;
 		health_heard(v, &w->attempt, false);
 		if (w->attempt.key[0] != '\0')
 			count(v, &w->attempt);
@@ -435,6 +437,7 @@ int vendors_start(struct vendors **out, const struct vendors_options *o, struct 
 	v->o = *o;
 	v->node = xstrdup(o->node);
 	v->events = json_array();
+	v->attempts = attempts_new();
 	v->redis_up = true; /* until it shows otherwise */
 	v->redis = redis_new(o->redis_url, REDIS_TIMEOUT_MS);
 	v->slot = clock_wall_us() / 1000000 / QUALITY_SLOT_S;
@@ -445,6 +448,7 @@ int vendors_start(struct vendors **out, const struct vendors_options *o, struct 
 		queue_free(&v->queue);
 		redis_free(&v->redis);
 		json_decref(v->events);
+		attempts_free(&v->attempts);
 		free(v->node);
 		free(v);
 		return status_set(st, r, "cannot start the vendors thread: %s", strerror(-r));
@@ -495,6 +499,7 @@ void vendors_stop(struct vendors **vp)
 	free(v->trunk);
 	free(v->owed);
 	json_decref(v->events);
+	attempts_free(&v->attempts);
 	redis_free(&v->redis);
 	queue_free(&v->queue);
 	free(v->node);

@@ -40,6 +40,7 @@ enum vendors_life { VENDORS_UNSURE, VENDORS_ALIVE, VENDORS_DEAD }; /* did the ad
 
 struct vendors_attempt { /* one B leg that is over */
 	int64_t trunk_id;
+	int code; /* as its CDR has it */
 	enum vendors_life life;
 	const char *why;	      /* of VENDORS_DEAD: a word, static */
 	char key[QUALITY_KEY_MAX];    /* destination; "": not to be counted */

@@ -9,6 +9,7 @@
 #include "lib/queue.h"
 #include "lib/redis.h"
 #include "routing/health.h"
+#include "switch/attempts.h"
 #include "switch/vendors.h"
 
 #define VENDORS_BUCKETS 1024
@@ -69,6 +70,9 @@ struct vendors {
 	bool health_changed;
 	int64_t health_us; /* when it was last written */
 	json_t *events;	   /* not yet in Redis */
+	struct attempts *attempts;
+	bool attempted;	     /* Redis has not all of them */
+	int64_t attempts_us; /* when they were last written */
 };
 
 /* vendors_share - once a second: tell Redis what is new, hear what the other nodes tell. Marks what changed. */

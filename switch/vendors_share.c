@@ -12,7 +12,7 @@
 #include "routing/standing_live.h"
 #include "switch/vendors_priv.h"
 
-#define HEALTH_EXPIRE_S "10"
+#define HEALTH_EXPIRE_S "10" /* the attempts, too */
 #define HEALTH_EVERY_US (3 * 1000000LL)
 #define QUALITY_EXPIRE_S "3600"
 #define TALK_EXPIRE_S "2592000"
@@ -102,6 +102,18 @@ static int health_tell(struct vendors *v, struct status *st)
 	if (r == 0)
 		r = send_words(v, st, 3, (const char *[]){"EXPIRE", key, HEALTH_EXPIRE_S});
 	return r == 0 ? send_words(v, st, 1, (const char *[]){"EXEC"}) : r;
+}
+
+static int attempts_tell(struct vendors *v, struct status *st)
+{
+	struct buf text = {0};
+	char key[160];
+
+	snprintf(key, sizeof key, STANDING_ATTEMPTS_KEY, v->node);
+	attempts_put(v->attempts, &text);
+	int r = send_words(v, st, 5, (const char *[]){"SET", key, text.text, "EX", HEALTH_EXPIRE_S});
+	buf_free(&text);
+	return r;
 }
 
 static int events_tell(struct vendors *v, struct status *st)
@@ -242,12 +254,15 @@ void vendors_share(struct vendors *v)
 	struct status st = {""};
 	int64_t now_us = clock_mono_us();
 	bool health = v->health_changed || now_us - v->health_us >= HEALTH_EVERY_US;
+	bool attempts = v->attempted || now_us - v->attempts_us >= HEALTH_EVERY_US;
 	int r = each_due(v, now_us, first_recall, &st);
 
 	if (r == 0)
 		r = each_due(v, now_us, tell_counted, &st);
 	if (r == 0 && health)
 		r = health_tell(v, &st);
+	if (r == 0 && attempts)
+		r = attempts_tell(v, &st);
 	if (r == 0)
 		r = events_tell(v, &st);
 	int f = redis_flush(v->redis, &st);
@@ -256,6 +271,9 @@ void vendors_share(struct vendors *v)
 	if (r == 0) {
 		if (health)
 			v->health_us = now_us;
+		if (attempts)
+			v->attempts_us = now_us;
+		v->attempted = false;
 		v->health_changed = v->health_changed && !health;
 		json_array_clear(v->events);
 		r = each_due(v, now_us, told_then_hear, &st);

@@ -65,6 +65,19 @@ class Figures(Talk):
         self.ends(call, leg)
         self.becomes(0, "node_spool_open_calls")
 
+    def attempts(self, code):
+        return self.figure("vendor_attempts_total", trunk_id=self.vendor["id"], code=code) or 0
+
+    def test_attempts_are_counted_by_vendor_and_code(self):
+        """An answered one when its call is over."""
+        before = {code: self.attempts(code) for code in (200, 486, 0)}
+        for _ in range(2):
+            self.refused_with(486)
+        self.ends(*self.up())
+        self.cancelled(*self.ringing(self.number()))
+        for code, n in ((486, 2), (200, 1), (0, 1)):
+            self.becomes(before[code] + n, "vendor_attempts_total", trunk_id=self.vendor["id"], code=code)
+
     def test_the_spool_fills_and_drains_with_postgresql(self):
         self.becomes(1, "node_database_up")
         self.becomes(0, "node_spool_records")
