@@ -371,6 +371,7 @@ static nta_outgoing_t *invite_repeat(struct leg *leg, su_home_t *home, const sip
 {
 	char branch[WORKER_BRANCH_MAX];
 	sip_session_expires_t *x = session_wish(home, leg->session_wish_s);
+	const char *supported = reliable_supported(leg);
 
 	return nta_outgoing_tcreate(
 		leg->dialog, on_invite_response, leg, (url_string_t *)nta_outgoing_route_uri(leg->invite_out),
@@ -379,7 +380,8 @@ static nta_outgoing_t *invite_repeat(struct leg *leg, su_home_t *home, const sip
 		TPTAG_IDENT(leg->port->ident), NTATAG_BRANCH_KEY(worker_invite_branch(leg->worker, branch)),
 		NTATAG_PASS_100(1), TAG_IF(www, SIPTAG_AUTHORIZATION_STR(www)),
 		TAG_IF(proxy, SIPTAG_PROXY_AUTHORIZATION_STR(proxy)), TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
-		TAG_IF(x, SIPTAG_SUPPORTED_STR("timer")), TAG_IF(leg->headers[0], SIPTAG_HEADER_STR(leg->headers)),
+		TAG_IF(supported, SIPTAG_SUPPORTED_STR(supported)),
+		TAG_IF(leg->headers[0], SIPTAG_HEADER_STR(leg->headers)),
 		TAG_IF(first->sip_content_type, SIPTAG_CONTENT_TYPE(first->sip_content_type)),
 		TAG_IF(first->sip_payload, SIPTAG_PAYLOAD(first->sip_payload)), TAG_END());
 }
@@ -407,6 +409,8 @@ static bool invite_again(struct leg *leg, const sip_t *sip, int status)
 	if (status == 422 && leg->session_wish_s && sip->sip_min_se &&
 	    sip->sip_min_se->min_delta > (unsigned)leg->session_wish_s && sip->sip_min_se->min_delta < INT32_MAX) {
 		leg->session_wish_s = (int32_t)sip->sip_min_se->min_delta;
+		orq = invite_repeat(leg, home, first, uri, NULL, NULL);
+	} else if (status == 421 && reliable_demanded(leg, sip)) {
 		orq = invite_repeat(leg, home, first, uri, NULL, NULL);
 	} else if (status == 401 && may_answer(leg, sip->sip_www_authenticate)) {
 		www = digest_answer(home, sip->sip_www_authenticate, leg->username, leg->password, "INVITE", uri);
@@ -440,6 +444,8 @@ static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip
 		leg->responded = true;
 	if (status < 200) {
 		leg->provisional = true;
+		if (status > 100 && !internal && !reliable_confirm(leg, orq, sip))
+			return 0;
 		tell(leg, status == 100 ? LEG_TRYING : LEG_PROGRESS, status, internal, sip, NULL);
 	} else if (status < 300) {
 		if (leg->confirmed)
@@ -454,8 +460,8 @@ static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip
 		session_answered(leg, sip, leg->session_wish_s);
 		session_start(leg);
 		tell(leg, LEG_ANSWER, status, internal, sip, NULL);
-	} else if (!internal && (status == 401 || status == 407 || status == 422) && !leg->cancel_sent &&
-		   invite_again(leg, sip, status)) {
+	} else if (!internal && (status == 401 || status == 407 || status == 421 || status == 422) &&
+		   !leg->cancel_sent && invite_again(leg, sip, status)) {
 		return 0;
 	} else {
 		nta_outgoing_destroy(orq);
@@ -513,13 +519,15 @@ static int invite_send(struct leg *leg, su_home_t *home, const struct leg_target
 	sip_session_expires_t *x = session_wish(home, to->session_s);
 
 	leg->session_wish_s = leg->session.expires_s = to->session_s;
+	leg->reliable = (struct reliable){.offered = b.payload != NULL, .wanted = to->reliable};
 	sdp_keep(leg, &b);
+	const char *supported = reliable_supported(leg);
 	leg->invite_out = nta_outgoing_tcreate(
 		leg->dialog, on_invite_response, leg, (url_string_t *)route, SIP_METHOD_INVITE, (url_string_t *)uri,
 		SIPTAG_CONTACT(port->contact), SIPTAG_MAX_FORWARDS_STR(forwards),
 		SIPTAG_ALLOW_STR(refer_allow(&leg->refer)), TPTAG_IDENT(port->ident),
 		NTATAG_BRANCH_KEY(worker_invite_branch(leg->worker, branch)), NTATAG_PASS_100(1),
-		TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)), TAG_IF(x, SIPTAG_SUPPORTED_STR("timer")),
+		TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)), TAG_IF(supported, SIPTAG_SUPPORTED_STR(supported)),
 		TAG_IF(leg->headers[0], SIPTAG_HEADER_STR(leg->headers)), BODY_TAGS(b), TAG_END());
 	if (!leg->invite_out)
 		return -EIO;

@@ -17,6 +17,7 @@
 #include "switch/headers.h"
 #include "switch/reason.h"
 #include "switch/refer.h"
+#include "switch/reliable.h"
 #include "switch/session.h"
 #include "switch/stack.h"
 
@@ -59,16 +60,17 @@ struct leg {
 	struct relay *orphans; /* re-INVITEs to this side whose sender is gone */
 	struct relay *relays;  /* requests that came on this leg and wait for the other one's answer */
 	struct session session;
-	int32_t session_wish_s; /* what our INVITE asks for; 0: no timer */
-	const char *sdp_sent;	/* the SDP that this side has of us, kept where a refresh may need it */
-	struct codecs codecs;	/* what its trunk lists; set by the call */
-	uint32_t sdp_id;	/* our id in the o= lines that this side sees */
-	uint32_t invite_cseq;	/* of the INVITE that we sent last: its ACK's */
-	bool inbound;		/* they called us */
-	bool proxied;		/* proxy.h: no dialog of ours, what is sent passes through */
-	su_timer_t *patience;	/* a proxied INVITE that was cancelled: how long its last word is waited for */
-	bool responded;		/* our INVITE had any answer */
-	bool provisional;	/* ... and may be cancelled */
+	struct reliable reliable; /* of the vendor's 18x */
+	int32_t session_wish_s;	  /* what our INVITE asks for; 0: no timer */
+	const char *sdp_sent;	  /* the SDP that this side has of us, kept where a refresh may need it */
+	struct codecs codecs;	  /* what its trunk lists; set by the call */
+	uint32_t sdp_id;	  /* our id in the o= lines that this side sees */
+	uint32_t invite_cseq;	  /* of the INVITE that we sent last: its ACK's */
+	bool inbound;		  /* they called us */
+	bool proxied;		  /* proxy.h: no dialog of ours, what is sent passes through */
+	su_timer_t *patience;	  /* a proxied INVITE that was cancelled: how long its last word is waited for */
+	bool responded;		  /* our INVITE had any answer */
+	bool provisional;	  /* ... and may be cancelled */
 	bool cancel_sent;
 	bool confirmed; /* 2xx sent or received: ends with BYE */
 	bool over;	/* BYE sent or received, or refused: only waits for transactions */
@@ -121,6 +123,7 @@ struct leg_target {			   /* whom to call, all text borrowed */
 	bool refer;			 /* both trunks allow transfers */
 	struct headers passed;		 /* what crosses later; its memory is the call's */
 	const sip_t *body;		 /* its body goes along; NULL: none */
+	bool reliable;			 /* reliable 18x are welcome (RFC 3262) */
 };
 /* leg_target_uri - the Request-URI that calls it. leg_target_route - where that is sent. Memory of home; NULL: none */
 char *leg_target_uri(su_home_t *home, const struct leg_target *to, enum trunk_transport transport);
