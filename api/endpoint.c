@@ -92,6 +92,9 @@ static const struct param_rule list_params[] = {
 	{"kind", PARAM_CHOICE, list_kinds, "of this kind"},
 	{"match", PARAM_CHOICE, matches, "that look at this number"},
 };
+static const struct param_rule length_params[] = {
+	{"prefix", PARAM_DIGITS, NULL, "of exactly this prefix"},
+};
 static const struct param_rule exchange_params[] = {
 	{"from", PARAM_TEXT, NULL, "from this currency"},
 	{"to", PARAM_TEXT, NULL, "to this currency"},
@@ -255,6 +258,12 @@ const struct endpoint endpoints[] = {
 	READ("/v1/number-lists/{id}", &number_lists, 0, "Read a number list"),
 	CHANGED("/v1/number-lists/{id}", &number_lists, ROLE_PROVISIONING, "Change a number list"),
 	REMOVED("/v1/number-lists/{id}", &number_lists, ROLE_PROVISIONING, "Delete a number list"),
+
+	LISTED("/v1/number-lengths", &number_lengths, RULES(length_params), 0, "List number lengths"),
+	MADE("/v1/number-lengths", &number_lengths, ROLE_PROVISIONING, "Create a number length"),
+	READ("/v1/number-lengths/{id}", &number_lengths, 0, "Read a number length"),
+	CHANGED("/v1/number-lengths/{id}", &number_lengths, ROLE_PROVISIONING, "Change a number length"),
+	REMOVED("/v1/number-lengths/{id}", &number_lengths, ROLE_PROVISIONING, "Delete a number length"),
 
 	LISTED("/v1/exchange-rates", &exchange_rates, RULES(exchange_params), 0, "List exchange rates"),
 	MADE("/v1/exchange-rates", &exchange_rates, ROLE_FINANCE, "Add an exchange rate"),

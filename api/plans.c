@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /v1/routing-plans, /v1/number-lists, /v1/exchange-rates. */
+/* /v1/routing-plans, /v1/number-lists, /v1/number-lengths, /v1/exchange-rates. */
 #include <string.h>
 
 #include "api/resource.h"
@@ -184,6 +184,73 @@ const struct resource number_lists = {
 	.update = &store_list_update,
 	.remove = &store_list_delete,
 	.faults = &store_list_faults,
+};
+
+static const struct field length_fields[] = {
+	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	{.name = "prefix",
+	 .type = FIELD_DIGITS,
+	 .flags = FIELD_REQUIRED,
+	 .min = 1,
+	 .max = 32,
+	 .example = "\"49\"",
+	 .meaning = "The destination; unique. A number goes by the rule with its longest prefix."},
+	{.name = "min_length",
+	 .type = FIELD_INT,
+	 .min = 3,
+	 .max = 32,
+	 .fallback = "3",
+	 .example = "7",
+	 .meaning = "Least digits of its numbers, prefix included. Shorter: 484."},
+	{.name = "max_length",
+	 .type = FIELD_INT,
+	 .min = 3,
+	 .max = 32,
+	 .fallback = "32",
+	 .example = "14",
+	 .meaning = "Most digits of its numbers. Longer: 484."},
+	{.name = "note",
+	 .type = FIELD_TEXT,
+	 .flags = FIELD_NULLABLE,
+	 .min = 0,
+	 .max = 200,
+	 .example = "\"Germany\"",
+	 .meaning = "For people."},
+	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was made."},
+	{.name = "updated_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it last changed."},
+	{.name = "version",
+	 .type = FIELD_INT,
+	 .flags = FIELD_READ_ONLY,
+	 .example = "1",
+	 .meaning = "Counts changes; the ETag."},
+};
+
+static void length_check(json_t *object, struct errors *e)
+{
+	json_int_t min = json_integer_value(json_object_get(object, "min_length"));
+	json_int_t max = json_integer_value(json_object_get(object, "max_length"));
+	size_t prefix = json_string_length(json_object_get(object, "prefix"));
+
+	if (max < min)
+		errors_add(e, "max_length", "must not be less than min_length");
+	else if ((size_t)max < prefix)
+		errors_add(e, "max_length", "must not be less than the digits of prefix");
+}
+
+const struct resource number_lengths = {
+	.collection = "number-lengths",
+	.noun = "number length",
+	.meaning = "How many digits the numbers of a destination have; others are refused with 484.",
+	.fields = length_fields,
+	.n = sizeof(length_fields) / sizeof(*length_fields),
+	.configures = true,
+	.list = &store_length_list,
+	.get = &store_length_get,
+	.lock = &store_length_lock,
+	.insert = &store_length_insert,
+	.update = &store_length_update,
+	.remove = &store_length_delete,
+	.check = length_check,
 };
 
 static const struct field exchange_fields[] = {

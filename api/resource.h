@@ -39,10 +39,10 @@ void resource_update_many(struct request *r);
 /* resource_page - answer a list from a statement's rows (cursor key, json); limit + 1 rows were asked for */
 void resource_page(struct request *r, PGresult *result, int limit, const struct resource *res);
 
-extern const struct resource carriers, trunks, rate_decks, rates, routing_plans, number_lists, exchange_rates, payments,
-	ledger, alerts, api_keys, audit_log, imports, import_changes, cdrs, calls, route_lookups, nodes, exports,
-	export_options, invoices, stats, changes, calls_hung_up, vendor_health, vendor_quality, vendor_events,
-	vendor_forces;
+extern const struct resource carriers, trunks, rate_decks, rates, routing_plans, number_lists, number_lengths,
+	exchange_rates, payments, ledger, alerts, api_keys, audit_log, imports, import_changes, cdrs, calls,
+	route_lookups, nodes, exports, export_options, invoices, stats, changes, calls_hung_up, vendor_health,
+	vendor_quality, vendor_events, vendor_forces;
 extern const char *const import_change_kinds[];
 /* carrier_currency_check etc. live beside their tables; shared checks: */
 void check_currency(const json_t *value, const char *path, struct errors *e);

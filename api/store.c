@@ -17,6 +17,7 @@ static const struct constraint uniques[] = {
 	{"rate_decks_name_unique", "name", "another rate deck has this name"},
 	{"routing_plans_name_unique", "name", "another routing plan has this name"},
 	{"number_lists_name_unique", "name", "another number list has this name"},
+	{"number_lengths_prefix_unique", "prefix", "there is a rule of this prefix already"},
 	{"api_keys_name_unique", "name", "another API key has this name"},
 	{"export_options_pkey", "side", "this side of the carrier has its options already"},
 	{"exchange_rates_unique", "effective_from", "there is a rate of this pair from this moment already"},

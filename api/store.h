@@ -38,6 +38,8 @@ extern const struct pg_statement store_plan_list, store_plan_get, store_plan_loc
 	store_plan_delete, store_plan_faults, store_plan_users;
 extern const struct pg_statement store_list_list, store_list_get, store_list_lock, store_list_insert, store_list_update,
 	store_list_delete, store_list_faults;
+extern const struct pg_statement store_length_list, store_length_get, store_length_lock, store_length_insert,
+	store_length_update, store_length_delete;
 extern const struct pg_statement store_exchange_list, store_exchange_get, store_exchange_lock, store_exchange_insert,
 	store_exchange_delete;
 extern const struct pg_statement store_payment_list, store_payment_get, store_payment_insert;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The statements of the configuration: carriers, trunks, decks, rates, plans, lists, exchange rates. resource.h says
- * which parameters each takes and which columns it gives. */
+/* The statements of the configuration: carriers, trunks, decks, rates, plans, lists, lengths, exchange rates.
+ * resource.h says which parameters each takes and which columns it gives. */
 #include "api/store.h"
 
 #define STATEMENT(name, params, sql) const struct pg_statement store_##name = {"api_" #name, sql, params}
@@ -188,6 +188,24 @@ STATEMENT(list_update, 2,
 	  "api_number_list(l)");
 STATEMENT(list_delete, 1, "delete from number_lists where id = $1");
 STATEMENT(list_faults, 1, "select field, message from api_number_list_faults($1)");
+
+/* Number lengths: filter prefix. */
+STATEMENT(length_list, 4,
+	  "select l.id, api_number_length(l) from number_lengths l where ($1::bigint is null or l.id > $1) "
+	  "and $3::bigint is null and ($4::text is null or l.prefix = $4) order by l.id limit $2::integer");
+STATEMENT(length_get, 2, "select api_number_length(l) from number_lengths l where l.id = $1 and $2::bigint is null");
+STATEMENT(length_lock, 2,
+	  "select l.id, api_number_length(l) from number_lengths l where l.id = $1 and $2::bigint is null for update");
+STATEMENT(length_insert, 1,
+	  "insert into number_lengths (prefix, min_length, max_length, note) "
+	  "select r.prefix, r.min_length, r.max_length, r.note "
+	  "from jsonb_populate_record(null::number_lengths, $1::jsonb) r "
+	  "returning id, api_number_length(number_lengths)");
+STATEMENT(length_update, 2,
+	  "update number_lengths l set prefix = r.prefix, min_length = r.min_length, max_length = r.max_length, "
+	  "note = r.note from jsonb_populate_record(null::number_lengths, $2::jsonb) r where l.id = $1 "
+	  "returning l.id, api_number_length(l)");
+STATEMENT(length_delete, 1, "delete from number_lengths where id = $1");
 
 /* Exchange rates: filters from, to, at (those in force then). */
 STATEMENT(exchange_list, 6,

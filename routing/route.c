@@ -28,6 +28,7 @@ struct scratch {			   /* a look-up's working memory, one item a member */
 static const char *const outcome_names[ROUTE_OUTCOMES] = {
 	[ROUTE_OK] = "ok",
 	[ROUTE_SUSPENDED] = "suspended",
+	[ROUTE_WRONG_LENGTH] = "wrong_length",
 	[ROUTE_LISTED] = "listed",
 	[ROUTE_NO_SELL_RATE] = "no_sell_rate",
 	[ROUTE_SELL_BLOCKED] = "sell_blocked",
@@ -132,6 +133,23 @@ static void route_reset(struct route *r)
 	r->n_offers = r->n_excluded = 0;
 }
 
+/* Of all rules that one holds which has the longest prefix of the number; without one, any length will do. */
+static bool length_permits(struct route *r, const struct route_query *q)
+{
+	const struct length_rule *rule = numberlength_find(&q->snap->lengths, q->called);
+	size_t digits = strlen(q->called);
+
+	if (rule == NULL || length_fits(rule, digits))
+		return true;
+	if (rule->min == rule->max)
+		(void)outcome_set(r, ROUTE_WRONG_LENGTH, "the number has %zu digits, destination %s wants %d", digits,
+				  rule->prefix, rule->min);
+	else
+		(void)outcome_set(r, ROUTE_WRONG_LENGTH, "the number has %zu digits, destination %s wants %d to %d",
+				  digits, rule->prefix, rule->min, rule->max);
+	return false;
+}
+
 /* A block list with the number on it forbids; if allow lists of a kind apply, the number must be on one of them. */
 static bool lists_permit(struct route *r, const struct route_query *q)
 {
@@ -167,7 +185,8 @@ enum route_outcome route_permit(struct route *r, const struct route_query *q)
 		return outcome_set(r, ROUTE_SUSPENDED, "carrier %s is suspended", q->ingress->carrier->name);
 	if (!q->ingress->enabled)
 		return outcome_set(r, ROUTE_SUSPENDED, "trunk %s is disabled", q->ingress->name);
-	(void)lists_permit(r, q);
+	if (length_permits(r, q))
+		(void)lists_permit(r, q);
 	return r->outcome;
 }
 

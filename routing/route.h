@@ -21,6 +21,7 @@ struct health;	 /* health.h */
 enum route_outcome {
 	ROUTE_OK,	    /* at least one offer */
 	ROUTE_SUSPENDED,    /* carrier or trunk not active: 403 rejected */
+	ROUTE_WRONG_LENGTH, /* too short or too long for its destination: 484 rejected */
 	ROUTE_LISTED,	    /* a number list forbids it: 403 blocked */
 	ROUTE_NO_SELL_RATE, /* 404 no_rate */
 	ROUTE_SELL_BLOCKED, /* 403 blocked */
@@ -108,7 +109,7 @@ struct route *route_new(int capacity); /* members of the largest plan; grown by 
 void route_free(struct route **r);
 void route_fit(struct route *r, const struct snapshot *s); /* may allocate: call when a snapshot arrives */
 
-/* route_permit - active, number lists. Fills outcome (ROUTE_OK: go on) and why. */
+/* route_permit - active, the number's length, number lists. Fills outcome (ROUTE_OK: go on) and why. */
 enum route_outcome route_permit(struct route *r, const struct route_query *q);
 /* route_decide - sell rate, then every member: eligible? then rank. Fills all of r.
  *   min_margin, min_margin_percent, allow_loss: the ingress trunk's own word holds where it has one, else the plan's.

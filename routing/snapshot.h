@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* snapshot.h - everything a call's routing looks at, at one moment: carriers, trunks, plans, number lists, exchange
- * rates, and references to the decks in force. Immutable once published; a change builds a new one that shares all
- * unchanged decks. Reference-counted: a thread that holds a reference may read without a lock, for as long as it holds
- * it.
+/* snapshot.h - everything a call's routing looks at, at one moment: carriers, trunks, plans, number lists, number
+ * lengths, exchange rates, and references to the decks in force. Immutable once published; a change builds a new one
+ * that shares all unchanged decks. Reference-counted: a thread that holds a reference may read without a lock, for as
+ * long as it holds it.
  */
 #ifndef ROUTING_SNAPSHOT_H
 #define ROUTING_SNAPSHOT_H

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/buf.h"
+#include "lib/digits.h"
 #include "lib/log.h"
 #include "routing/snapshot_priv.h"
 
@@ -422,6 +423,30 @@ static void lists_make(struct snapshot *s, const json_t *list)
 	}
 }
 
+/* ---- number lengths ---- */
+
+static void lengths_make(struct snapshot *s, const json_t *list)
+{
+	struct number_lengths *l = &s->lengths;
+	size_t n = json_array_size(list);
+
+	l->rule = array_alloc(s, n, sizeof *l->rule);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *o = json_array_get(list, i);
+		const struct length_rule rule = {.prefix = text_of(s, o, "prefix"),
+						 .min = (int)integer_of(o, "min"),
+						 .max = (int)integer_of(o, "max")};
+		if (digits_only(rule.prefix) && strlen(rule.prefix) <= DIGITS_MAX && rule.min <= rule.max) {
+			l->rule[l->n++] = rule;
+			continue;
+		}
+		char quoted[100];
+		log_event(LOG_LEVEL_ERROR, "rule of a number's length is not usable and is left out", "prefix=%s",
+			  log_quote(rule.prefix, quoted, sizeof quoted));
+	}
+	numberlength_finish(l);
+}
+
 /* ---- exchange rates ---- */
 
 /* "1.085000000000" → of 10^-12; false if it is too large to be held */
@@ -537,6 +562,7 @@ int snapshot_make(const json_t *document, struct deck *const *decks, size_t n_de
 	plans_make(&m, json_object_get(document, "plans"));
 	plans_attach(s, trunks);
 	lists_make(s, json_object_get(document, "lists"));
+	lengths_make(s, json_object_get(document, "lengths"));
 	exchanges_make(s, json_object_get(document, "exchange"));
 	sources_make(s);
 	*out = s;

@@ -12,6 +12,7 @@
 
 #include "lib/arena.h"
 #include "routing/number.h"
+#include "routing/numberlength.h"
 #include "routing/numberlist.h"
 #include "routing/snapshot.h"
 
@@ -47,6 +48,7 @@ struct snapshot {
 	size_t n_sources;
 	const struct trunk **digest; /* ingress trunks with a user name, by user name */
 	size_t n_digest;
+	struct number_lengths lengths;
 	int max_members; /* of the largest plan */
 };
 

@@ -67,6 +67,8 @@ static const struct pg_statement document = {
 	" 'lists', (select coalesce(json_agg(json_build_object("
 	"   'name', name, 'kind', kind, 'match', match, 'entries', entries, 'trunk_ids', trunk_ids,"
 	"   'carrier_ids', carrier_ids) order by id), '[]') from number_lists),"
+	" 'lengths', (select coalesce(json_agg(json_build_object("
+	"   'prefix', prefix, 'min', min_length, 'max', max_length) order by id), '[]') from number_lengths),"
 	" 'exchange', (select coalesce(json_agg(json_build_object("
 	"   'from', \"from\", 'to', \"to\", 'rate', rate::text, 'from_us', " US("effective_from") ")), '[]')"
 	"  from exchange_rates)"

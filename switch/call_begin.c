@@ -296,6 +296,7 @@ static void admit(struct call *c, const char *called, const char *calling, const
 	const struct route_query q = query_of(c);
 	enum route_outcome outcome = route_permit(c->worker->route, &q);
 	if (outcome != ROUTE_OK) {
+		trace_keep(c->cdr, c->worker->route);
 		call_finish(c, cause_of_outcome(outcome), CDR_SWITCH);
 		return;
 	}

@@ -9,9 +9,10 @@
 struct cause cause_of_outcome(enum route_outcome outcome)
 {
 	static const struct cause table[ROUTE_OUTCOMES] = {
-		[ROUTE_SUSPENDED] = {403, CDR_REJECTED},   [ROUTE_LISTED] = {403, CDR_BLOCKED},
-		[ROUTE_NO_SELL_RATE] = {404, CDR_NO_RATE}, [ROUTE_SELL_BLOCKED] = {403, CDR_BLOCKED},
-		[ROUTE_NO_VENDOR] = {404, CDR_NO_ROUTE},   [ROUTE_NONE_USABLE] = {503, CDR_NO_ROUTE},
+		[ROUTE_SUSPENDED] = {403, CDR_REJECTED},    [ROUTE_LISTED] = {403, CDR_BLOCKED},
+		[ROUTE_WRONG_LENGTH] = {484, CDR_REJECTED}, [ROUTE_NO_SELL_RATE] = {404, CDR_NO_RATE},
+		[ROUTE_SELL_BLOCKED] = {403, CDR_BLOCKED},  [ROUTE_NO_VENDOR] = {404, CDR_NO_ROUTE},
+		[ROUTE_NONE_USABLE] = {503, CDR_NO_ROUTE},
 	};
 	assert(outcome > ROUTE_OK && outcome < ROUTE_OUTCOMES);
 	return table[outcome];

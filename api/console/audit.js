@@ -3,7 +3,7 @@
 import { badge, h, heading, replace, when } from "./dom.js";
 import { listing } from "./table.js";
 
-const PAGES = { carriers: "carriers", trunks: "trunks", "rate-decks": "rate-decks", "routing-plans": "routing-plans", "number-lists": "number-lists", "exchange-rates": "exchange-rates", "api-keys": "api-keys", invoices: "invoices",
+const PAGES = { carriers: "carriers", trunks: "trunks", "rate-decks": "rate-decks", "routing-plans": "routing-plans", "number-lists": "number-lists", "number-lengths": "number-lengths", "exchange-rates": "exchange-rates", "api-keys": "api-keys", invoices: "invoices",
 	exports: "exports" };
 const COUNTED = ["version", "updated_at", "rates_version"]; /* they change with everything */
 

@@ -12,6 +12,7 @@ import { decks } from "./decks.js";
 import { exchange } from "./exchange.js";
 import { keys } from "./keys.js";
 import { ledger, payments } from "./ledger.js";
+import { lengths } from "./lengths.js";
 import { lists } from "./lists.js";
 import { nodes } from "./nodes.js";
 import { overview } from "./overview.js";
@@ -27,6 +28,7 @@ const PAGES = [
 	["Watch", [["overview", "Dashboard", overview], ["calls", "Live calls", calls], ["cdrs*", "CDRs", cdrs], ["statistics", "Statistics", statistics], ["vendors", "Vendors", vendors], ["alarms", "Alarms", alarms],
 		["nodes", "Nodes", nodes]]],
 	["Configure", [["carriers*", "Carriers", carriers], ["trunks*", "Trunks", trunks], ["rate-decks*", "Rate decks", decks], ["routing-plans", "Routing plans", plans], ["number-lists", "Number lists", lists],
+		["number-lengths", "Number lengths", lengths],
 		["exchange-rates", "Exchange rates", exchange], ["simulator", "Route simulator", simulator]]],
 	["Settle", [["payments*", "Payments", payments], ["ledger*", "Ledger", ledger], ["invoices*", "Invoices", invoices], ["exports", "Exports", exports]]],
 	["Administer", [["api-keys", "API keys", keys], ["audit", "Audit log", audit]]],

@@ -58,6 +58,11 @@ class Listings(ApiStory):
         has = {r["name"] for r in self.table("/v1/carriers?format=csv")}
         self.assertEqual(has, {"'" + n if n in names[:4] else n for n in names} | {"harbour"})
 
+    def test_number_lengths_are_a_table(self):
+        self.api.post("/v1/number-lengths", prefix="49", min_length=7, max_length=14, note="Germany")
+        row = self.table("/v1/number-lengths?format=csv&prefix=49")[0]
+        self.assertEqual([row[n] for n in ("prefix", "min_length", "max_length", "note")], ["49", "7", "14", "Germany"])
+
     def test_lists_inside_are_cells_of_json(self):
         self.api.post("/v1/number-lists", name="bad ones", kind="block", match="called", entries=["4930", "4931"])
         self.assertEqual(self.table("/v1/number-lists?format=csv")[0]["entries"], '["4930","4931"]')

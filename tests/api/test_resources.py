@@ -381,6 +381,29 @@ class Rates(ApiStory):
         self.api.refused(409, "POST", path, raw=raw + b"43,0.01\n", kind="text/csv", headers=key)
         self.assertEqual(len(self.api.items("/v1/imports", rate_deck_id=deck["id"])), 1)
 
+    def test_number_lengths_are_kept_one_a_prefix(self):
+        path = "/v1/number-lengths"
+        made = self.api.post(path, prefix="49", min_length=7, max_length=14, note="Germany")
+        self.assertEqual((made["prefix"], made["min_length"], made["max_length"], made["note"]), ("49", 7, 14, "Germany"))
+        open_ended = self.api.post(path, prefix="50")
+        self.assertEqual((open_ended["min_length"], open_ended["max_length"], open_ended["note"]), (3, 32, None))
+        for words, status, field in (({"prefix": "49"}, 409, "prefix"), ({}, 422, "prefix"), ({"prefix": "4a"}, 422, "prefix"),
+                                     ({"prefix": ""}, 422, "prefix"), ({"prefix": "51", "min_length": 2}, 422, "min_length"),
+                                     ({"prefix": "51", "max_length": 33}, 422, "max_length"),
+                                     ({"prefix": "51", "min_length": 9, "max_length": 8}, 422, "max_length"),
+                                     ({"prefix": "51234567", "max_length": 7}, 422, "max_length")):
+            self.assertEqual(list(self.api.wrong_fields("POST", path, words, status)), [field], words)
+        one = f"{path}/{made['id']}"
+        self.assertEqual(list(self.api.wrong_fields("PATCH", one, {"min_length": 15})), ["max_length"])
+        self.assertEqual(list(self.api.wrong_fields("PATCH", one, {"prefix": "50"}, 409)), ["prefix"])
+        changed = self.api.patch(one, max_length=15)
+        self.assertEqual((changed["min_length"], changed["max_length"], changed["version"]), (7, 15, 2))
+        self.assertEqual(self.api.items(path, prefix="49"), [changed])
+        self.api.delete(one)
+        self.api.refused(404, "GET", one)
+        said = self.api.items("/v1/audit-log", resource="number-lengths", resource_id=made["id"])
+        self.assertEqual([(e["action"], (e["after"] or {}).get("max_length")) for e in said], [("delete", None), ("update", 15), ("create", 14)])
+
     def test_exchange_rates_are_dated_and_not_edited(self):
         made = self.api.post("/v1/exchange-rates", from_="USD", to="EUR", rate="0.921512345678", effective_from="2026-01-01T00:00:00Z")
         self.assertEqual(made["rate"], "0.921512345678")

@@ -103,7 +103,7 @@ class Roles(ApiStory):
     def test_anything_else_is_not_there_for_it(self):
         for path in (f"/v1/carriers/{self.alpha['carrier']['id']}", f"/v1/trunks/{self.alpha['id']}",
                      f"/v1/rate-decks/{self.alpha['deck']['id']}", f"/v1/rate-decks/{self.alpha['deck']['id']}/rates",
-                     f"/v1/routing-plans/{self.plan['id']}", "/v1/routing-plans", "/v1/number-lists", "/v1/exchange-rates", "/v1/calls",
+                     f"/v1/routing-plans/{self.plan['id']}", "/v1/routing-plans", "/v1/number-lists", "/v1/number-lengths", "/v1/exchange-rates", "/v1/calls",
                      "/v1/calls/events", "/v1/nodes", "/v1/api-keys", "/v1/audit-log", "/v1/imports", "/metrics",
                      f"/v1/cdrs/{self.cdrs[2]}"):
             self.own.refused(404, "GET", path)

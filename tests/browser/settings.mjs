@@ -161,7 +161,7 @@ export const settings = (walk, { sheet }) => {
 			await walk.rows("Rates").filter({ hasText: "United Kingdom" }).first().waitFor();
 			await walk.picture("rates");
 		},
-		async "number lists and exchange rates are kept"() {
+		async "number lists, number lengths and exchange rates are kept"() {
 			await walk.visit("number-lists/new", "New number list");
 			await walk.fill({ name: "Premium numbers", kind: { label: "block" }, match: { label: "called" }, entries: "4487\n4490\n4987" });
 			await page.locator("#field-carrier_ids").getByLabel("Harbour Telecom").check();
@@ -170,6 +170,14 @@ export const settings = (walk, { sheet }) => {
 			await walk.picture("number-list");
 			await walk.visit("number-lists", "Number lists");
 			await walk.picture("number-lists");
+			await walk.visit("number-lengths/new", "New number length");
+			await walk.fill({ prefix: "4989", min_length: "8", max_length: "13", note: "Munich" });
+			await created("4989");
+			has(await walk.only("/v1/number-lengths?prefix=4989"), { min_length: 8, max_length: 13, note: "Munich" });
+			await walk.picture("number-length");
+			await walk.visit("number-lengths", "Number lengths");
+			await walk.sees("Munich");
+			await walk.picture("number-lengths");
 			await walk.visit("exchange-rates/new", "New exchange rate");
 			await walk.fill({ from: "EUR", to: "USD", rate: "1.084512345678" });
 			await created("Exchange rates");

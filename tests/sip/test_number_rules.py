@@ -2,6 +2,7 @@
 """Which numbers may be called and by whom, and rates that go by the caller's number and the time of day: as calls meet them."""
 
 import datetime
+import json
 from decimal import Decimal
 
 from story import Story
@@ -74,6 +75,58 @@ class NumberRules(Story):
         self.passes(self.customer, self.number("1215"))
         self.blocked(self.customer, self.number("1216"))
         self.passes(self.other, self.number("1216"))
+
+    def length(self, **words):
+        """A number length that is gone after the test; the switch has it within two seconds"""
+        made = self.stack.api.post("/v1/number-lengths", **words)
+        self.stack.settle()
+
+        def gone():
+            self.stack.api.delete(f"/v1/number-lengths/{made['id']}")
+            self.stack.settle()
+
+        self.addCleanup(gone)
+        return made
+
+    def wrong_length(self, customer, dialled, why):
+        """484 before any vendor is asked; the CDR's trace, the look-up and tandem route say why in the same words"""
+        call = customer["peer"].invite(dialled, calling="4930123456")
+        self.assertEqual(call.expect_final(5).code, 484)
+        cdr = self.stack.api.cdr(called=dialled)
+        self.cdr_says(cdr, sip_code=484, disconnect_reason="rejected", attempts=[])
+        trace = self.stack.api.get(f"/v1/cdrs/{cdr['id']}")["trace"]
+        looked = self.stack.api.post("/v1/route-lookups", trunk_id=customer["id"], called=dialled)
+        printed = json.loads(self.stack.tandem("route", "--trunk", str(customer["id"]), "--called", dialled, "--json").stdout)
+        for said in (trace, looked, printed):
+            self.assertEqual((said["outcome"], said["reason"], said["routes"]), ("wrong_length", why, []))
+
+    def test_a_number_too_short_or_too_long_for_its_destination_is_refused(self):
+        self.passes(self.customer, "12175550")
+        rule = self.length(prefix="1217", min_length=9, max_length=11)
+        self.wrong_length(self.customer, "12175551", "the number has 8 digits, destination 1217 wants 9 to 11")
+        self.wrong_length(self.customer, "121755501001", "the number has 12 digits, destination 1217 wants 9 to 11")
+        self.passes(self.customer, "121755501")
+        self.passes(self.other, "12175550100")
+        self.passes(self.customer, "12185551")
+        self.stack.api.patch(f"/v1/number-lengths/{rule['id']}", min_length=8)
+        self.stack.settle()
+        self.passes(self.customer, "12175552")
+
+    def test_the_length_of_the_longest_prefix_holds_for_the_translated_number(self):
+        self.length(prefix="1", min_length=11, max_length=11)
+        self.length(prefix="1219", min_length=7, max_length=9)
+        self.passes(self.customer, "1219555")
+        self.wrong_length(self.customer, "1219555012", "the number has 10 digits, destination 1219 wants 7 to 9")
+        self.wrong_length(self.customer, "1220555", "the number has 7 digits, destination 1 wants 11")
+        trunk = f"/v1/trunks/{self.customer['id']}"
+        self.stack.api.patch(trunk, translations=[{"number": "called", "match": "^00", "replace": ""}])
+        self.addCleanup(self.stack.settle)
+        self.addCleanup(self.stack.api.patch, trunk, translations=[])
+        self.stack.settle()
+        self.wrong_length(self.customer, "001220555012", "the number has 10 digits, destination 1 wants 11")
+        call = self.customer["peer"].invite("0012205550123", calling="4930123456")
+        self.vendor["peer"].expect_call().reply(486)
+        call.expect(486)
 
     def test_a_rate_may_depend_on_the_callers_prefix(self):
         for calling, price in (("4410", "0.20"), ("4940", "0.30"), ("4930", "0.40")):

@@ -15,9 +15,10 @@ static void routing_outcomes_have_the_answers_of_the_contract(void **state)
 		int code;
 		enum cdr_reason reason;
 	} row[] = {
-		{ROUTE_SUSPENDED, 403, CDR_REJECTED},	{ROUTE_LISTED, 403, CDR_BLOCKED},
-		{ROUTE_SELL_BLOCKED, 403, CDR_BLOCKED}, {ROUTE_NO_SELL_RATE, 404, CDR_NO_RATE},
-		{ROUTE_NO_VENDOR, 404, CDR_NO_ROUTE},	{ROUTE_NONE_USABLE, 503, CDR_NO_ROUTE},
+		{ROUTE_SUSPENDED, 403, CDR_REJECTED},	 {ROUTE_LISTED, 403, CDR_BLOCKED},
+		{ROUTE_WRONG_LENGTH, 484, CDR_REJECTED}, {ROUTE_SELL_BLOCKED, 403, CDR_BLOCKED},
+		{ROUTE_NO_SELL_RATE, 404, CDR_NO_RATE},	 {ROUTE_NO_VENDOR, 404, CDR_NO_ROUTE},
+		{ROUTE_NONE_USABLE, 503, CDR_NO_ROUTE},
 	};
 	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
 		struct cause c = cause_of_outcome(row[i].outcome);

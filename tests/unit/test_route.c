@@ -596,6 +596,37 @@ static void number_lists_block_and_permit(void **state)
 	}
 }
 
+static void a_number_of_a_wrong_length_is_refused_in_words(void **state)
+{
+	struct {
+		const char *called, *why; /* why: NULL if it is permitted */
+	} story[] = {
+		{"493012", "the number has 6 digits, destination 49 wants 7 to 14"},
+		{"4930123", NULL},
+		{"49301234567890", NULL},
+		{"493012345678901", "the number has 15 digits, destination 49 wants 7 to 14"},
+		{"4989123", "the number has 7 digits, destination 4989 wants 8"},
+		{"49891234", NULL},
+		{"49667", "the number has 5 digits, destination 49 wants 7 to 14"}, /* 4966 is unusable: left out */
+		{"331", NULL},
+	};
+	struct world w = {.sell = "49 1;33 1",
+			  .more = ",\"lengths\":[{\"prefix\":\"49\",\"min\":7,\"max\":14},"
+				  "{\"prefix\":\"4989\",\"min\":8,\"max\":8},"
+				  "{\"prefix\":\"4966\",\"min\":9,\"max\":3},{\"prefix\":\"x\",\"min\":3,\"max\":3}]",
+			  .n = 1,
+			  .vendor = {{"49 0.1;33 0.1"}}};
+	struct made m = made_of(&w);
+
+	for (size_t i = 0; i < sizeof story / sizeof *story; i++) {
+		enum route_outcome wanted = story[i].why == NULL ? ROUTE_OK : ROUTE_WRONG_LENGTH;
+		if (decide(&m, story[i].called) != wanted ||
+		    strcmp(m.r->why, story[i].why != NULL ? story[i].why : "") != 0)
+			fail_msg("%s: %s %s", story[i].called, route_outcome_name(m.r->outcome), m.r->why);
+	}
+	unmake(&m);
+}
+
 static void the_look_up_is_shown_in_the_apis_words(void **state)
 {
 	struct world w = {.sell = "49 0.02",
@@ -736,6 +767,7 @@ int main(void)
 		cmocka_unit_test(absurd_prices_are_dropped_and_not_wrapped),
 		cmocka_unit_test(the_outcome_says_why_there_is_no_route),
 		cmocka_unit_test(number_lists_block_and_permit),
+		cmocka_unit_test(a_number_of_a_wrong_length_is_refused_in_words),
 		cmocka_unit_test(the_look_up_is_shown_in_the_apis_words),
 		cmocka_unit_test(three_hundred_numbers_over_twelve_vendors_go_as_a_naive_calculation_says),
 	};
