@@ -2,6 +2,8 @@
 """Digest authentication (RFC 7616, RFC 8760): callers by name and password, and ours towards vendors that ask for them."""
 
 import secrets
+import statistics
+import time
 
 from story import Talk, sipp
 from story.digest import HASHES, credentials, parameters, response
@@ -94,6 +96,20 @@ class Digest(Talk):
             if username == "ann":
                 self.cdr_says(self.stack.api.cdr(called=called), sip_code=403, disconnect_reason="auth_failed")
         self.assertEqual(answers[0], answers[1])
+        self.a.expect_no_call(0.05)
+
+    def test_a_wrong_password_and_an_unknown_user_take_the_same_time(self):
+        """50 of each, by turns, so that what else the machine does meets both alike."""
+        took = {"ann": [], "nobody": []}
+        for _ in range(50):
+            for username, times in took.items():
+                call, by = self.challenged(self.number())
+                value = credentials(by["SHA-256"], username, "wrong", call.invite.uri)
+                began = time.monotonic()
+                self.again(call, value)
+                times.append(call.expect(403, 2).at - began)
+        known, unknown = (statistics.median(times) * 1e6 for times in took.values())
+        self.assertTrue(0.5 < known / unknown < 2, f"{known:.0f} us for a wrong password, {unknown:.0f} us for an unknown user")
         self.a.expect_no_call(0.05)
 
     def test_what_was_used_once_is_refused_as_stale(self):

@@ -143,6 +143,23 @@ class Hunting(Talk):
         self.ends(call, leg)
         self.cdr_says(self.stack.api.cdr(called=called), sip_code=200)
 
+    def test_media_of_two_early_dialogs_and_the_answer_from_the_second(self):
+        """Each 183 brings its own SDP; what the caller is told last is what was answered."""
+        called = self.number()
+        call = self.caller.invite(called)
+        leg = self.a.expect_call()
+        for fork, port in (("one", 41000), ("two", 42000)):
+            leg.local_tag = fork
+            leg.reply(183, sdp=self.a.sdp(port=port))
+            self.assertIn(f"m=audio {port} ", call.expect(183).body)
+        leg.reply(200, sdp=leg.sdp_sent)
+        ok = call.expect(200)
+        self.assertIn("m=audio 42000 ", ok.body)
+        call.ack()
+        self.assertEqual(leg.expect("ACK").tag("To"), "two")
+        self.ends(leg, call)
+        self.cdr_says(self.stack.api.cdr(called=called), sip_code=200, hangup_party="callee")
+
     # ---- early media
 
     def test_a_vendor_after_early_media_gets_an_early_dialog_of_its_own(self):

@@ -59,6 +59,19 @@ class Midcall(Talk):
         self.goes_through(leg, call, t38.format(self.a.host), t38.format(self.caller.host))
         self.ends(call, leg)
 
+    def test_fax_is_refused_and_the_call_goes_on_as_it_was(self):
+        call, leg = self.up()
+        t38 = ("v=0\r\no=- 9 2 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\nm=image 44000 udptl t38\r\na=T38FaxVersion:0\r\n")
+        for one, other in ((leg, call), (call, leg)):
+            offer = t38.format(one.peer.host)
+            one.request("INVITE", offer)
+            self.assertEqual(media_of(other.expect("INVITE").body), media_of(offer))
+            other.reply(488)
+            one.expect(488, method="INVITE")
+            other.expect("ACK")
+        self.goes_through(call, leg, self.caller.sdp(), self.a.sdp())
+        self.ends(call, leg)
+
     def test_a_re_invite_without_an_offer_brings_its_answer_in_the_ack(self):
         call, leg = self.up()
         for one, other in ((call, leg), (leg, call)):

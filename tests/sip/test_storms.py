@@ -211,6 +211,25 @@ class TwoWorkers(Storm):
         codes = collections.Counter(r["sip_code"] for r in self.rows("1215", len(numbers)))
         self.assertEqual(codes, {487: len(cancelled), 200: len(answered)})
 
+    def test_a_repeated_invite_meets_the_same_worker(self):
+        """40 calls, each INVITE three times: one B leg and one record each, whichever worker has it."""
+        a, b = self.customer["peer"], self.vendor["peer"]
+        numbers = list(dict.fromkeys(f"1216{random.randrange(10**7):07d}" for _ in range(40)))
+        calls = {n: a.invite(n) for n in numbers}
+        for call in calls.values():
+            call.repeat(call.invite)
+            call.repeat(call.invite)
+        legs = [b.expect_call() for _ in numbers]
+        self.assertEqual({called_of(leg) for leg in legs}, set(numbers))
+        self.assertEqual(len({leg.invite.uri_of("Contact") for leg in legs}), 2, "both workers had calls")
+        for leg in legs:
+            leg.reply(486)
+        for call in calls.values():
+            call.expect(486)
+        b.expect_no_call(0.3)
+        self.nothing_left()
+        self.assertEqual(len(self.rows("1216", len(numbers))), len(numbers))
+
 
 class Limits(Storm):
     """Two nodes; haven may have 3 calls at once over both, harbour 10 new ones a second."""
