@@ -165,7 +165,7 @@ static void on_fail(struct call *c, const struct leg_event *ev, struct call_atte
 		c->next_offer = c->offers;
 	else if (ev->status < 400 ? hunt_follow(c, t, ev->sip) : ev->internal && hunt_other_address(c, t))
 		return;
-	else if (t->others && hunt_other_address(c, t))
+	else if ((t->others || ev->status == 503) && hunt_other_address(c, t)) /* RFC 3263 section 4.3 */
 		return;
 	hunt_next(c);
 }

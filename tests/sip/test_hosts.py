@@ -30,10 +30,12 @@ class Names(Story):
             ("naptr.vendor.test", NAPTR): [(20, 10, "s", "SIP+D2U", "_sip._udp.other.test"),
                                            (10, 10, "s", "SIP+D2T", "_sip._tcp.none.test")],
             ("_sip._udp.other.test", SRV): [(1, 1, cls.second.port, "b.vendor.test")],
+            ("both.vendor.test", NAPTR): [(10, 10, "s", "SIP+D2U", "_sip._udp.both.test")],
+            ("_sip._udp.both.test", SRV): [(10, 0, cls.first.port, "a.vendor.test"), (20, 0, cls.second.port, "b.vendor.test")],
             ("_sip._tcp.none.test", SRV): [(1, 1, dead, "a.vendor.test")],
         })
         by = {"10": ("a.vendor.test", cls.first.port, "udp"), "11": ("srv.vendor.test", None, "udp"),
-              "12": ("gone.vendor.test", 5060, "udp"), "13": ("naptr.vendor.test", None, None)}
+              "12": ("gone.vendor.test", 5060, "udp"), "14": ("both.vendor.test", None, None), "13": ("naptr.vendor.test", None, None)}
         vendors = []
         for prefix, (host, port, transport) in by.items():
             carrier = stack.carrier(f"vendor {prefix}")
@@ -68,6 +70,18 @@ class Names(Story):
         self.talk(called, self.second)
         cdr = self.stack.api.cdr(called=called)
         self.attempts_are(cdr, (self.trunks["11"], 503), (self.trunks["11"], 200))
+
+    def test_an_address_that_refuses_leads_to_the_next_of_the_same_name(self):
+        """RFC 3263 section 4.3: 503 is as good as silence."""
+        called = self.number(prefix="14")
+        call = self.customer["peer"].invite(called)
+        leg = self.first.expect_call()
+        leg.reply(503)
+        leg.expect("ACK")
+        leg = self.second.expect_call()
+        leg.reply(486)
+        call.expect(486)
+        self.attempts_are(self.stack.api.cdr(called=called), (self.trunks["14"], 503), (self.trunks["14"], 486))
 
     def test_naptr_chooses_among_the_transports(self):
         called = self.number(prefix="13")
