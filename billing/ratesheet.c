@@ -250,14 +250,15 @@ static int trial_end(struct import *im)
 
 static int audit(struct import *im)
 {
-	char deck[24], added[24], changed[24], ended[24], unchanged[24];
+	char deck[24], added[24], changed[24], ended[24], unchanged[24], import[24];
 	const char *const params[] = {im->options->actor != NULL ? im->options->actor : "",
 				      id_text(im->options->deck_id, deck),
 				      im->options->replace ? "true" : "false",
 				      id_text(im->report->added, added),
 				      id_text(im->report->changed, changed),
 				      id_text(im->report->ended, ended),
-				      id_text(im->report->unchanged, unchanged)};
+				      id_text(im->report->unchanged, unchanged),
+				      id_text(im->options->import_id, import)};
 
 	return pg_exec(im->pg, &store_import_audit, params, NULL, im->st);
 }

@@ -47,12 +47,28 @@ const struct pg_statement store_rates_compare = {
 
 const struct pg_statement store_import_audit = {
 	"billing_import_audit",
-	"insert into audit_log (actor, action, resource, resource_id, after) values ($1, 'import', 'rate-decks', $2,"
+	"with version as (insert into rate_versions (deck_id, actor, import_id, added, changed, ended, unchanged)"
+	" values ($2::text::bigint, $1, nullif($8::bigint, 0), $4::bigint, $5::bigint, $6::bigint, $7::bigint) "
+	"returning id)"
+	" insert into audit_log (actor, action, resource, resource_id, after) select $1, 'import', 'rate-decks', "
+	"$2::text,"
 	" jsonb_build_object('replace', $3::boolean, 'added', $4::bigint, 'changed', $5::bigint, 'ended', $6::bigint,"
-	" 'unchanged', $7::bigint))",
-	7};
+	" 'unchanged', $7::bigint, 'version', version.id) from version",
+	8};
 
 #define TIME_TEXT(column) "to_char(" column " at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+
+const struct pg_statement store_rate_versions = {
+	"billing_rate_versions",
+	"select id, " TIME_TEXT("at") ", actor, coalesce(rolled_back_to, 0), added, changed, ended, unchanged"
+				      " from rate_versions where deck_id = $1 order by id desc limit 1000",
+	1};
+
+const struct pg_statement store_rates_rollback = {
+	"billing_rates_rollback",
+	"select added, changed, ended, unchanged"
+	" from rates_rollback($1, $2, date_trunc('milliseconds', clock_timestamp()), $3)",
+	3};
 
 const struct pg_statement store_rates_page = {
 	"billing_rates_page",

@@ -18,8 +18,11 @@ extern const struct pg_statement
 extern const struct pg_statement store_rate_repeats;  /* -> line, first_line, how many in all, prefix; the first 1000 */
 extern const struct pg_statement store_rates_compare; /* import (0: none), deck, replace -> increases on short notice */
 extern const struct pg_statement store_rates_apply;   /* deck, replace -> added, changed, ended, unchanged */
-extern const struct pg_statement store_import_audit;  /* actor, deck, replace, added, changed, ended, unchanged */
+extern const struct pg_statement store_import_audit;  /* and a version: actor, deck, replace, added, changed, ended,
+							 unchanged, import (0: none) */
 extern const struct pg_statement store_rates_page;    /* deck, after prefix, after id -> columns of section 8, id */
+extern const struct pg_statement store_rate_versions; /* deck -> id, at, actor, rolled back to, the four counts */
+extern const struct pg_statement store_rates_rollback; /* deck, version, actor -> added, changed, ended, unchanged */
 extern const char store_rate_stage_begin[];
 extern const char store_rate_stage_copy[];
 

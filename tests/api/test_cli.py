@@ -145,6 +145,28 @@ class CommandLine(Story):
         self.refused("rates", "import", "--deck", "nobody", "--file", path, says=["nobody"])
         self.refused("rates", "import", "--deck", "alpha buy", "--file", path + ".none", says=[path])
 
+    def test_rates_go_back_to_what_they_were_after_an_import(self):
+        tandem, path = self.stack.tandem, os.path.join(self.stack.folder, "versions.csv")
+        deck = self.stack.api.post("/v1/rate-decks", name="versions", side="buy", currency="EUR")
+        for sheet in "49,0.01\n43,0.02\n", "49,0.015\n33,0.03\n":
+            with open(path, "w") as f:
+                f.write("prefix,price\n" + sheet)
+            tandem("rates", "import", "--deck", "versions", "--file", path, "--replace")
+        second, first = json.loads(tandem("rates", "versions", "--deck", "versions", "--json").stdout)
+        self.assertEqual((first["added"], second["added"], second["changed"], second["ended"]), (2, 1, 1, 1))
+        done = tandem("rates", "rollback", "--deck", "versions", "--to", str(first["id"]))
+        self.assertEqual(done.stdout.split(), ["added", "1", "changed", "1", "ended", "1", "unchanged", "0"])
+        rates = self.stack.api.items(f"/v1/rate-decks/{deck['id']}/rates")
+        self.assertEqual({r["prefix"]: r["price"] for r in rates if r["effective_to"] is None}, {"49": "0.010000", "43": "0.020000"})
+        self.assertIn("0.015000", [r["price"] for r in rates])
+        newest = json.loads(tandem("rates", "versions", "--deck", "versions", "--json").stdout)[0]
+        self.assertEqual(newest["rolled_back_to"], first["id"])
+        self.assertIn(str(first["id"]), tandem("rates", "versions", "--deck", "versions").stdout)
+        told = self.stack.api.items("/v1/audit-log", action="rollback", resource_id=str(deck["id"]))
+        self.assertEqual([(t["after"]["to"], t["after"]["added"]) for t in told], [(first["id"], 1)])
+        self.refused("rates", "rollback", "--deck", "alpha buy", "--to", str(first["id"]), says=["no version"])
+        self.refused("rates", "rollback", "--deck", "versions", "--to", "first", says=["tandem rates versions"])
+
     def test_migrations_may_run_at_once(self):
         with ThreadPoolExecutor(3) as pool:
             for done in pool.map(lambda _: self.stack.tandem("migrate"), range(3)):

@@ -71,7 +71,7 @@ class Manual(unittest.TestCase):
                     "t tandem rates import --re\n")
             f.flush()
             said = run(["bash", f.name]).stdout.splitlines()
-        self.assertEqual(said, ["route", "import export", "admin", "a-file", "--replace"])
+        self.assertEqual(said, ["route", "import export versions rollback", "admin", "a-file", "--replace"])
 
     def test_the_runbook_has_what_the_programs_warn_of_and_nothing_else(self):
         """Each message at warning or error is an alarm: a heading, or a row of the table at the end."""

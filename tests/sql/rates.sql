@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The rates of a prefix follow each other in time: what a new one ends, and what it leaves alone.
 begin;
-select plan(42);
+select plan(57);
 
 insert into rate_decks (name, side, currency) values ('deck', 'sell', 'EUR'), ('other', 'sell', 'EUR');
 create function deck(n text default 'deck') returns bigint language sql as $$ select id from rate_decks where name = n $$;
@@ -118,6 +118,43 @@ select is(sheet('2030-03-01', false, E'1,0.1,,2031-01-01\n1,0.15,2031-01-01'), r
 select is(told('2030-04-01', false, E'1,0.15,2031-01-01\n1,0.1,2029-01-01'), 'new 1>0.1 line 2, unchanged 1 0.15>0.15 line 1',
 	'each is compared with what holds where it begins');
 select is(history('1'), '0.1 2030-01-01..2031-01-01, 0.15 2031-01-01..', 'and the deck is left as it is');
+
+-- Back to what the deck was after an import.
+delete from rates;
+create function imported(at timestamptz, replacing boolean, lines text) returns bigint language plpgsql as $$
+declare
+	made bigint;
+begin
+	perform sheet(at, replacing, lines);
+	insert into rate_versions (deck_id, actor, added, changed, ended, unchanged) values (deck(), 'test', 0, 0, 0, 0)
+	returning id into made;
+	return made;
+end $$;
+create function back(n bigint, at timestamptz) returns counts language sql as $$
+	select row(added, changed, ended, unchanged)::counts from rates_rollback(deck(), n, at, 'test')
+$$;
+create temp table made (n bigint, name text);
+insert into made select imported('2040-01-01', false, E'1,0.1,\n2,0.2,\n3,0.3,\n4,0.4,2042-01-01\n5,0.5,,2040-06-01'), 'first';
+insert into made select imported('2040-02-01', true, E'1,0.1,\n2,0.25,\n6,0.6,'), 'second';
+update rates set price = 0.7 where prefix = '6' and deck_id = deck();
+select is(history('6'), '0.7 2040-02-01..', 'a rate changed by hand after the second import');
+create temp table past as select prefix, price, effective_from from rates where deck_id = deck() and effective_from < '2040-03-01';
+select is(back((select n from made where name = 'first'), '2040-03-01'), row(3, 1, 1, 1)::counts, 'back to the first: what it had');
+select is(history('1'), '0.1 2040-01-01..', 'what still held goes on');
+select is(history('2'), '0.2 2040-01-01..2040-02-01, 0.25 2040-02-01..2040-03-01, 0.2 2040-03-01..', 'the old price holds anew');
+select is(history('3'), '0.3 2040-01-01..2040-02-01, 0.3 2040-03-01..', 'what was ended begins again, the gap stays');
+select is(history('4'), '0.4 2042-01-01..', 'what was yet to come comes again');
+select is(history('5'), '0.5 2040-01-01..2040-02-01, 0.5 2040-03-01..2040-06-01', 'an end is an end again');
+select is(history('6'), '0.7 2040-02-01..2040-03-01', 'what came later ends');
+select is((select count(*) from past p where not exists (select from rates r where r.deck_id = deck() and r.prefix = p.prefix
+	and r.price = p.price and r.effective_from = p.effective_from)), 0::bigint, 'no past price is another than it was');
+select is(back((select n from made where name = 'first'), '2040-04-01'), row(0, 0, 0, 5)::counts, 'once more, and nothing changes');
+select is(back((select n from made where name = 'second'), '2040-05-01'), row(1, 1, 3, 1)::counts, 'and forward to the second');
+select is(history('6'), '0.7 2040-02-01..2040-03-01, 0.6 2040-05-01..', 'with the price that was imported');
+select is((select string_agg(coalesce(m.name, '-'), ' ' order by v.id) from rate_versions v
+	left join made m on m.n = v.rolled_back_to where v.deck_id = deck()), '- - first first second', 'a roll-back is a version, too');
+select throws_ok(format($$ select rates_rollback(%s, 0, now(), 'test') $$, deck()), 'P0002', null, 'there is no such version');
+select lives_ok(format($$ delete from rate_decks where id = %s $$, deck()), 'a deck goes with its versions');
 
 select * from finish();
 rollback;
