@@ -19,13 +19,17 @@ class Registers(Talk):
         """An answer to REGISTER lists all places of the trunk, as RFC 3261 section 10.3 wants it: no leak."""
         return "" if m.method == "REGISTER" else super().told_by(m)
 
+    @staticmethod
+    def registrar(call):
+        host, port = call.remote
+        return f"sip:[{host}]:{port}" if ":" in host else f"sip:{host}:{port}"
+
     def register(self, peer, contacts, headers=(), call=None, switch=None):
         """A REGISTER without credentials; the Call that its answers come to."""
         call = call or peer.call_new("gw", "gw", switch)
         call.local_uri = call.remote_uri = "sip:gw@tandem.example"
-        host, port = call.remote
         call.remote_tag = ""
-        call.request("REGISTER", uri=f"sip:{host}:{port}", headers=[("Contact", c) for c in contacts] + list(headers))
+        call.request("REGISTER", uri=self.registrar(call), headers=[("Contact", c) for c in contacts] + list(headers))
         return call
 
     def challenged(self, call):
@@ -36,8 +40,7 @@ class Registers(Talk):
         """Challenged, proven: (the Call, the answer)."""
         call = self.register(peer, contacts, headers, call, switch)
         asked = self.challenged(call)
-        uri = f"sip:{call.remote[0]}:{call.remote[1]}"
-        proof = credentials(asked, user, password, uri, "REGISTER")
+        proof = credentials(asked, user, password, self.registrar(call), "REGISTER")
         self.register(peer, contacts, [*headers, ("Authorization", proof)], call, switch)
         return call, call.expect(code)
 
