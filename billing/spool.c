@@ -65,12 +65,16 @@ struct spool {
 
 /* ---- for SIP threads ---- */
 
+static bool lacks_room(const struct spool *s, uint64_t free_bytes, size_t reserved)
+{
+	return free_bytes < s->disk_reserve + (uint64_t)reserved * RECORD_BYTES;
+}
+
 static bool disk_low(struct spool *s, size_t reserved)
 {
 	uint64_t free_bytes = atomic_load_explicit(&s->free_bytes, memory_order_relaxed);
 
-	return free_bytes < s->disk_reserve + (uint64_t)reserved * RECORD_BYTES ||
-	       atomic_load_explicit(&s->write_failed, memory_order_relaxed);
+	return lacks_room(s, free_bytes, reserved) || atomic_load_explicit(&s->write_failed, memory_order_relaxed);
 }
 
 bool spool_reserve(struct spool *s)
@@ -258,7 +262,7 @@ static int commit(struct spool *s)
 static void report_space(struct spool *s)
 {
 	uint64_t free_bytes = atomic_load(&s->free_bytes);
-	bool low = free_bytes < s->disk_reserve + ((uint64_t)atomic_load(&s->reserved) + 1) * RECORD_BYTES;
+	bool low = lacks_room(s, free_bytes, atomic_load(&s->reserved) + 1);
 
 	if (low && !s->told_low)
 		log_event(LOG_LEVEL_WARN, "little disk is left for CDRs: new calls are refused",
@@ -276,7 +280,12 @@ static void look_around(struct spool *s)
 	if (now_us - s->second_us < SECOND_US)
 		return;
 	s->second_us = now_us;
-	atomic_store(&s->free_bytes, spool_db_free_bytes(s->db));
+	uint64_t free_bytes = spool_db_free_bytes(s->db);
+	if (lacks_room(s, free_bytes, atomic_load(&s->reserved) + 1)) {
+		spool_db_trim(s->db);
+		free_bytes = spool_db_free_bytes(s->db);
+	}
+	atomic_store(&s->free_bytes, free_bytes);
 	atomic_store(&s->oldest_us, spool_db_oldest_us(s->db));
 	report_space(s);
 }

@@ -46,6 +46,7 @@ enum statement {
 	SET_OPEN_ASIDE,
 	FREE_PAGES,
 	PAGE_SIZE,
+	TRIM,
 	STATEMENTS
 };
 
@@ -70,6 +71,7 @@ static const char *const sql[STATEMENTS] = {
 			   " select id, null, ?, ?, cdr, '', null from open_calls where id = ?",
 	[FREE_PAGES] = "pragma freelist_count",
 	[PAGE_SIZE] = "pragma page_size",
+	[TRIM] = "pragma wal_checkpoint(truncate)",
 };
 
 struct spool_db {
@@ -364,6 +366,14 @@ uint64_t spool_db_free_bytes(struct spool_db *db)
 	    get_number(db, PAGE_SIZE, &page_size, NULL) != 0)
 		return UINT64_MAX;
 	return (uint64_t)fs.f_bavail * fs.f_frsize + (uint64_t)pages * (uint64_t)page_size;
+}
+
+void spool_db_trim(struct spool_db *db)
+{
+	struct status st;
+
+	(void)run_plain(db, TRIM,
+			&st); /* no room to copy the log into the file: the log stays, the next turn tries again */
 }
 
 /* What is proven of an answered call whose process died: it talked until the last heartbeat. */

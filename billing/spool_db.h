@@ -49,5 +49,8 @@ int spool_db_read(struct spool_db *db, int64_t after, size_t max, struct spool_b
 int64_t spool_db_oldest_us(struct spool_db *db);
 /* spool_db_free_bytes - what the spool may still write: free on disk and free inside its file; UINT64_MAX if unknown */
 uint64_t spool_db_free_bytes(struct spool_db *db);
+/* spool_db_trim - give the log's space on disk back (it is kept at its largest else); not inside a transaction. On a
+ * disk that is full it may fail, and changes nothing then. */
+void spool_db_trim(struct spool_db *db);
 
 #endif

@@ -73,13 +73,14 @@ class Node:
         os.makedirs(self.folder, exist_ok=True)
         stack.write_config(self.config, name, self, settings)
         self.process = None
+        self.inside = []  # a command that runs tandemd, such as unshare
 
     @property
     def address(self):
         return (self.host, self.port)
 
     def start(self, ready=True):
-        self.process = Daemon(self.name, [program("tandemd"), "-c", self.config], os.path.join(self.folder, "tandemd.log"),
+        self.process = Daemon(self.name, [*self.inside, program("tandemd"), "-c", self.config], os.path.join(self.folder, "tandemd.log"),
                               self.stack.env)
         if ready:
             self.process.wait_ready()

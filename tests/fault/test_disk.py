@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The spool's disk runs full: new calls are refused before a CDR could be lost, and taken again when there is room."""
+
+import errno
+import os
+import time
+
+from story import Story, wait_for
+
+SIZE = 20 << 20
+RESERVE = 16 << 20  # what the spool keeps free for the calls that it has let in
+
+
+class SmallDisk(Story):
+    """tandemd alone sees a small tmpfs where its spool is; the story reaches it through its process."""
+
+    @classmethod
+    def provision(cls, stack):
+        cls.vendor = stack.vendor("alpha", {"1": "0.02"})
+        cls.customer = stack.customer("harbour", {"1": "0.06"}, [cls.vendor])
+        stack.node.stop()
+        spool = os.path.join(stack.node.folder, "spool")
+        root = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
+        stack.node.inside = ["unshare", *root, "--mount", "--", "sh", "-c", f'mount -t tmpfs -o size={SIZE} spool "$0" && exec "$@"', spool]
+        stack.node.start()
+        cls.spool = f"/proc/{stack.node.process.pid}/root{spool}"
+
+    def tearDown(self):
+        """Whatever happened, the next story has its disk."""
+        if os.path.exists(self.filler):
+            os.unlink(self.filler)
+        if self.stack.postgres.process is None:
+            self.stack.postgres.start()
+        super().tearDown()
+
+    def setUp(self):
+        super().setUp()
+        self.filler = os.path.join(self.spool, "filler")
+        self.assertEqual(os.statvfs(self.spool).f_blocks * os.statvfs(self.spool).f_frsize, SIZE, "the spool is on the small disk")
+        wait_for("a call that is taken", self.taken, 10, 0.2)
+        self.told = len(self.log())
+
+    def log(self):
+        """All that tandemd said."""
+        return self.stack.node.process.log()
+
+    def says(self, words):
+        wait_for(words, lambda: words in self.log()[self.told:], 15, 0.1)
+
+    def leave(self, free):
+        """Fill the disk until so much is left; False: somebody else was quicker."""
+        with open(self.filler, "ab") as f:
+            disk = os.fstatvfs(f.fileno())
+            more = disk.f_bavail * disk.f_frsize - free
+            try:
+                if more > 0:
+                    os.posix_fallocate(f.fileno(), os.fstat(f.fileno()).st_size, more)
+            except OSError as e:
+                if e.errno != errno.ENOSPC:
+                    raise
+                return False
+        return True
+
+    def attempt(self):
+        """One call after the other may be refused; (number, its two ends), or None for 503."""
+        called = self.number()
+        call = self.customer["peer"].invite(called)
+        if call.expect((100, 503)).code == 503:
+            return None
+        leg = self.vendor["peer"].expect_call()
+        leg.reply(200, sdp=True)
+        call.expect(200)
+        call.ack()
+        leg.expect("ACK")
+        return called, call, leg
+
+    def end(self, talk):
+        _, call, leg = talk
+        call.bye()
+        leg.expect("BYE")
+        leg.reply(200)
+
+    def taken(self):
+        talk = self.attempt()
+        if talk is not None:
+            self.end(talk)
+        return talk is not None
+
+    def each_has_one_cdr(self, numbers):
+        listed = "', '".join(numbers)
+
+        def stored():
+            return self.stack.postgres.psql(f"select count(distinct called_in), count(*) from cdrs where called_in in ('{listed}') "
+                                            "and answered_at is not null") == f"{len(numbers)}|{len(numbers)}"
+        wait_for(f"{len(numbers)} CDRs, each once", stored, 15, 0.2)
+
+    def test_without_postgresql_the_disk_fills_and_no_cdr_is_lost(self):
+        """What the reserve is for: no write ever fails. PostgreSQL back is room enough."""
+        wait_for("a disk that is nearly full", lambda: self.leave(RESERVE + (1 << 20)))
+        self.stack.postgres.stop()
+        talking, ended, refused = [self.attempt() for _ in range(5)], [], 0
+        self.assertNotIn(None, talking)
+        while refused == 0 or "little disk is left for CDRs" not in self.log()[self.told:]:
+            talk = self.attempt()
+            if talk is None:  # for a moment only, as long as calls that have just ended hold their places
+                refused += 1
+                time.sleep(0.02)
+                continue
+            self.end(talk)
+            ended.append(talk[0])
+            self.assertLess(len(ended), 3000, "calls are let in for ever")
+        self.assertGreater(len(ended), 10)
+        for talk in talking:
+            self.end(talk)
+        self.stack.postgres.start()
+        self.each_has_one_cdr(ended + [t[0] for t in talking])
+        wait_for("calls again", self.taken, 10, 0.2)
+        self.assertNotIn("cannot be written", self.log()[self.told:])
+
+    def test_a_disk_filled_by_others_keeps_the_cdrs_waiting(self):
+        """Not a byte is left: new calls are 503, what talks ends as ever, and its CDR waits in memory for room."""
+        talking = [self.attempt() for _ in range(5)]
+        self.assertNotIn(None, talking)
+        wait_for("a write that fails", lambda: self.leave(0) and "CDRs cannot be written to disk" in self.log()[self.told:], 15)
+        self.says("little disk is left for CDRs")
+        self.assertIsNone(self.attempt(), "503")
+        for talk in talking:
+            self.end(talk)
+        self.assertIsNone(self.attempt(), "503 still")
+        self.stack.node.process.must_run()
+        os.unlink(self.filler)
+        self.says("CDRs are written to disk again")
+        wait_for("calls again", self.taken, 10, 0.2)
+        self.each_has_one_cdr([t[0] for t in talking])
