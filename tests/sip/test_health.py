@@ -82,8 +82,8 @@ class Health(Story):
         wait_for("a call to try it", tried, 15)
         wait_for("the all-clear", lambda: self.said("vendor back", self.mute), 3)
         wait_for("the look-up to know", lambda: not self.reasons(self.look(self.customer, called)), 5)
-        events = [e["event"] for e in self.stack.api.items("/v1/vendor-events", trunk_id=self.mute["id"])]
-        self.assertEqual(events[:2], ["up", "down"])
+        wait_for("both events, which are told once a second", lambda: [e["event"] for e in self.stack.api.items(
+            "/v1/vendor-events", trunk_id=self.mute["id"])][:2] == ["up", "down"], 5)
 
     def test_probes_find_out_without_a_call(self):
         self.pinged["peer"].mute = True
