@@ -20,6 +20,7 @@ struct sheet {
 	HPDF_Page page;
 	float width, y;
 	int pages;
+	char title[80], carrier[61], amount[24]; /* on each page: what it is, whose, the amounts' heading */
 	iconv_t latin;
 	jmp_buf failed;
 	unsigned long error;
@@ -79,6 +80,10 @@ static void page_new(struct sheet *s)
 	s->y = MARGIN / 2.0F;
 	snprintf(text, sizeof(text), "page %d", ++s->pages);
 	put(s, s->plain, SIZE, s->width - MARGIN, AT_RIGHT, text);
+	if (s->pages > 1) {
+		put(s, s->plain, SIZE, MARGIN, AT_LEFT, s->title);
+		put(s, s->plain, SIZE, s->width / 3, AT_LEFT, s->carrier);
+	}
 	s->y = HPDF_Page_GetHeight(s->page) - MARGIN;
 }
 
@@ -102,7 +107,7 @@ static void row(struct sheet *s, HPDF_Font font, const char *what, const char *c
 
 static void columns(struct sheet *s)
 {
-	row(s, s->bold, "Destination", "Calls", "Minutes:seconds", "Amount");
+	row(s, s->bold, "Destination", "Calls", "Minutes:seconds", s->amount);
 	rule(s);
 }
 
@@ -124,11 +129,9 @@ static const char *text_of(const json_t *object, const char *key)
 static void put_head(struct sheet *s, const json_t *invoice)
 {
 	const char *status = text_of(invoice, "status"), *number = text_of(invoice, "number");
-	bool sell = strcmp(text_of(invoice, "side"), "sell") == 0;
 	char text[200];
 
-	snprintf(text, sizeof(text), "%s %s", sell ? "Invoice" : "Statement of traffic", number);
-	put(s, s->bold, 18, MARGIN, AT_LEFT, text);
+	put(s, s->bold, 18, MARGIN, AT_LEFT, s->title);
 	if (strcmp(status, "issued") != 0)
 		put(s, s->bold, 18, s->width - MARGIN, AT_RIGHT, strcmp(status, "draft") == 0 ? "DRAFT" : "VOID");
 	s->y -= 2 * LINE;
@@ -183,11 +186,22 @@ static void put_sums(struct sheet *s, const json_t *invoice)
 	row(s, s->bold, what, "", "", text_of(invoice, "total"));
 }
 
+static void name_it(struct sheet *s, const json_t *invoice)
+{
+	bool sell = strcmp(text_of(invoice, "side"), "sell") == 0;
+
+	snprintf(s->title, sizeof(s->title), "%s %s", sell ? "Invoice" : "Statement of traffic",
+		 text_of(invoice, "number"));
+	snprintf(s->carrier, sizeof(s->carrier), "%s", text_of(invoice, "carrier"));
+	snprintf(s->amount, sizeof(s->amount), "Amount, %s", text_of(invoice, "currency"));
+}
+
 static void draw(struct sheet *s, const json_t *invoice)
 {
 	const json_t *line;
 	size_t i;
 
+	name_it(s, invoice);
 	HPDF_SetCompressionMode(s->doc, HPDF_COMP_ALL);
 	s->plain = HPDF_GetFont(s->doc, "Helvetica", "WinAnsiEncoding");
 	s->bold = HPDF_GetFont(s->doc, "Helvetica-Bold", "WinAnsiEncoding");

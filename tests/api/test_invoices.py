@@ -191,6 +191,8 @@ class Invoices(Story):
         for word in (f"Invoice {one['number']}", one["carrier"], "UK, \"mobile\" (London)", "?ód?", "Destination 119", "VAT 19 %", one["tax"],
                      "Total EUR", one["total"], "page 3"):
             self.assertIn(word, words)
+        for word in (f"Invoice {one['number']}", one["carrier"], "Amount, EUR"):
+            self.assertEqual(words.count(word), 3, f"{word} on each of the three pages")
 
     def test_lists_and_refusals(self):
         one = self.create()
