@@ -247,6 +247,9 @@ const struct endpoint endpoints[] = {
 	LISTED("/v1/imports/{parent}/changes", &import_changes, RULES(import_change_params), 0,
 	       "List what an import would change, by prefix"),
 
+	LISTED("/v1/rate-decks/{parent}/versions", &rate_versions, NULL, 0,
+	       "List what was imported into a deck, newest first"),
+
 	LISTED("/v1/routing-plans", &routing_plans, RULES(plan_params), 0, "List routing plans"),
 	MADE("/v1/routing-plans", &routing_plans, ROLE_PROVISIONING, "Create a routing plan"),
 	READ("/v1/routing-plans/{id}", &routing_plans, 0, "Read a routing plan"),

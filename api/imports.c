@@ -159,6 +159,55 @@ const struct resource import_changes = {
 	.list = &store_import_change_list,
 };
 
+static const struct field version_fields[] = {
+	{.name = "id",
+	 .type = FIELD_ID,
+	 .flags = RO,
+	 .example = "3",
+	 .meaning = "`tandem rates rollback --to` takes it."},
+	{.name = "rate_deck_id",
+	 .type = FIELD_ID,
+	 .flags = RO,
+	 .refers = "rate-decks",
+	 .example = "1",
+	 .meaning = "Of this deck."},
+	{.name = "at", .type = FIELD_TIME, .flags = RO, .meaning = "When it was applied."},
+	{.name = "actor", .type = FIELD_TEXT, .flags = RO, .example = "\"key:1\"", .meaning = "By whom."},
+	{.name = "import_id",
+	 .type = FIELD_ID,
+	 .flags = RON,
+	 .refers = "imports",
+	 .example = "1",
+	 .meaning = "The import job; null: the command line."},
+	{.name = "rolled_back_to",
+	 .type = FIELD_ID,
+	 .flags = RON,
+	 .example = "1",
+	 .meaning = "The version that it brought back; null: an import."},
+	{.name = "added",
+	 .type = FIELD_INT,
+	 .flags = RO,
+	 .example = "12",
+	 .meaning = "Rates that began where none held."},
+	{.name = "changed",
+	 .type = FIELD_INT,
+	 .flags = RO,
+	 .example = "3",
+	 .meaning = "Rates that follow or alter one."},
+	{.name = "ended", .type = FIELD_INT, .flags = RO, .example = "0", .meaning = "Rates that it ended."},
+	{.name = "unchanged", .type = FIELD_INT, .flags = RO, .example = "5", .meaning = "Rates that held already."},
+};
+
+const struct resource rate_versions = {
+	.collection = "rate-versions",
+	.noun = "version",
+	.meaning = "What was imported into a rate deck and applied, or brought back by `tandem rates rollback`.",
+	.fields = version_fields,
+	.n = sizeof(version_fields) / sizeof(*version_fields),
+	.parent = &rate_decks,
+	.list = &store_rate_version_list,
+};
+
 static int deck_check(struct request *r)
 {
 	const char *values[] = {r->parent, NULL};

@@ -70,6 +70,14 @@ STATEMENT(import_change_list, 7,
 	  "and ($5::text is null or c.kind = $5) and ($6::text is null or starts_with(c.prefix, $6)) "
 	  "and ($7::boolean is null or c.short_notice = $7) "
 	  "order by c.n limit $2::integer");
+/* What was imported into a deck, newest first. */
+STATEMENT(
+	rate_version_list, 4,
+	"select v.id, json_build_object('id', v.id, 'rate_deck_id', v.deck_id, 'at', api_time(v.at), 'actor', v.actor, "
+	"'import_id', v.import_id, 'rolled_back_to', v.rolled_back_to, 'added', v.added, 'changed', v.changed, "
+	"'ended', v.ended, 'unchanged', v.unchanged) from rate_versions v "
+	"where v.deck_id = $4 and ($1::bigint is null or v.id < $1) and $3::bigint is null "
+	"order by v.id desc limit $2::integer");
 STATEMENT(import_changes_expire, 0,
 	  "delete from import_changes c using imports i where i.id = c.import_id and i.created_at < now() - interval "
 	  "'7 days'");

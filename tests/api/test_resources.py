@@ -360,6 +360,16 @@ class Rates(ApiStory):
         self.assertEqual(list(self.api.wrong_fields("PATCH", f"/v1/rate-decks/{deck['id']}", {"notice_days": 366})),
                          ["notice_days"])
 
+    def test_each_applied_import_is_a_version_of_its_deck(self):
+        deck, _ = self.deck("versioned")
+        path = f"/v1/rate-decks/{deck['id']}/versions"
+        jobs = [self.api.import_rates(deck["id"], sheet, query) for sheet, query in (
+            ("prefix,price\n49,0.01\n43,0.02\n", ""), ("prefix,price\n49,0.09\n", "?dry_run=true"),
+            ("prefix,price\nx,0.09\n", ""), ("prefix,price\n49,0.02\n", "?replace=true"))]
+        told = [(v["import_id"], v["added"], v["changed"], v["ended"], v["rolled_back_to"]) for v in self.api.items(path)]
+        self.assertEqual(told, [(jobs[3]["id"], 0, 1, 1, None), (jobs[0]["id"], 2, 0, 0, None)])
+        self.api.refused(404, "GET", "/v1/rate-decks/999999/versions")
+
     def test_an_import_that_makes_no_sense_says_why(self):
         deck, _ = self.deck("senseless")
         path = f"/v1/rate-decks/{deck['id']}/imports"
