@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- CDRs come in exactly once, with their bookings, whatever day they are of.
 begin;
-select plan(22);
+select plan(24);
 
 insert into carriers (name, currency) values ('customer', 'EUR'), ('vendor', 'EUR');
 create function carrier(n text) returns bigint language sql as $$ select id from carriers where name = n $$;
@@ -55,6 +55,17 @@ select stage('2026-05-01 13:00Z', 4, 0.25, 0.1);
 select is(cdr_ingest(), 1::bigint, 'of a repeated batch only what is new is stored');
 select is((select balance from balances where carrier_id = carrier('customer')), -0.75::numeric, 'and booked');
 select is((select balance from balances where carrier_id = carrier('vendor')), 0.4::numeric, 'on both sides');
+select unstage();
+
+insert into exchange_rates ("from", "to", rate, effective_from) values
+	('USD', 'EUR', 0.9, '2026-01-01Z'), ('USD', 'EUR', 0.8, '2026-05-01 12:30Z'), ('USD', 'EUR', 0.7, '2026-06-01Z');
+select stage('2026-05-01 14:00Z', 5, 0, 0);
+select stage('2026-05-01 12:20Z', 6, 0, 0);
+update pg_temp.cdr_stage set sell_currency = 'EUR', buy_currency = 'USD';
+select cdr_ingest();
+select results_eq($$select trim_scale(buy_to_sell_rate) from cdrs where buy_currency = 'USD' order by started_at$$,
+	'values (0.9), (0.8)', 'a CDR of two currencies has the exchange rate of its start');
+select is((select count(*) from cdrs where buy_to_sell_rate is not null), 2::bigint, 'one of a single currency has none');
 select unstage();
 
 insert into ledger (carrier_id, amount, kind) values (carrier('customer'), 10, 'payment'), (carrier('customer'), 1, 'payment');
