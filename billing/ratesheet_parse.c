@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "billing/copy.h"
+#include "billing/sheetdate.h"
 #include "lib/clock.h"
 #include "lib/digits.h"
 #include "lib/money.h"
@@ -278,7 +279,7 @@ static int read_initial(char *text, const char *increment, struct sheet_row *row
 
 static int read_time(const char *name, const char *text, int64_t *wall_us, struct status *st)
 {
-	if (clock_parse(text, wall_us) != 0)
+	if (sheetdate_parse(text, wall_us) != 0)
 		return status_set(st, -EINVAL,
 				  "%s \"%.60s\" is not a date: write 2026-01-31, 2026-01-31 23:59 or RFC 3339", name,
 				  text);
