@@ -22,6 +22,7 @@ struct writing { /* one run, from the lock of its row to the commit */
 	char id[24];
 	char day[16], cutoff[32], created_at[32];
 	bool finished; /* it was written before */
+	int columns;   /* of its cdrs.csv.gz, fixed when it was claimed */
 	struct export_parts *parts;
 	struct export_dir dir;
 };
@@ -55,6 +56,10 @@ static int lock_run(struct writing *w)
 		snprintf(w->cutoff, sizeof(w->cutoff), "%s", PQgetvalue(r, 0, 1));
 		snprintf(w->created_at, sizeof(w->created_at), "%s", PQgetvalue(r, 0, 2));
 		w->finished = PQgetvalue(r, 0, 3)[0] == 't';
+		w->columns = (int)strtol(PQgetvalue(r, 0, 4), NULL, 10);
+		if (w->columns > EXPORT_COLUMNS)
+			err = status_set(w->st, -ENOTSUP, "export run %s has %d columns, this version knows %d", w->id,
+					 w->columns, EXPORT_COLUMNS);
 	}
 	PQclear(r);
 	return err;
@@ -230,7 +235,7 @@ static int write_files(struct writing *w)
 
 	if (err != 0)
 		return err;
-	w->parts = export_parts_new(w->dir.fd);
+	w->parts = export_parts_new(w->dir.fd, w->columns);
 	err = add_carriers(w);
 	if (err == 0)
 		err = put_cdrs(w);

@@ -46,12 +46,14 @@ struct export_parts {
 	struct buf line;
 };
 
-struct export_parts *export_parts_new(int dir_fd)
+struct export_parts *export_parts_new(int dir_fd, int columns)
 {
 	struct export_parts *p = xcalloc(1, sizeof(*p));
 
+	assert(columns > 0 && columns <= EXPORT_COLUMNS);
 	p->dir_fd = dir_fd;
 	p->all.shape = export_shape_of(EXPORT_OPERATOR);
+	p->all.shape.columns &= (UINT64_C(1) << columns) - 1;
 	strcpy(p->all.name, "cdrs.csv.gz");
 	return p;
 }

@@ -33,7 +33,10 @@ struct export_part_facts {
 	char text[MONEY_TEXT_MAX];
 };
 
-struct export_parts *export_parts_new(int dir_fd); /* dir_fd is borrowed */
+/* export_parts_new - dir_fd is borrowed; columns: how many of a CDR's, from the first, cdrs.csv.gz
+ * has, 1..EXPORT_COLUMNS
+ */
+struct export_parts *export_parts_new(int dir_fd, int columns);
 void export_parts_free(struct export_parts **p);
 
 /* export_parts_add_carrier - in rising order of ids; wish[0] for the sell side, wish[1] for the buy side. 0 or -EINVAL

@@ -11,7 +11,7 @@ const struct pg_statement store_export_next = {
 const struct pg_statement store_export_lock = {
 	"billing_export_lock",
 	"select to_char(created_at at time zone 'UTC', 'YYYY-MM-DD'), api_time(cutoff), api_time(created_at),"
-	" finished_at is not null from export_runs where id = $1 for update",
+	" finished_at is not null, columns from export_runs where id = $1 for update",
 	1};
 
 const struct pg_statement store_export_carriers = {

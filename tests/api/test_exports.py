@@ -154,6 +154,28 @@ class Exports(Story):
         self.assertNotEqual(there["path"], run["path"])
         self.assertEqual(bytes_of(there["path"]), before)
 
+    def test_a_run_from_before_a_column_was_added_keeps_its_columns(self):
+        self.export()
+        self.call(self.customer, self.alpha)
+        run = self.export()
+        cdrs = os.path.join(run["path"], "cdrs.csv.gz")
+        self.assertEqual(self.stack.postgres.psql(f"select columns from export_runs where id = {run['id']}"), "42")
+        header, rows = rows_of(cdrs)
+        sides = {name: text for name, text in bytes_of(run["path"]).items() if name.startswith("carrier-")}
+        # as it was claimed by the version before: nothing written yet
+        self.stack.postgres.psql(f"delete from export_files where run_id = {run['id']}; "
+                                 f"update export_runs set columns = 40, finished_at = null where id = {run['id']}")
+        shutil.rmtree(run["path"])
+        self.stack.tandem("export", "run")
+        self.assertEqual(rows_of(cdrs), (header[:40], [{c: row[c] for c in header[:40]} for row in rows]))
+        before = bytes_of(run["path"])
+        self.assertEqual({name: text for name, text in before.items() if name.startswith("carrier-")}, sides)
+        self.stack.tandem("export", "write", str(run["id"]))
+        self.assertEqual(bytes_of(run["path"]), before)
+
+        self.call(self.customer, self.alpha)
+        self.assertEqual(rows_of(os.path.join(self.export()["path"], "cdrs.csv.gz"))[0], COLUMNS + LATER)
+
     def test_a_changed_cdr_is_noticed_and_nothing_replaced(self):
         cdr = self.call(self.customer, self.alpha)
         run = self.export()
