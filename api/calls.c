@@ -72,7 +72,18 @@ static const struct field hangup_fields[] = {
 	 .flags = RO,
 	 .example = "false",
 	 .meaning = "True: none of them was hung up."},
-	{.name = "items", .type = FIELD_LIST, .flags = RO, .item = &call_item, .items = 1, .meaning = "Which."},
+	{.name = "items",
+	 .type = FIELD_LIST,
+	 .flags = RO,
+	 .item = &call_item,
+	 .items = 1,
+	 .meaning = "Those that were hung up, or would be."},
+	{.name = "skipped",
+	 .type = FIELD_LIST,
+	 .flags = RO,
+	 .item = &call_item,
+	 .items = 1,
+	 .meaning = "Those of mode proxy: only their ends can hang them up."},
 };
 
 const struct resource calls_hung_up = {
@@ -451,13 +462,15 @@ void calls_hangup_many(struct request *r)
 {
 	const char *values[PARAMS_MAX];
 	struct status st = {0};
-	json_t *meant = NULL;
+	json_t *meant = NULL, *skipped = NULL;
 	size_t told = 0;
 
 	if (params_check(r, r->endpoint->params, values, NULL) != 0 ||
 	    params_named(r, values, FILTERS, values[ALL]) != 0 || (meant = calls_meant(r, values)) == NULL)
 		return;
 	bool dry_run = params_true(values[DRY_RUN]);
+	size_t matched = json_array_size(meant);
+	skipped = live_take_proxied(meant);
 	if (!dry_run) {
 		if (hangups_audit(r, meant) != 0)
 			goto out;
@@ -468,12 +481,13 @@ void calls_hangup_many(struct request *r)
 			goto out;
 		}
 	}
-	json_t *answer = json_pack("{s:I, s:b, s:O}", "matched", (json_int_t)json_array_size(meant), "dry_run", dry_run,
-				   "items", meant);
+	json_t *answer = json_pack("{s:I, s:b, s:O, s:O}", "matched", (json_int_t)matched, "dry_run", dry_run, "items",
+				   meant, "skipped", skipped);
 	request_answer_json(r, 200, answer);
 	json_decref(answer);
 out:
 	store_rollback(r);
+	json_decref(skipped);
 	json_decref(meant);
 }
 

@@ -200,7 +200,19 @@ static enum cli_exit run_hangup(struct cli *cli, int argc, char **argv)
 	return CLI_DONE;
 }
 
-static enum cli_exit hang_up(struct cli *cli, struct redis *r, const json_t *calls, bool json)
+/* Takes the proxied calls out, each named on stderr. How many there were. */
+static size_t leave_proxied(json_t *calls)
+{
+	json_t *proxied = live_take_proxied(calls), *call;
+	size_t n = json_array_size(proxied), i;
+
+	json_array_foreach(proxied, i, call)
+		fprintf(stderr, "tandem: call %s has mode proxy: only its ends can hang it up\n", text_of(call, "id"));
+	json_decref(proxied);
+	return n;
+}
+
+static enum cli_exit hang_up(struct cli *cli, struct redis *r, const json_t *calls, size_t skipped, bool json)
 {
 	struct status st = {""};
 	size_t told;
@@ -210,7 +222,7 @@ static enum cli_exit hang_up(struct cli *cli, struct redis *r, const json_t *cal
 	if (json && err == 0)
 		cli_print_json(calls);
 	else if (!json)
-		printf("%zu of %zu calls hung up\n", told, json_array_size(calls));
+		printf("%zu of %zu calls hung up\n", told, json_array_size(calls) + skipped);
 	return err == 0 ? CLI_DONE : cli_fail("%s", st.text);
 }
 
@@ -235,10 +247,11 @@ static enum cli_exit run_calls_hangup(struct cli *cli, int argc, char **argv)
 	if (r == NULL)
 		return CLI_FAILED;
 	json_t *calls = calls_read(r, &f);
+	size_t skipped = calls != NULL ? leave_proxied(calls) : 0;
 	if (calls == NULL)
 		status = CLI_FAILED;
 	else if (!dry_run)
-		status = hang_up(cli, r, calls, json);
+		status = hang_up(cli, r, calls, skipped, json);
 	else if (json)
 		cli_print_json(calls);
 	else

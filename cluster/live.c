@@ -371,6 +371,18 @@ int live_hangup(struct redis *r, const char *call_id, struct status *st)
 	return err;
 }
 
+json_t *live_take_proxied(json_t *calls)
+{
+	json_t *all = json_copy(calls), *proxied = json_array(), *call;
+	size_t i;
+
+	json_array_clear(calls);
+	json_array_foreach(all, i, call)
+		json_array_append(strcmp(text_of(call, "mode"), "proxy") == 0 ? proxied : calls, call);
+	json_decref(all);
+	return proxied;
+}
+
 int live_hangup_all(struct redis *r, const json_t *calls, size_t *told, struct status *st)
 {
 	const json_t *call;

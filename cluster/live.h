@@ -51,6 +51,9 @@ int live_audit(struct redis *r, int limit_ms, json_t **nodes, struct status *st)
 /* live_hangup - tell the call's node to end it. 0 told, -ENOENT no such live call, -EPERM a proxied one: only its ends
  * can hang it up */
 int live_hangup(struct redis *r, const char *call_id, struct status *st) must_check;
+/* live_take_proxied - moves the proxied ones out of these calls, into a new array: nobody but their ends can hang them
+ * up */
+json_t *live_take_proxied(json_t *calls);
 /* live_hangup_all - tell the nodes to end these calls, as live_calls gave them; one that has ended since is none any
  *   more, and proxied ones are left out. A node ends some hundreds a second. 0 told, and *told (not NULL) counts them,
  * on an error, too */

@@ -77,6 +77,21 @@ class Live(ApiStory):
         self.assertEqual(self.api.delete("/v1/calls?called_prefix=77")["matched"], 0)
         self.assertEqual(self.api.delete("/v1/calls?all=true")["matched"], 3)
 
+    def test_proxied_calls_are_named_apart_and_not_in_the_audit_log(self):
+        self.stack.redis.command("HSET", "{tandem}:calls:sw1", call_id(2), json.dumps({**self.call(2), "mode": "proxy"}))
+        before = len(self.api.items("/v1/audit-log", action="hangup"))
+        for dry in ("true", "false"):
+            said = self.api.delete(f"/v1/calls?state=answered&dry_run={dry}")
+            self.assertEqual((said["matched"], [c["id"] for c in said["items"]], [c["id"] for c in said["skipped"]]), (2, [call_id(1)], [call_id(2)]))
+        told = self.api.items("/v1/audit-log", action="hangup")
+        self.assertEqual([e["resource_id"] for e in told[:len(told) - before]], [call_id(1)])
+        self.assertEqual(self.stack.redis.command("XLEN", "{tandem}:commands:sw1"), ":1")
+        done = self.stack.tandem("calls", "hangup", "--all")
+        self.assertIn("2 of 3 calls hung up", done.stdout)
+        self.assertIn(f"call {call_id(2)} has mode proxy", done.stderr)
+        told = self.api.items("/v1/audit-log", action="hangup")
+        self.assertEqual(sorted(e["resource_id"] for e in told[:len(told) - before]), [call_id(0), call_id(1), call_id(1)])
+
     def listen(self):
         wire = Wire(self.api)
         self.addCleanup(wire.socket.close)
