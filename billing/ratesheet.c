@@ -89,6 +89,22 @@ static int check_schedule(const struct import *im, const struct sheet_row *row, 
 	return im->options->check_schedule(row->schedule, st);
 }
 
+/* A line for each prefix of the row. One row may make many times a chunk of them. */
+static int put_row_lines(struct import *im, int64_t line, const struct sheet_row *row)
+{
+	char prefix[DIGITS_MAX + 1];
+	struct codes_walk walk;
+	int err = 0;
+
+	codes_walk_begin(&row->codes, &walk);
+	while (err == 0 && codes_next(&walk, prefix)) {
+		sheet_row_put(&im->chunk, line, prefix, row);
+		if (im->chunk.len >= CHUNK_BYTES)
+			err = copy_send(im);
+	}
+	return err;
+}
+
 static int on_record(void *arg, int64_t line, char **fields, size_t n)
 {
 	struct import *im = arg;
@@ -111,8 +127,7 @@ static int on_record(void *arg, int64_t line, char **fields, size_t n)
 	if (im->prefixes > RATESHEET_PREFIXES_MAX)
 		return status_set(im->st, -EINVAL, "line %" PRId64 ": the sheet names more than %d prefixes", line,
 				  RATESHEET_PREFIXES_MAX);
-	sheet_row_put(&im->chunk, line, &row);
-	return im->chunk.len >= CHUNK_BYTES ? copy_send(im) : 0;
+	return put_row_lines(im, line, &row);
 }
 
 static int tell(const struct import *im, double share)

@@ -315,6 +315,15 @@ static int read_destination(const char *text, struct sheet_row *row, struct stat
 	return 0;
 }
 
+/* What it says is checked by the importer: see ratesheet_options. */
+static int read_schedule(const char *text, struct sheet_row *row, struct status *st)
+{
+	if (strlen(text) > SHEET_SCHEDULE_MAX)
+		return status_set(st, -EINVAL, "schedule is longer than %d bytes", SHEET_SCHEDULE_MAX);
+	row->schedule = text;
+	return 0;
+}
+
 static int read_field(enum sheet_column column, char *text, const char *increment, struct sheet_row *row,
 		      struct status *st)
 {
@@ -345,8 +354,7 @@ static int read_field(enum sheet_column column, char *text, const char *incremen
 	case SHEET_ORIGIN_PREFIX:
 		return read_digits("origin_prefix", text, &row->origin_prefix, st);
 	case SHEET_SCHEDULE:
-		row->schedule = text;
-		return 0;
+		return read_schedule(text, row, st);
 	case SHEET_COLUMNS:
 		break;
 	}
@@ -433,14 +441,8 @@ static void put_terms(struct buf *out, const struct sheet_row *row)
 	buf_putc(out, '\n');
 }
 
-void sheet_row_put(struct buf *out, int64_t line, const struct sheet_row *row)
+void sheet_row_put(struct buf *out, int64_t line, const char *prefix, const struct sheet_row *row)
 {
-	char prefix[DIGITS_MAX + 1];
-	struct codes_walk walk;
-
-	codes_walk_begin(&row->codes, &walk);
-	while (codes_next(&walk, prefix)) {
-		buf_printf(out, "%" PRId64 "\t%s\t", line, prefix);
-		put_terms(out, row);
-	}
+	buf_printf(out, "%" PRId64 "\t%s\t", line, prefix);
+	put_terms(out, row);
 }

@@ -57,7 +57,9 @@ struct sheet_row {	    /* text borrowed from the record */
 int sheet_row_read(const struct sheet_header *h, char **fields, size_t n, int64_t now_us, struct sheet_row *row,
 		   struct status *st) must_check;
 
-/* sheet_row_put - the row as COPY text for rate_stage, a line for each of its prefixes, with line ends */
-void sheet_row_put(struct buf *out, int64_t line, const struct sheet_row *row);
+#define SHEET_SCHEDULE_MAX 4096 /* bytes of a schedule */
+
+/* sheet_row_put - one prefix of the row (codes_next) as a line of COPY text for rate_stage, with its line end */
+void sheet_row_put(struct buf *out, int64_t line, const char *prefix, const struct sheet_row *row);
 
 #endif

@@ -310,6 +310,28 @@ class Rates(ApiStory):
         self.api.refused(400, "GET", changes + "?kind=sideways")
         self.api.refused(404, "GET", "/v1/imports/999999/changes")
 
+    def test_a_line_of_many_prefixes_and_a_long_schedule_needs_little_memory(self):
+        deck, _ = self.deck("long schedules")
+        schedule = '[{""days"": [1], ""from"": ""08:00"", ""to"": ""18:00"", ""timezone"": ""UTC""}%s]'
+        blanks = 4096 - len((schedule % "").replace('""', '"'))
+        sheet = 'prefix,price,schedule\n%s,0.02,"' + schedule + '"\n'
+        proc = f"/proc/{self.stack.apid.pid}"
+
+        def peak_kb():
+            with open(f"{proc}/status") as f:
+                return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+
+        with open(f"{proc}/clear_refs", "w") as f:
+            f.write("5")  # the peak begins anew
+        before = peak_kb()
+        job = self.api.import_rates(deck["id"], sheet % ("30000-39999", " " * blanks))
+        self.assertEqual((job["status"], job["report"]["added"]), ("done", 10000), job)
+        self.assertLess(peak_kb() - before, 16 * 1024, "the lines of one row, 40 MB, are not held at once")
+
+        job = self.api.import_rates(deck["id"], sheet % ("40000-49999", " " * (blanks + 1)))
+        self.assertEqual((job["status"], job["report"]["errors"]),
+                         ("failed", [{"line": 2, "reason": "schedule is longer than 4096 bytes"}]))
+
     def test_a_line_of_a_sheet_may_name_many_prefixes(self):
         deck, path = self.deck("ranges")
         sheet = 'prefix,price\n4477-4479,0.02\n"44 20,21",0.01\n"4930,4940-4941,4989",0.03\n'

@@ -31,7 +31,11 @@ static int on_record(void *arg, int64_t line, char **fields, size_t n)
 		return 0;
 	}
 	size_t before = r->rows.len;
-	sheet_row_put(&r->rows, line, &row);
+	char prefix[DIGITS_MAX + 1];
+	struct codes_walk walk;
+	codes_walk_begin(&row.codes, &walk);
+	while (codes_next(&walk, prefix))
+		sheet_row_put(&r->rows, line, prefix, &row);
 	fuzz_must(r->rows.len > before && r->rows.text[r->rows.len - 1] == '\n');
 	int lines = 0;
 	for (size_t i = before; i < r->rows.len; i++)

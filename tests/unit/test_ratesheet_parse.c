@@ -235,6 +235,16 @@ static void a_country_code_may_stand_before_the_others(void **state)
 	assert_non_null(strstr(codes("44;"), "not 1 to 32 digits"));
 }
 
+static void put_all(struct buf *out, int64_t line, const struct sheet_row *r)
+{
+	char prefix[DIGITS_MAX + 1];
+	struct codes_walk walk;
+
+	codes_walk_begin(&r->codes, &walk);
+	while (codes_next(&walk, prefix))
+		sheet_row_put(out, line, prefix, r);
+}
+
 static void a_row_names_so_many_prefixes_at_most(void **state)
 {
 	struct sheet_row r;
@@ -243,7 +253,7 @@ static void a_row_names_so_many_prefixes_at_most(void **state)
 
 	assert_string_equal(row("prefix|price", "30000-39999|1", &r), "");
 	assert_int_equal(r.codes.n, CODES_MAX);
-	sheet_row_put(&out, 2, &r);
+	put_all(&out, 2, &r);
 	for (size_t i = 0; i < out.len; i++)
 		lines += out.text[i] == '\n';
 	assert_int_equal(lines, CODES_MAX);
@@ -251,6 +261,18 @@ static void a_row_names_so_many_prefixes_at_most(void **state)
 	assert_non_null(strstr(codes("30000-39999,4"), "more than 10000 prefixes"));
 	assert_non_null(strstr(codes("10000000000000000000000000000000-99999999999999999999999999999999"),
 			       "more than 10000 prefixes"));
+}
+
+static void a_schedule_has_a_length_limit(void **state)
+{
+	char text[SHEET_SCHEDULE_MAX + 16];
+	struct sheet_row r;
+	int n = snprintf(text, sizeof(text), "49|1|%0*d", SHEET_SCHEDULE_MAX, 0);
+
+	assert_string_equal(row("prefix|price|schedule", text, &r), "");
+	assert_int_equal(strlen(r.schedule), SHEET_SCHEDULE_MAX);
+	strcpy(text + n, "0");
+	assert_string_equal(row("prefix|price|schedule", text, &r), "schedule is longer than 4096 bytes");
 }
 
 static void dates_are_utc_and_in_order(void **state)
@@ -299,7 +321,7 @@ static void a_row_goes_to_copy_escaped(void **state)
 	assert_string_equal(row("prefix|price|destination|min/inc|from|schedule",
 				"49|0.0125|Back\\slash|60/1|2026-02-01|[{\"days\": [1]}]", &r),
 			    "");
-	sheet_row_put(&out, 7, &r);
+	put_all(&out, 7, &r);
 	assert_string_equal(out.text,
 			    "7\t49\tBack\\\\slash\t0.0125\t\\N\t0\t60\t1\t0\t2026-02-01T00:00:00.000Z\t\\N\tf\t\t"
 			    "[{\"days\": [1]}]\n");
@@ -312,7 +334,7 @@ static void each_prefix_of_a_row_is_a_line_with_its_terms(void **state)
 	struct buf out = {0};
 
 	assert_string_equal(row("prefix|price", "44 77-78|0.1", &r), "");
-	sheet_row_put(&out, 3, &r);
+	put_all(&out, 3, &r);
 	assert_string_equal(out.text, "3\t4477\t\t0.1\t\\N\t0\t\\N\t\\N\t0\t\\N\t\\N\tf\t\t\\N\n"
 				      "3\t4478\t\t0.1\t\\N\t0\t\\N\t\\N\t0\t\\N\t\\N\tf\t\t\\N\n");
 	buf_free(&out);
@@ -338,6 +360,7 @@ int main(void)
 		cmocka_unit_test(a_row_may_name_a_range_of_prefixes),
 		cmocka_unit_test(a_country_code_may_stand_before_the_others),
 		cmocka_unit_test(a_row_names_so_many_prefixes_at_most),
+		cmocka_unit_test(a_schedule_has_a_length_limit),
 		cmocka_unit_test(dates_are_utc_and_in_order),
 		cmocka_unit_test(blocked_is_yes_or_no),
 		cmocka_unit_test(a_row_has_as_many_fields_as_the_header),
