@@ -114,7 +114,7 @@ static void drop(struct cache *c, const char *key)
 
 /* ---- images in Redis ---- */
 
-struct pointer { /* what lies under {tandem}:deck:SOURCE:ID */
+struct pointer { /* what lies under {tandem}:deck:FORMAT:SOURCE:ID */
 	int64_t version;
 	size_t chunks, length;
 };
@@ -122,7 +122,7 @@ struct pointer { /* what lies under {tandem}:deck:SOURCE:ID */
 static char *deck_key(struct buf *b, uint64_t source, int64_t id)
 {
 	buf_reset(b);
-	buf_printf(b, "{tandem}:deck:%016" PRIx64 ":%" PRId64, source, id);
+	buf_printf(b, "{tandem}:deck:%d:%016" PRIx64 ":%" PRId64, IMAGE_FORMAT, source, id);
 	return b->text;
 }
 
@@ -331,6 +331,15 @@ static int file_deck(const struct cache *c, int64_t id, struct deck **out)
 	return err == 0 ? 0 : -ENOENT;
 }
 
+static void file_drop(const struct cache *c, int64_t id)
+{
+	struct buf path = {0};
+
+	path_of(c, id, &path);
+	(void)unlink(path.text);
+	buf_free(&path);
+}
+
 /* Images of decks that the configuration no longer uses */
 static void files_tidy(const struct cache *c, const json_t *document)
 {
@@ -409,8 +418,12 @@ int cache_deck_get(struct cache *c, uint64_t source, int64_t id, int64_t version
 	struct pointer p = {0};
 	int64_t on_disk = file_version(c, source, id);
 
-	if (version != CACHE_ANY_VERSION && on_disk == version && file_deck(c, id, out) == 0)
-		return 0;
+	if (version != CACHE_ANY_VERSION && on_disk == version) {
+		if (file_deck(c, id, out) == 0)
+			return 0;
+		on_disk = 0;
+		file_drop(c, id); /* damaged behind its header: else nobody would write it again */
+	}
 	if (pointer_get(c, source, id, &p) == 0 &&
 	    (version == CACHE_ANY_VERSION ? p.version >= on_disk : p.version == version) &&
 	    image_get(c, source, id, &p, out) == 0) {

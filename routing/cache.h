@@ -3,8 +3,8 @@
  * nodes, on local disk as the last resort. Blocking, with short limits: for the loader's thread alone.
  *
  *   {tandem}:config                      the document, as JSON
- *   {tandem}:deck:SOURCE:ID              "VERSION CHUNKS LENGTH" of the image that is there
- *   {tandem}:deck:SOURCE:ID:VERSION:I    its chunks
+ *   {tandem}:deck:FORMAT:SOURCE:ID       "VERSION CHUNKS LENGTH" of the image that is there
+ *   {tandem}:deck:FORMAT:SOURCE:ID:VERSION:I  its chunks
  *   DIR/config.json, DIR/deck-ID.image   the same on disk, each written beside and renamed
  * In Redis each key goes after 30 days.
  *

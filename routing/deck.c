@@ -101,9 +101,10 @@ static bool prefixes_fit(const struct deck *d)
 	for (uint32_t i = 0; i < buckets; i++)
 		if (d->index[i].first > d->index[i + 1].first || !short_fits(d, d->index[i].shorter))
 			return false;
-	for (uint32_t i = 0; i < image_short_slot(d->index_digits, 0); i++)
-		if (!short_fits(d, d->shorts[i]))
-			return false;
+	for (unsigned int digits = 1; digits < d->index_digits; digits++) /* a number says nothing longer than itself */
+		for (uint32_t i = image_short_slot(digits, 0); i < image_short_slot(digits + 1, 0); i++)
+			if (!short_fits(d, d->shorts[i]) || d->shorts[i] >> SHORT_DIGITS_AT > digits)
+				return false;
 	for (uint32_t i = 0; i < d->n_long; i++)
 		if (d->longs[i].high >> 60 == 0)
 			return false;

@@ -198,7 +198,7 @@ void dialogs_find(struct dialogs *d, const struct uuid *id, const char *from_tag
 			out->side = DIALOGS_CALLER;
 		else if (same(x->callee[i], from_tag) && same(x->caller, to_tag))
 			out->side = DIALOGS_CALLEE;
-		out->answered = i == x->answered;
+		out->answered = x->call && i == x->answered; /* one that is over has no owner to be told */
 	}
 	pthread_mutex_unlock(&d->lock);
 }

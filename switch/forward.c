@@ -112,10 +112,13 @@ msg_t *forward_copy(msg_t *answer)
 
 int forward_answer(struct worker *w, nta_incoming_t *to, msg_t *copy)
 {
+	int status = sip_object(copy)->sip_status->st_status; /* the library takes the message */
+
 	as_proxy(w, true);
 	int r = nta_incoming_mreply(to, copy);
 	as_proxy(w, false);
-	return r < 0 ? -EIO : 0;
+	/* A final answer that could not be sent is no error to the library; the transaction then has none. */
+	return r < 0 || (status >= 200 && nta_incoming_status(to) < 200) ? -EIO : 0;
 }
 
 void forward_stray(struct worker *w, const struct worker_port *port, msg_t *msg)
@@ -164,12 +167,11 @@ int32_t forward_agreed(msg_t *copy, bool asker_knows, int32_t asked_s)
 
 	if (sip->sip_session_expires)
 		return seconds_of(sip->sip_session_expires->x_delta);
-	if (!asker_knows || !asked_s)
-		return 0;
-	sip_session_expires_t *x = sip_session_expires_format(msg_home(copy), "%d;refresher=uac", asked_s);
-	sip_require_t *r = sip_require_make(msg_home(copy), "timer");
-	if (!x || !r || msg_header_insert(copy, NULL, (msg_header_t *)x) < 0 ||
-	    msg_header_insert(copy, NULL, (msg_header_t *)r) < 0)
-		return 0;
-	return asked_s;
+	if (asker_knows && asked_s) {
+		sip_session_expires_t *x = sip_session_expires_format(msg_home(copy), "%d;refresher=uac", asked_s);
+		sip_require_t *r = sip_require_make(msg_home(copy), "timer");
+		if (x && r && msg_header_insert(copy, NULL, (msg_header_t *)x) == 0)
+			(void)msg_header_insert(copy, NULL, (msg_header_t *)r); /* a wish: without it nothing is lost */
+	}
+	return 0; /* the asker refreshes for its own sake: the other side talks on without, and bills */
 }

@@ -251,7 +251,10 @@ void hunt_send(struct call *c)
 		return;
 	}
 	c->state = CALL_RESOLVING;
-	c->name_question = dns_ask(c->worker->dns, p->host, p->port, p->transport, on_resolved, c);
+	/* A name that is known answers at once, and where that leads to the next vendor its question stands already. */
+	struct dns_question *q = dns_ask(c->worker->dns, p->host, p->port, p->transport, on_resolved, c);
+	if (q)
+		c->name_question = q;
 }
 
 void hunt_dial(struct call *c)

@@ -52,7 +52,8 @@ void session_answered(struct leg *leg, const sip_t *sip, int32_t wish_s)
 
 	s->update_allowed = allows_update(sip);
 	s->peer_knows = x != NULL;
-	s->expires_s = x && x->x_delta >= SESSION_MIN_S ? (int32_t)x->x_delta : wish_s;
+	s->expires_s =
+		!x || x->x_delta < SESSION_MIN_S ? wish_s : (int32_t)(x->x_delta < INT32_MAX ? x->x_delta : INT32_MAX);
 	s->we_refresh = !x || !x->x_refresher || strcasecmp(x->x_refresher, uas) != 0;
 }
 

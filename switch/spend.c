@@ -30,6 +30,7 @@ struct spend {
 	struct rate_terms terms;
 	struct lease_step has, least, wanted;
 	int64_t last_s, end_ms, limit_micro;
+	int64_t again_us; /* after a refusal: not to be asked again before */
 	su_timer_t *timer;
 };
 
@@ -72,6 +73,7 @@ static void on_word(struct worker *w, void *arg)
 	bool granted = s->ask.word == PURSE_LEAST || s->ask.word == PURSE_WANTED;
 
 	s->pending = false;
+	s->again_us = granted ? 0 : clock_mono_us() + AGAIN_MS * 1000;
 	s->word = s->ask.word;
 	if (s->ended)
 		finish(s);
@@ -163,13 +165,18 @@ static void wake_in(struct spend *s, int64_t ms)
 	su_timer_set_interval(s->timer, on_timer, s, (su_duration_t)(ms > 0 ? ms : 1));
 }
 
+static bool may_ask(const struct spend *s)
+{
+	return !s->pending && clock_mono_us() >= s->again_us;
+}
+
 /* What is to be done now: ask for more in good time, end the call before the money does. */
 static void plan(struct spend *s)
 {
 	if (s->ended || !s->call->answered_mono_us)
 		return;
 	if (s->joining) {
-		if (!s->pending)
+		if (may_ask(s))
 			join(s);
 		wake_in(s, AGAIN_MS);
 		return;
@@ -180,7 +187,7 @@ static void plan(struct spend *s)
 		call_end(s->call, CDR_BALANCE_EXHAUSTED, 402);
 		return;
 	}
-	if (left_ms <= LEAD_MS && !s->pending)
+	if (left_ms <= LEAD_MS && may_ask(s))
 		ask_more(s);
 	if (s->end_ms == INT64_MAX)
 		return;
