@@ -185,6 +185,20 @@ class Rates(ApiStory):
         self.assertEqual(self.api.with_key(None).call("GET", "/healthz")[0], 200)
         wait_for("its turn again", lambda: self.api.call("GET", "/v1/carriers?limit=1")[0] == 200, 3)
 
+    def test_a_listing_of_many_pages_is_one_request(self):
+        rows = 60000
+        self.stack.postgres.psql(f"insert into audit_log (actor, action, resource, resource_id) select 'a', 'update', 'x', 'y' from generate_series(1, {rows})")
+        wait_for("the key's rate to be used up", lambda: self.api.call("GET", "/v1/carriers?limit=1")[0] == 429, 10)
+        tables = []
+
+        def table():
+            status, text = self.api.call("GET", "/v1/audit-log?format=csv&resource=x")
+            tables.append(text)
+            return status == 200
+
+        wait_for("its turn again", table, 5)
+        self.assertEqual(tables[-1].count("\n"), 1 + rows)
+
     def test_who_guesses_keys_is_held_off(self):
         self.assertEqual(self.api.with_key("tk_0").call("GET", "/v1/carriers")[0], 401)
         answers = [self.api.with_key(f"tk_{n}").call("GET", "/v1/carriers")[0] for n in range(30)]
