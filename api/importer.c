@@ -263,7 +263,7 @@ static void *runner_thread(void *arg)
 	return NULL;
 }
 
-/* Heartbeats for our jobs, an end for those of the dead, and a broom for old idempotency keys. */
+/* Heartbeats for our jobs, an end for those of the dead, and a broom for what is old, a piece of it each time. */
 static void keep(struct importer *i, struct pg *pg, unsigned beats)
 {
 	const char *instance = i->service->instance;
@@ -279,12 +279,10 @@ static void keep(struct importer *i, struct pg *pg, unsigned beats)
 	for (int n = 0; n < PQntuples(result); n++)
 		log_event(LOG_LEVEL_WARN, "import given up: its server died", "import=%s", PQgetvalue(result, n, 0));
 	PQclear(result);
-	if (beats % EXPIRE_BEATS != 0)
-		return;
-	if (pg_exec(pg, &store_idempotency_expire, NULL, NULL, &st) != 0)
-		log_failure("old idempotency keys not removed", "-", &st);
 	if (pg_exec(pg, &store_import_changes_expire, NULL, NULL, &st) != 0)
 		log_failure("changes of old dry runs not removed", "-", &st);
+	if (beats % EXPIRE_BEATS == 0 && pg_exec(pg, &store_idempotency_expire, NULL, NULL, &st) != 0)
+		log_failure("old idempotency keys not removed", "-", &st);
 }
 
 static void *keeper_thread(void *arg)

@@ -78,9 +78,12 @@ STATEMENT(
 	"'ended', v.ended, 'unchanged', v.unchanged) from rate_versions v "
 	"where v.deck_id = $4 and ($1::bigint is null or v.id < $1) and $3::bigint is null "
 	"order by v.id desc limit $2::integer");
+/* A piece of what is older, first imports first: a table of millions takes longer than a statement may. Ids of imports
+ * rise with time, so that nothing but the key is read when there is nothing to remove. */
 STATEMENT(import_changes_expire, 0,
-	  "delete from import_changes c using imports i where i.id = c.import_id and i.created_at < now() - interval "
-	  "'7 days'");
+	  "delete from import_changes where ctid = any (array(select c.ctid from import_changes c where c.import_id <= "
+	  "(select max(i.id) from imports i where i.created_at < now() - interval '7 days') "
+	  "order by c.import_id, c.n limit 50000))");
 STATEMENT(import_insert, 5,
 	  "insert into imports (deck_id, dry_run, replace, actor, worker, heartbeat_at) "
 	  "values ($1, $2, $3, $4, $5, now()) returning id, api_import(imports)");

@@ -4,6 +4,7 @@
 import threading
 import time
 
+from story import wait_for
 from story.described import ApiStory
 
 
@@ -309,6 +310,22 @@ class Rates(ApiStory):
         self.assertEqual(self.api.items(f"/v1/imports/{applied['id']}/changes"), [])
         self.api.refused(400, "GET", changes + "?kind=sideways")
         self.api.refused(404, "GET", "/v1/imports/999999/changes")
+
+    def test_changes_of_old_dry_runs_go_piece_by_piece(self):
+        deck, _ = self.deck("swept")
+        old, young = (self.api.import_rates(deck["id"], "prefix,price\n49,0.01\n", "?dry_run=true")["id"] for _ in range(2))
+        psql = self.stack.postgres.psql
+        psql(f"""delete from import_changes where import_id < {old};
+            insert into import_changes (import_id, n, kind, prefix, destination, origin_prefix, effective_from)
+            select {old}, 10 + i, 'new', '49', '', '', now() from generate_series(1, 59999) i;
+            update imports set created_at = now() - interval '8 days' where id = {old}""")
+
+        def left(wanted):
+            wait_for(f"{wanted} changes left", lambda: psql(f"select count(*) from import_changes where import_id = {old}") == str(wanted), 20)
+
+        left(10000)
+        left(0)
+        self.assertEqual(psql(f"select count(*) from import_changes where import_id = {young}"), "1")
 
     def test_a_line_of_many_prefixes_and_a_long_schedule_needs_little_memory(self):
         deck, _ = self.deck("long schedules")
