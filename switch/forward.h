@@ -47,7 +47,8 @@ void forward_stray(struct worker *w, const struct worker_port *port, msg_t *msg)
  * longer cut down to it, but never below its Min-SE. 0: as it is. Returns the seconds that it now asks for, 0 none. */
 int32_t forward_wish(msg_t *msg, int32_t wish_s);
 /* forward_agreed - the session timer that a 2xx agrees to (section 8.2). If its sender knows none, but the one who
- * asked does, the copy of the answer tells him to refresh. Returns seconds, 0 none. */
+ * asked does, the copy of the answer tells him to refresh; that proves nothing of the other end, and counts as none.
+ * Returns seconds, 0 none. */
 int32_t forward_agreed(msg_t *copy, bool asker_knows, int32_t asked_s);
 bool forward_knows_timer(const sip_t *sip);
 
