@@ -67,12 +67,14 @@ static int remember_use(struct request *r)
 #define KNOWN_MAX 256 /* slots */
 #define KNOWN_US 1000000
 #define KNOWN_AWAY_US (3600 * 1000000LL)
+#define GOOD_US (3600 * 1000000LL) /* so long a key that was good is looked up whatever comes from its address */
 
 struct known {
 	char hash[AUTH_HASH_TEXT];
 	struct caller caller;
 	char name[129];
 	int64_t found_us; /* monotonic; 0: empty */
+	int64_t good_us;  /* monotonic, when it was last good; stays when found_us is forgotten; 0: it is not */
 };
 
 static struct {
@@ -106,6 +108,30 @@ static bool known_find(struct request *r, const char *hash, uint64_t *changes)
 	return found;
 }
 
+static bool is_slot_of(const struct known *k, const char *hash)
+{
+	return CRYPTO_memcmp(k->hash, hash, AUTH_HASH_TEXT) == 0;
+}
+
+/* Was this key good within GOOD_US? Bad keys from its address, which may be a proxy's, must not keep it out. */
+static bool known_good(const char *hash)
+{
+	pthread_mutex_lock(&known.lock);
+	const struct known *k = slot_of(hash);
+	bool good = k->good_us != 0 && clock_mono_us() - k->good_us < GOOD_US && is_slot_of(k, hash);
+	pthread_mutex_unlock(&known.lock);
+	return good;
+}
+
+static void known_bad(const char *hash)
+{
+	pthread_mutex_lock(&known.lock);
+	struct known *k = slot_of(hash);
+	if (is_slot_of(k, hash))
+		k->found_us = k->good_us = 0;
+	pthread_mutex_unlock(&known.lock);
+}
+
 static void known_keep(const struct request *r, const char *hash, uint64_t changes)
 {
 	if (strlen(r->caller.name) >= sizeof(known.slot[0].name))
@@ -117,7 +143,7 @@ static void known_keep(const struct request *r, const char *hash, uint64_t chang
 		k->caller = r->caller;
 		k->caller.name = NULL;
 		snprintf(k->name, sizeof(k->name), "%s", r->caller.name);
-		k->found_us = clock_mono_us();
+		k->found_us = k->good_us = clock_mono_us();
 	}
 	pthread_mutex_unlock(&known.lock);
 }
@@ -153,13 +179,14 @@ static int caller_find(struct request *r)
 
 	if (known_find(r, hash, &changes))
 		return 0;
-	if (!is_later_page(r) && !limit_left(r->service->by_address, r->address, clock_mono_us()))
+	if (!is_later_page(r) && !known_good(hash) && !limit_left(r->service->by_address, r->address, clock_mono_us()))
 		return too_many(r, "Too many keys that are not known came from this address.");
 	if (store_query(r, &store_key_find, &wanted, &result) != 0)
 		return -1;
 	if (PQntuples(result) != 1 || strlen(PQgetvalue(result, 0, 4)) != AUTH_HASH_TEXT - 1 ||
 	    CRYPTO_memcmp(PQgetvalue(result, 0, 4), hash, AUTH_HASH_TEXT - 1) != 0) {
 		PQclear(result);
+		known_bad(hash);
 		(void)limit_take(r->service->by_address, r->address, clock_mono_us());
 		request_problem_unauthorized(r, "This API key is not known.");
 		return -1;

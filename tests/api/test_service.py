@@ -208,6 +208,26 @@ class Rates(ApiStory):
         wait_for("a good key from there", lambda: self.api.call("GET", "/v1/carriers?limit=1")[0] == 200, 5)
 
 
+class KnownKeys(ApiStory):
+    stack_options = {"nodes": 0, "settings": {"api": {"address_rate": 3}}}
+
+    def test_bad_keys_do_not_keep_out_a_good_one_from_the_same_address(self):
+        good, revoked = (self.api.post("/v1/api-keys", name=n, role="readonly") for n in ("good", "revoked"))
+        ask = lambda key: self.api.with_key(key).call("GET", "/v1/carriers?limit=1")[0]
+        guess = lambda: ask(f"tk_{time.monotonic_ns()}")
+        wait_for("both keys good once", lambda: (ask(good["key"]), ask(revoked["key"])) == (200, 200), 5)
+        self.api.delete(f"/v1/api-keys/{revoked['id']}")  # what was read of any key is forgotten here
+        wait_for("no more guesses", lambda: guess() == 429, 5)
+        self.assertEqual(ask(good["key"]), 200)
+        until = time.monotonic() + 2.5  # longer than a key is remembered without a look
+        while time.monotonic() < until:
+            guess()
+            self.assertEqual(ask(good["key"]), 200)
+            time.sleep(0.1)
+        self.assertEqual(ask(revoked["key"]), 401)
+        wait_for("the revoked one held off as any other", lambda: ask(revoked["key"]) == 429, 5)
+
+
 class Tls(ApiStory):
     def test_with_a_certificate_only_tls_is_spoken(self):
         folder = self.stack.folder
