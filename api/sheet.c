@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/sheet.h"
 
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -14,15 +14,46 @@
 #include "lib/log.h"
 
 #define SHEETS_MAX 32
+#define SHEETS_OF_KEY_MAX 4
 #define BLOCK_BYTES 32768
 
 struct sheet { /* one that is being sent page by page */
 	struct request *r;
 	struct MHD_Connection *connection;
 	size_t sent; /* of the answer's body */
+	int place;   /* in `sending` */
 };
 
-static _Atomic int sheets;
+static struct {
+	pthread_mutex_t lock;
+	int64_t key_id[SHEETS_MAX]; /* whose listing is being sent; 0: the place is free */
+} sending = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* A place for one more listing of this key, or -1. */
+static int place_take(int64_t key_id)
+{
+	int place = -1, of_key = 0;
+
+	pthread_mutex_lock(&sending.lock);
+	for (int i = 0; i < SHEETS_MAX; i++) {
+		of_key += sending.key_id[i] == key_id;
+		if (sending.key_id[i] == 0)
+			place = i;
+	}
+	if (of_key >= SHEETS_OF_KEY_MAX)
+		place = -1;
+	if (place >= 0)
+		sending.key_id[place] = key_id;
+	pthread_mutex_unlock(&sending.lock);
+	return place;
+}
+
+static void place_free(int place)
+{
+	pthread_mutex_lock(&sending.lock);
+	sending.key_id[place] = 0;
+	pthread_mutex_unlock(&sending.lock);
+}
 
 /* Is this element of Accept the given type? "type/subtype;q=0.5": its weight in thousandths, else -1. */
 static int weight_of(const char *element, size_t len, const char *type)
@@ -191,19 +222,22 @@ static ssize_t sheet_read(void *arg, uint64_t pos, char *out, size_t max)
 
 static void sheet_free(void *arg)
 {
+	const struct sheet *s = arg;
+
+	place_free(s->place);
 	free(arg);
-	sheets--;
 }
 
 struct MHD_Response *sheet_response(struct request *r, struct MHD_Connection *connection)
 {
-	if (++sheets > SHEETS_MAX) {
-		sheets--;
+	int place = place_take(r->caller.key_id);
+
+	if (place < 0)
 		return NULL;
-	}
 	struct sheet *s = xcalloc(1, sizeof(*s));
 	s->r = r;
 	s->connection = connection;
+	s->place = place;
 	struct MHD_Response *response =
 		MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, sheet_read, s, sheet_free);
 	if (response == NULL)

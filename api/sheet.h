@@ -23,7 +23,8 @@ bool sheet_wanted(const struct request *r, const char *accept);
  *   apostrophe in front; plain numbers (also "+4930") stay. An answer that is no 200 is left alone. */
 void sheet_page(struct request *r);
 
-/* sheet_response - the rows in r's answer and all pages after it. NULL: too many are being sent. r must outlive it. */
+/* sheet_response - the rows in r's answer and all pages after it. NULL: too many are being sent,
+ *   of this key (4) or at all (32). r must outlive it. */
 struct MHD_Response *sheet_response(struct request *r, struct MHD_Connection *connection);
 
 #endif

@@ -19,6 +19,7 @@ class Listings(ApiStory):
         stack.postgres.psql(f"insert into ledger (carrier_id, amount, kind, note) select {cls.carrier['id']}, -0.25, 'payment', 'n' || g "
                             f"from generate_series(1, {ROWS}) g")
         cls.own = cls.api.with_key(cls.api.post("/v1/api-keys", name="own", role="readonly", carrier_id=cls.carrier["id"])["key"])
+        cls.reader = cls.api.with_key(cls.api.post("/v1/api-keys", name="reader", role="readonly")["key"])
 
     def table(self, path, api=None, **headers):
         api = api or self.api
@@ -90,6 +91,23 @@ class Listings(ApiStory):
             found += 1
         lists = [p for p, m in self.api.description.all["paths"].items() if "items" in str(m.get("get", {}).get("responses", {}).get("200"))]
         self.assertEqual(found, len(lists), lists)
+
+    def slow_reader(self, key):
+        wire = Wire(self.api)
+        self.addCleanup(wire.socket.close)
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        wire.send(f"GET /v1/audit-log?format=csv&resource=slow HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n")
+        return wire, wire.socket.recv(12).decode().split()[1]
+
+    def test_a_slow_reader_leaves_listings_to_others(self):
+        self.stack.postgres.psql("insert into audit_log (actor, action, resource, resource_id, before) select 'a', 'update', 'slow', 'y', "
+                                 "jsonb_build_object('long', repeat('z', 2000)) from generate_series(1, 30000)")
+        held = [self.slow_reader(self.reader.key) for _ in range(4)]
+        self.assertEqual([status for _, status in held], ["200"] * 4)
+        self.assertEqual(self.slow_reader(self.reader.key)[1], "503")
+        self.assertEqual(len(self.table("/v1/payments?format=csv")), ROWS)  # another key's
+        held[0][0].socket.close()
+        wait_for("a place again", lambda: self.reader.call("GET", "/v1/payments?format=csv")[0] == 200, 10)
 
     def test_a_listing_that_is_cut_short_looks_cut_short(self):
         self.stack.postgres.psql("insert into audit_log (actor, action, resource, resource_id, before) select 'a', 'update', 'x', 'y', "
