@@ -77,6 +77,8 @@ class Resources(ApiStory):
         wrong = self.api.wrong_fields("POST", "/v1/carriers", {"name": "", "currency": "XQQ", "credit_limit": 5, "max_cps": "1",
                                                               "status": "gone", "no_such": 1, "timezone": "a b"})
         self.assertEqual(set(wrong), {"name", "currency", "credit_limit", "max_cps", "status", "no_such", "timezone"})
+        for none in ("XXX", "XTS"):  # no currency, and the one for tests
+            self.assertEqual(list(self.api.wrong_fields("POST", "/v1/carriers", {"name": "none", "currency": none})), ["currency"])
         wrong = self.api.wrong_fields("POST", "/v1/carriers", {"name": "tz", "currency": "EUR", "timezone": "Mars/Base"})
         self.assertEqual(wrong, {"timezone": "Mars/Base is not a time zone"})
         rates = f"/v1/rate-decks/{self.sell['id']}/rates"
