@@ -292,11 +292,18 @@ static void *purse_thread(void *arg)
 		}
 		purse_redis_settle(p);
 	}
+	return NULL;
+}
+
+/* What was said last, once nobody can say more. */
+static void purse_drain(struct purse *p)
+{
+	struct message *m;
+
 	while ((m = queue_pop(p->queue)))
 		take(p, m);
 	refuse_waiting(p);
 	purse_redis_settle(p);
-	return NULL;
 }
 
 /* ---- from other threads ---- */
@@ -433,14 +440,16 @@ void purse_quiet(struct purse *p)
 	pthread_mutex_unlock(&p->mutex);
 }
 
+/* The purse's thread shows the reader what is held, so it ends first; the reader's last news wait in the queue. */
 void purse_stop(struct purse **p)
 {
 	if (!*p)
 		return;
-	balance_stop(&(*p)->balance);
 	atomic_store(&(*p)->stop, true);
 	queue_wake((*p)->queue);
 	pthread_join((*p)->thread, NULL);
+	balance_stop(&(*p)->balance);
+	purse_drain(*p);
 	if ((*p)->up && atomic_load(&(*p)->leases) == 0)
 		purse_estate_bury(*p, (*p)->owner); /* nothing is held: this owner was never there */
 	purse_free(*p);
