@@ -197,9 +197,10 @@ void hunt_dial(struct call *c);
 /* hunt_invite - its body is made: out with the INVITE. hunt_no_media - it could not be: 415, 488, or 503 */
 void hunt_invite(struct call *c);
 void hunt_no_media(struct call *c, int code);
-/* hunt_other_address - the same vendor at its next address, if the look-up gave several. False: no more. */
+/* hunt_other_address - the same vendor at its next address, if the look-up gave several. False: no more, or it would be
+ * more than the plan's max_attempts. */
 bool hunt_other_address(struct call *c, const struct call_attempt *t);
-/* hunt_follow - the vendor's 3xx, if its trunk allows. False: not followed. */
+/* hunt_follow - the vendor's 3xx, if its trunk and max_attempts allow. False: not followed. */
 bool hunt_follow(struct call *c, const struct call_attempt *t, const sip_t *sip);
 void hunt_skip(struct call *c);
 /* hunt_attempt_close - the attempt is over: note it in the record, give its limits back */

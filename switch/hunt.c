@@ -364,12 +364,19 @@ static bool places_of_binding(struct call_attempt *t, struct call *c, const stru
 	return n > 0;
 }
 
+/* Each B leg is an attempt: another address of a vendor's name, contact or place of a redirect no less than another
+ * vendor. */
+static bool attempts_used_up(const struct call *c)
+{
+	return c->attempts >= c->ingress->plan->max_attempts || c->attempts == CDR_ATTEMPTS_MAX;
+}
+
 /* A new attempt over that offer; `like` tells where to, or is NULL: the trunk's own host. */
 static bool attempt_start(struct call *c, int offer, const struct call_attempt *like)
 {
 	const struct trunk *trunk = c->offer[offer].trunk;
 
-	if (c->attempts == CDR_ATTEMPTS_MAX)
+	if (attempts_used_up(c))
 		return false;
 	struct call_attempt *t = arena_alloc(c->arena, sizeof *t);
 	if (like)
@@ -479,7 +486,7 @@ static void hunt_over(struct call *c)
 
 void hunt_next(struct call *c)
 {
-	while (c->next_offer < c->offers && c->attempts < CDR_ATTEMPTS_MAX)
+	while (c->next_offer < c->offers && !attempts_used_up(c))
 		if (attempt_start(c, c->next_offer++, NULL))
 			return;
 	hunt_over(c);

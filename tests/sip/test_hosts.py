@@ -33,9 +33,11 @@ class Names(Story):
             ("both.vendor.test", NAPTR): [(10, 10, "s", "SIP+D2U", "_sip._udp.both.test")],
             ("_sip._udp.both.test", SRV): [(10, 0, cls.first.port, "a.vendor.test"), (20, 0, cls.second.port, "b.vendor.test")],
             ("_sip._tcp.none.test", SRV): [(1, 1, dead, "a.vendor.test")],
+            ("_sip._udp.many.vendor.test", SRV): [(n, 0, (cls.first, cls.second)[n % 2].port, f"{'ab'[n % 2]}.vendor.test") for n in range(4)],
         })
         by = {"10": ("a.vendor.test", cls.first.port, "udp"), "11": ("srv.vendor.test", None, "udp"),
-              "12": ("gone.vendor.test", 5060, "udp"), "14": ("both.vendor.test", None, None), "13": ("naptr.vendor.test", None, None)}
+              "12": ("gone.vendor.test", 5060, "udp"), "14": ("both.vendor.test", None, None), "13": ("naptr.vendor.test", None, None),
+              "15": ("many.vendor.test", None, "udp")}
         vendors = []
         for prefix, (host, port, transport) in by.items():
             carrier = stack.carrier(f"vendor {prefix}")
@@ -44,7 +46,7 @@ class Names(Story):
                                           **({"port": port} if port else {}), **({"transport": transport} if transport else {}),
                                           rate_deck_id=deck["id"]))
         cls.trunks = dict(zip(by, vendors))
-        cls.reserve = stack.vendor("reserve", {"12": "0.02"})
+        cls.reserve = stack.vendor("reserve", {"12": "0.02", "15": "0.02"})
         cls.customer = stack.customer("caller", {"1": "0.05"}, [*vendors, cls.reserve])
 
     def talk(self, called, peer):
@@ -82,6 +84,28 @@ class Names(Story):
         leg.reply(486)
         call.expect(486)
         self.attempts_are(self.stack.api.cdr(called=called), (self.trunks["14"], 503), (self.trunks["14"], 486))
+
+    def test_each_address_of_a_name_is_an_attempt(self):
+        """However many addresses a name has, no call makes more B legs than the plan's max_attempts."""
+        plan = f"/v1/routing-plans/{self.customer['plan']['id']}"
+        for most in (1, 3, 5):
+            self.stack.api.patch(plan, max_attempts=most)
+            self.stack.settle()
+            called = self.number(prefix="15")
+            call = self.customer["peer"].invite(called)
+            for n in range(min(most, 4)):
+                leg = (self.first, self.second)[n % 2].expect_call()
+                leg.reply(503)
+                leg.expect("ACK")
+            if most > 4:
+                leg = self.reserve["peer"].expect_call()
+                leg.reply(404)
+                leg.expect("ACK")
+            call.expect(404 if most > 4 else 503)
+            for peer in (self.first, self.second, self.reserve["peer"]):
+                peer.expect_no_call(0.05)
+            self.attempts_are(self.stack.api.cdr(called=called), *[(self.trunks["15"], 503)] * min(most, 4),
+                              *[(self.reserve, 404)] * (most > 4))
 
     def test_naptr_chooses_among_the_transports(self):
         called = self.number(prefix="13")
