@@ -205,18 +205,11 @@ static int caller_find(struct request *r)
 	return 0;
 }
 
-int auth_check(struct request *r)
+/* The caller is known: does it ask too often, and may it? */
+static int caller_check(struct request *r)
 {
 	const struct endpoint *e = r->endpoint;
 
-	if (r->authorized || (e->flags & ENDPOINT_OPEN))
-		return 0;
-	if (r->bearer == NULL) {
-		request_problem_unauthorized(r, "An API key is needed: Authorization: Bearer KEY.");
-		return -1;
-	}
-	if (caller_find(r) != 0)
-		return -1;
 	if (!is_later_page(r) && !limit_take(r->service->by_key, (uint64_t)r->caller.key_id, clock_mono_us()))
 		return too_many(r, "This API key makes too many requests.");
 	if (request_is_bound(r) && !(e->flags & ENDPOINT_BOUND)) {
@@ -229,4 +222,23 @@ int auth_check(struct request *r)
 	}
 	r->authorized = true;
 	return 0;
+}
+
+int auth_check(struct request *r)
+{
+	if (r->authorized || (r->endpoint->flags & ENDPOINT_OPEN))
+		return 0;
+	if (r->bearer == NULL) {
+		request_problem_unauthorized(r, "An API key is needed: Authorization: Bearer KEY.");
+		return -1;
+	}
+	return caller_find(r) != 0 ? -1 : caller_check(r);
+}
+
+int auth_check_known(struct request *r)
+{
+	char hash[AUTH_HASH_TEXT];
+	uint64_t changes;
+
+	return r->bearer == NULL || !known_find(r, auth_hash(r->bearer, hash), &changes) ? 1 : caller_check(r);
 }

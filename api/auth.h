@@ -18,6 +18,9 @@ const char *auth_header(const char *authorization);
  *   not in use already is looked up. */
 int auth_check(struct request *r) must_check;
 
+/* auth_check_known - the same without the database: 1 if that is needed, with nothing answered or counted */
+int auth_check_known(struct request *r) must_check;
+
 /* auth_forget - a key was made or revoked here: what was looked up no longer counts. Another process's change counts
  *   within a second. */
 void auth_forget(void);

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /v1/cdrs: what calls were and cost. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "api/answers.h"
 #include "api/endpoint.h"
 #include "api/handlers.h"
 #include "api/resource.h"
+#include "api/service.h"
 #include "api/store.h"
 #include "lib/clock.h"
 #include "lib/uuid.h"
@@ -248,38 +252,76 @@ void cdrs_list(struct request *r)
 
 /* What one CDR's answer says beyond a row of the list goes into its text: parsing and writing it again would take
  * longer than finding it. Inside a value the name's quotes would be escaped: the first place is the field. */
-static void answer_whole(struct request *r, const char *cdr, const char *attempts, const char *trace)
+static int put_whole(struct buf *out, const char *cdr, const char *attempts, const char *trace)
 {
 	static const char name[] = "\"attempts\":";
 	const char *at = strstr(cdr, name), *end = strrchr(cdr, '}');
-	struct buf *out = &r->answer.body;
 
-	if (at == NULL || end == NULL) {
-		request_problem(r, 500, "The answer could not be written.");
-		return;
-	}
+	if (at == NULL || end == NULL)
+		return -EINVAL;
 	at += strlen(name);
 	const char *after = at + strspn(at, "0123456789");
-	buf_reset(out);
 	buf_append(out, cdr, (size_t)(at - cdr));
 	buf_puts(out, attempts);
 	buf_append(out, after, (size_t)(end - after));
 	buf_puts(out, ",\"trace\":");
 	buf_puts(out, trace != NULL ? trace : "null");
 	buf_puts(out, "}\n");
-	request_answer(r, 200, "application/json");
+	return 0;
+}
+
+/* False: the path's id is none. */
+static bool key_of(const struct request *r, struct answers_key *key)
+{
+	key->carrier_id = strtoll(r->caller.carrier_text, NULL, 10);
+	return uuid_parse(r->id, &key->cdr) == 0;
+}
+
+bool cdrs_recall(struct request *r)
+{
+	char *etag = arena_alloc(r->arena, ANSWERS_ETAG);
+	struct answers_key key;
+
+	if (r->params > 0 || !key_of(r, &key) ||
+	    !answers_find(r->service->answers, &key, clock_mono_us(), &r->answer.body, etag))
+		return false;
+	if (!request_answer_same(r, etag))
+		request_answer(r, 200, "application/json");
+	return true;
+}
+
+static void answer_found(struct request *r, PGresult *result, const struct answers_key *key)
+{
+	char *etag = arena_alloc(r->arena, ANSWERS_ETAG);
+	struct buf *out = &r->answer.body;
+	int err = 0;
+
+	buf_reset(out);
+	if (request_is_bound(r)) {
+		buf_puts(out, PQgetvalue(result, 0, 0));
+		buf_putc(out, '\n');
+	} else {
+		err = put_whole(out, PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1), store_text(result, 0, 2));
+	}
+	if (err != 0) {
+		request_problem(r, 500, "The answer could not be written.");
+		return;
+	}
+	answers_keep(r->service->answers, key, clock_mono_us(), out, etag);
+	if (!request_answer_same(r, etag))
+		request_answer(r, 200, "application/json");
 }
 
 void cdrs_get(struct request *r)
 {
 	bool bound = request_is_bound(r);
 	char from[CLOCK_TEXT_MAX], to[CLOCK_TEXT_MAX];
-	struct uuid u;
+	struct answers_key key = {0};
 	PGresult *result;
 
 	if (params_check(r, NULL, NULL, NULL) != 0)
 		return;
-	int64_t wall_ms = uuid_parse(r->id, &u) == 0 ? uuid_wall_ms(&u) : 0;
+	int64_t wall_ms = key_of(r, &key) ? uuid_wall_ms(&key.cdr) : 0;
 	/* Past the year 9999 it is no id of ours, and no time for PostgreSQL. */
 	if (wall_ms <= 0 || wall_ms >= 253402300799999)
 		wall_ms = 1;
@@ -287,12 +329,9 @@ void cdrs_get(struct request *r)
 				clock_format((wall_ms + 1) * 1000, to)};
 	if (store_query(r, bound ? &store_cdr_get_bound : &store_cdr_get, values, &result) != 0)
 		return;
-	if (PQntuples(result) == 0) {
+	if (PQntuples(result) == 0)
 		request_problem(r, 404, "There is no such CDR.");
-	} else if (bound) {
-		request_answer_text(r, 200, PQgetvalue(result, 0, 0));
-	} else {
-		answer_whole(r, PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1), store_text(result, 0, 2));
-	}
+	else
+		answer_found(r, result, &key);
 	PQclear(result);
 }

@@ -288,8 +288,8 @@ const struct endpoint endpoints[] = {
 
 	{REQUEST_GET, "/v1/cdrs", cdrs_list, ROLE_READONLY, ENDPOINT_LIST | ENDPOINT_BOUND, &cdrs, RULES(cdr_params),
 	 "List CDRs, newest first"},
-	{REQUEST_GET, "/v1/cdrs/{id}", cdrs_get, ROLE_READONLY, ENDPOINT_BOUND | ENDPOINT_UUID, &cdrs, NULL,
-	 "Read a CDR with its attempts and routing trace"},
+	{REQUEST_GET, "/v1/cdrs/{id}", cdrs_get, ROLE_READONLY, ENDPOINT_BOUND | ENDPOINT_UUID | ENDPOINT_RECALL, &cdrs,
+	 NULL, "Read a CDR with its attempts and routing trace"},
 
 	{REQUEST_GET, "/v1/vendor-health", vendor_health_list, ROLE_READONLY, ENDPOINT_WHOLE, &vendor_health,
 	 RULES(vendor_health_params), "List which vendors' addresses are up, as each node sees it"},

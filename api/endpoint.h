@@ -10,18 +10,19 @@
 struct resource;
 
 enum {
-	ENDPOINT_OPEN = 1,     /* needs no key */
-	ENDPOINT_INLINE = 2,   /* touches neither PostgreSQL nor Redis: runs on the thread that read the request */
-	ENDPOINT_BOUND = 4,    /* also for keys that belong to a carrier */
-	ENDPOINT_CSV = 8,      /* the body is CSV, kept in a file */
-	ENDPOINT_UUID = 16,    /* {id} is a UUID */
-	ENDPOINT_LIST = 32,    /* takes limit and cursor */
-	ENDPOINT_STREAM = 64,  /* answers with server-sent events */
-	ENDPOINT_ACTION = 128, /* a POST without a body that answers 200 */
-	ENDPOINT_FILE = 256,   /* answers with bytes that are not described further */
-	ENDPOINT_WHOLE = 512,  /* a list without pages */
-	ENDPOINT_AWAY = 2048,  /* needs no database: while it is away, a key seen within the hour is enough */
-	ENDPOINT_MANY = 1024,  /* changes all that the filters name; `all` and `dry_run` follow them in params */
+	ENDPOINT_OPEN = 1,	/* needs no key */
+	ENDPOINT_INLINE = 2,	/* touches neither PostgreSQL nor Redis: runs on the thread that read the request */
+	ENDPOINT_BOUND = 4,	/* also for keys that belong to a carrier */
+	ENDPOINT_CSV = 8,	/* the body is CSV, kept in a file */
+	ENDPOINT_UUID = 16,	/* {id} is a UUID */
+	ENDPOINT_LIST = 32,	/* takes limit and cursor */
+	ENDPOINT_STREAM = 64,	/* answers with server-sent events */
+	ENDPOINT_ACTION = 128,	/* a POST without a body that answers 200 */
+	ENDPOINT_FILE = 256,	/* answers with bytes that are not described further */
+	ENDPOINT_WHOLE = 512,	/* a list without pages */
+	ENDPOINT_AWAY = 2048,	/* needs no database: while it is away, a key seen within the hour is enough */
+	ENDPOINT_RECALL = 4096, /* cdrs_recall is asked first, on the thread that read the request */
+	ENDPOINT_MANY = 1024,	/* changes all that the filters name; `all` and `dry_run` follow them in params */
 };
 
 struct endpoint {

@@ -14,6 +14,7 @@ void calls_hangup_many(struct request *r);
 void calls_events(struct request *r);
 void cdrs_list(struct request *r);
 void cdrs_get(struct request *r);
+bool cdrs_recall(struct request *r); /* answered from memory: true; else cdrs_get is to be asked */
 void exports_create(struct request *r);
 void exports_file(struct request *r);
 void invoices_issue(struct request *r);

@@ -11,6 +11,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "api/answers.h"
 #include "api/events.h"
 #include "api/exporter.h"
 #include "api/importer.h"
@@ -28,6 +29,7 @@
 #include "lib/random.h"
 
 #define WORKERS 8
+#define ANSWERS_BYTES ((size_t)32 << 20) /* some 15,000 CDRs */
 #define STOP_LIMIT_MS 10000
 
 enum { EXIT_USAGE = 2 };
@@ -106,6 +108,7 @@ static int parts_start(struct service *s, struct watch **watch, struct server **
 {
 	s->openapi = openapi_make();
 	s->metrics = metrics_new();
+	s->answers = answers_new(ANSWERS_BYTES);
 	s->by_key = limit_new(s->settings->api_key_rate);
 	s->by_address = limit_new(s->settings->api_address_rate);
 	*watch = watch_start(s);
@@ -136,6 +139,7 @@ static void parts_stop(struct service *s, struct watch **watch, struct server **
 	events_free(&s->events);
 	watch_stop(watch);
 	metrics_free(&s->metrics);
+	answers_free(&s->answers);
 	limit_free(&s->by_key);
 	limit_free(&s->by_address);
 	free(s->openapi);

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "api/answers.h"
 #include "api/events.h"
 #include "api/exposition.h"
 #include "api/handlers.h"
@@ -69,6 +70,18 @@ static void put_answers(struct metrics *m, struct buf *out)
 	}
 }
 
+static void put_kept(struct answers *a, struct buf *out)
+{
+	struct answers_counts c;
+
+	answers_counts(a, &c);
+	exposition_head(out, "tandem_api_cdr_recalls_total", "counter",
+			"Reads of one CDR by whether the answer was still in memory.");
+	buf_printf(out, "tandem_api_cdr_recalls_total{found=\"yes\"} %" PRIu64 "\n", c.found);
+	buf_printf(out, "tandem_api_cdr_recalls_total{found=\"no\"} %" PRIu64 "\n", c.asked - c.found);
+	exposition_gauge(out, "tandem_api_cdr_recall_bytes", "Memory of the answers kept.", (double)c.bytes);
+}
+
 static void put_durations(struct metrics *m, struct buf *out)
 {
 	uint64_t total = 0;
@@ -104,6 +117,7 @@ void metrics_text(struct request *r)
 	exposition_gauge(out, "tandem_api_requests_waiting", "Requests that wait for a worker.", pool_waiting(s->pool));
 	exposition_gauge(out, "tandem_api_event_streams", "Open event streams.", events_listeners(s->events));
 	put_answers(s->metrics, out);
+	put_kept(s->answers, out);
 	put_durations(s->metrics, out);
 	metrics_put_nodes(r->redis, out);
 	metrics_put_vendors(r->redis, out);

@@ -242,6 +242,8 @@ static json_t *parameters(const struct endpoint *e)
 		json_array_append_new(list, ref("parameters", "idempotency_key"));
 	if (e->run == resource_update || e->run == resource_remove || e->run == api_keys_remove)
 		json_array_append_new(list, ref("parameters", "if_match"));
+	if (e->flags & ENDPOINT_RECALL)
+		json_array_append_new(list, ref("parameters", "if_none_match"));
 	return list;
 }
 
@@ -338,6 +340,10 @@ static json_t *operation(const struct endpoint *e)
 	json_t *good = good_answer(e, &status);
 	snprintf(number, sizeof(number), "%d", status);
 	json_object_set_new(responses, number, good);
+	if (e->flags & ENDPOINT_RECALL)
+		json_object_set_new(
+			responses, "304",
+			json_pack("{s:s}", "description", "The asker has it: If-None-Match names its ETag."));
 	add_problems(responses, e);
 	json_object_set_new(op, "responses", responses);
 	if (e->flags & ENDPOINT_OPEN)
@@ -385,7 +391,9 @@ static json_t *components(void)
 		"\"schema\":{\"type\":\"string\",\"maxLength\":255}},"
 		"\"if_match\":{\"name\":\"If-Match\",\"in\":\"header\",\"description\":\"Only if the ETag is still "
 		"this one.\","
-		"\"schema\":{\"type\":\"string\"}}},"
+		"\"schema\":{\"type\":\"string\"}},"
+		"\"if_none_match\":{\"name\":\"If-None-Match\",\"in\":\"header\",\"description\":\"Only if the ETag is "
+		"another one: else 304.\",\"schema\":{\"type\":\"string\"}}},"
 		"\"responses\":{\"problem\":{\"description\":\"What was wrong (RFC 9457).\",\"content\":"
 		"{\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}},"
 		"\"schemas\":{\"Problem\":{\"type\":\"object\",\"required\":[\"title\",\"status\",\"detail\"],"

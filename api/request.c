@@ -230,6 +230,27 @@ void request_etag(struct request *r, const json_t *object)
 		r->answer.etag = arena_printf(r->arena, "\"%" JSON_INTEGER_FORMAT "\"", json_integer_value(version));
 }
 
+/* One of a list of tags, or any (RFC 9110 section 13.1.2: weak comparison). */
+static bool has_tag(const char *list, const char *etag)
+{
+	const char *at = strstr(list, etag);
+
+	return strcmp(list, "*") == 0 ||
+	       (at != NULL && (at[strlen(etag)] == '\0' || strchr(", \t", at[strlen(etag)]) != NULL));
+}
+
+bool request_answer_same(struct request *r, const char *etag)
+{
+	bool same = r->if_none_match != NULL && has_tag(r->if_none_match, etag);
+
+	if (same) {
+		buf_reset(&r->answer.body);
+		request_answer(r, 304, NULL);
+	}
+	r->answer.etag = etag;
+	return same;
+}
+
 void request_answer_text(struct request *r, int status, const char *json_text)
 {
 	buf_reset(&r->answer.body);

@@ -127,6 +127,9 @@ json_t *request_json(struct request *r);
 void request_answer(struct request *r, int status, const char *type); /* body is in answer.body already, or none */
 void request_answer_json(struct request *r, int status, const json_t *value);
 void request_etag(struct request *r, const json_t *object); /* its version, if it has one */
+/* request_answer_same - sets the answer's ETag; if the asker has the same already, 304 without a body is the answer
+ *   and this is true. etag lives as long as the request. */
+bool request_answer_same(struct request *r, const char *etag) must_check;
 void request_answer_text(struct request *r, int status, const char *json_text);
 /* request_answer_file - 200 with a file as the body; takes fd */
 void request_answer_file(struct request *r, int fd, int64_t bytes, const char *type);

@@ -14,6 +14,7 @@
 enum service_schema { SCHEMA_UNKNOWN, SCHEMA_CURRENT, SCHEMA_OTHER };
 
 struct alert_sender;
+struct answers;
 struct importer;
 struct exporter;
 struct events;
@@ -29,6 +30,7 @@ struct service {
 	struct exporter *exporter;
 	struct events *events;
 	struct metrics *metrics;
+	struct answers *answers;
 	struct limit *by_key, *by_address; /* of requests, see auth.h */
 	struct pool *pool;
 	char *openapi; /* the description, as JSON text */

@@ -39,14 +39,11 @@ static void send_file(struct request *r, const struct static_file *f)
 {
 	const char *etag = arena_printf(r->arena, "\"%016" PRIx64 "\"", fingerprint(f));
 
-	if (r->if_none_match != NULL && strcmp(r->if_none_match, etag) == 0) {
-		request_answer(r, 304, NULL);
-	} else {
+	if (!request_answer_same(r, etag)) {
 		buf_reset(&r->answer.body);
 		buf_append(&r->answer.body, f->text, f->len);
 		request_answer(r, 200, type_of(f->name));
 	}
-	r->answer.etag = etag;
 	r->answer.page = true;
 }
 

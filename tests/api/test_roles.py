@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may do what, and what a carrier's own key sees."""
 
+import re
+
 from story.described import ApiStory
 
 CDR = """insert into cdrs (id, node, started_at, answered_at, ended_at, ingress_carrier_id, ingress_trunk_id, egress_carrier_id,
@@ -143,6 +145,33 @@ class Roles(ApiStory):
         self.assertEqual((cdr["sell_amount"], cdr["buy_amount"], cdr["started_at"]), ("0.050833", "0.020333", "2026-03-01T12:00:00.250Z"))
         self.assertEqual([(a["n"], a["trunk_id"], a["sip_code"]) for a in cdr["attempts"]], [(1, self.alpha["id"], 200)])
         self.assertEqual(cdr["trace"], {"routes": []})
+
+    def recalls(self):
+        """Reads of one CDR that were answered from memory so far"""
+        return int(re.search(r'cdr_recalls_total{found="yes"} (\d+)', self.api.call("GET", "/metrics")[1]).group(1))
+
+    def test_a_cdr_read_again_comes_from_memory_to_each_as_before(self):
+        path = f"/v1/cdrs/{self.cdrs[0]}"
+        for api in (self.api, self.own, self.vendors):
+            first = api.call("GET", path)
+            tag, recalled = api.last_headers["ETag"], self.recalls()
+            for _ in range(10):  # a key is looked up each second: that read goes to the database
+                self.assertEqual(api.call("GET", path), first)
+                self.assertEqual(api.last_headers["ETag"], tag)
+            self.assertGreaterEqual(self.recalls(), recalled + 5)
+            self.assertEqual(api.call("GET", path, headers={"If-None-Match": f'"0", {tag}'}), (304, ""))
+            self.assertEqual(api.call("GET", path, headers={"If-None-Match": '"0"'}), first)
+        self.own.refused(404, "GET", f"/v1/cdrs/{self.cdrs[2]}")  # though the operator and the vendor have read it
+        self.api.refused(400, "GET", f"{path}?nonsense=1")
+        self.api.with_key("tdm_nobodys").refused(401, "GET", path)
+
+    def test_a_revoked_key_reads_no_cdr_from_memory(self):
+        made = self.api.post("/v1/api-keys", name="short-lived", role="readonly")
+        api = self.api.with_key(made["key"])
+        api.get(f"/v1/cdrs/{self.cdrs[0]}")
+        api.get(f"/v1/cdrs/{self.cdrs[0]}")
+        self.api.delete(f"/v1/api-keys/{made['id']}")
+        api.refused(401, "GET", f"/v1/cdrs/{self.cdrs[0]}")
 
     def test_cdrs_are_found_by_each_filter(self):
         ids = lambda **f: [c["id"] for c in self.api.items("/v1/cdrs", limit=1, **f)]
