@@ -5,9 +5,9 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "lib/buf.h"
+#include "lib/bulk.h"
 #include "routing/deck_priv.h"
 
 const size_t image_part_size[IMAGE_PARTS] = {
@@ -24,33 +24,27 @@ const size_t image_part_size[IMAGE_PARTS] = {
 	[PART_TEXT] = 1,
 };
 
-enum {
-	HUGE_PAGE = 2 << 20,
-	HUGE_WORTH = 256 << 10, /* a smaller deck is a few pages anyway */
-};
-
 /* ---- the image ---- */
 
 /* A look-up over many decks touches some hundred places all over them, and each small page would cost a walk of the
- * page tables. Asked for the whole huge pages around it, since most images are smaller than one; what else lies there
- * comes to no harm. A wish: where the kernel has none to give, all works as before. */
-static void want_huge_pages(const void *p, size_t len)
-{
-	const uintptr_t mask = HUGE_PAGE - 1;
-	uintptr_t from = (uintptr_t)p & ~mask, to = ((uintptr_t)p + len + mask) & ~mask;
-
-	(void)madvise((void *)from, to - from, MADV_HUGEPAGE);
-}
-
+ * page tables: a large image lies in bulk memory. A small one is a few pages anyway. */
 void *image_alloc(size_t len)
 {
+	if (len >= BULK_WORTH)
+		return memset(bulk_alloc(len), 0, len);
 	size_t rounded = (len + IMAGE_ALIGN - 1) & ~(size_t)(IMAGE_ALIGN - 1);
 	void *p = aligned_alloc(IMAGE_ALIGN, rounded);
 	if (p == NULL)
 		abort(); /* as xcalloc: nothing here can go on without memory */
-	if (rounded >= HUGE_WORTH)
-		want_huge_pages(p, rounded);
 	return memset(p, 0, rounded);
+}
+
+void image_free(void *image, size_t len)
+{
+	if (len >= BULK_WORTH)
+		bulk_free(image, len);
+	else
+		free(image);
 }
 
 int image_digest(const void *image, size_t len, uint8_t out[static 32])
@@ -204,7 +198,7 @@ int deck_adopt(uint8_t *image, size_t len, struct deck **out, struct status *st)
 	return 0;
 bad:
 	free(d);
-	free(image);
+	image_free(image, len);
 	return status_set(st, -EBADMSG, "deck image is inconsistent; it will be built again");
 }
 
@@ -249,7 +243,7 @@ void deck_unref(struct deck **dp)
 	*dp = NULL;
 	if (d == NULL || atomic_fetch_sub_explicit(&d->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	free(d->image);
+	image_free(d->image, d->length);
 	free(d);
 }
 

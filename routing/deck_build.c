@@ -540,7 +540,7 @@ int deck_builder_finish(struct deck_builder **bp, struct deck **out, struct stat
 	deck_builder_free(bp);
 	struct image_header *h = (struct image_header *)(void *)l.image;
 	if (image_digest(l.image, len, h->sha256) != 0) {
-		free(l.image);
+		image_free(l.image, len);
 		return status_set(st, -EIO, "SHA-256 is not available from the cryptographic library");
 	}
 	return deck_adopt(l.image, len, out, st);

@@ -165,7 +165,8 @@ static inline uint32_t image_power10(unsigned int n)
 
 /* image_digest - the SHA-256 that belongs into the header; 0, or -EIO if the library has none */
 int image_digest(const void *image, size_t len, uint8_t out[static 32]) must_check;
-void *image_alloc(size_t len); /* aligned, zeroed, never NULL; free() */
+void *image_alloc(size_t len); /* aligned, zeroed, never NULL */
+void image_free(void *image, size_t len);
 /* deck_adopt - a deck over an image whose digest is right; takes the image, also on failure (-EBADMSG) */
 int deck_adopt(uint8_t *image, size_t len, struct deck **out, struct status *st) must_check;
 
