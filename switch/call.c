@@ -242,6 +242,18 @@ int64_t call_wall_us(const struct call *c)
 	return c->cdr->started_us + (clock_mono_us() - c->begun_mono_us);
 }
 
+int64_t call_end_mono_us(const struct call *c)
+{
+	if (!c->left_mono_us)
+		return clock_mono_us();
+	return c->left_mono_us > c->answered_mono_us ? c->left_mono_us : c->answered_mono_us;
+}
+
+int64_t call_end_wall_us(const struct call *c)
+{
+	return c->cdr->started_us + (call_end_mono_us(c) - c->begun_mono_us);
+}
+
 /* ---- what is seen from outside ---- */
 
 static void text_copy(char *out, const char *text, size_t size)
@@ -292,7 +304,7 @@ static void cdr_write(struct call *c, int code, enum cdr_reason reason, enum cdr
 {
 	struct spool *spool = c->worker->node->spool;
 	struct cdr *cdr = c->cdr;
-	int64_t mono_us = clock_mono_us();
+	int64_t mono_us = call_end_mono_us(c);
 
 	if (c->answered_mono_us) {
 		cdr->duration_ms = (mono_us - c->answered_mono_us) / 1000;

@@ -138,6 +138,7 @@ struct call {
 	su_timer_t *timer;
 	enum call_timer timer_kind;
 	int64_t begun_mono_us, answered_mono_us, over_mono_us, invite_deadline_us;
+	int64_t left_mono_us;			   /* when a side hung up, if that was agreed to later; 0: now */
 	int32_t max_duration_s;			   /* 0: none */
 	struct gauge *trunk_gauge, *carrier_gauge; /* ingress; NULL once given back */
 	struct dns_question *name_question;
@@ -174,6 +175,9 @@ void call_set_timer(struct call *c, enum call_timer kind, int64_t ms);
 void call_show(const struct call *c);
 int64_t call_wall_us(
 	const struct call *c); /* now, on this call's own time line: start + what the monotonic clock measured */
+/* call_end_mono_us, call_end_wall_us - the moment at which it ends, if it ends now: the BYE's, see left_mono_us */
+int64_t call_end_mono_us(const struct call *c);
+int64_t call_end_wall_us(const struct call *c);
 
 /* call_park - ask for a place under limits that hold over all nodes; state is what the call waits in. False: no need
  * to. */

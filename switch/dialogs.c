@@ -203,6 +203,17 @@ void dialogs_find(struct dialogs *d, const struct uuid *id, const char *from_tag
 	pthread_mutex_unlock(&d->lock);
 }
 
+bool dialogs_answered_by(struct dialogs *d, const struct uuid *id, const char *tag, int *worker)
+{
+	pthread_mutex_lock(&d->lock);
+	const struct dialog *x = *slot_of_id(d, id);
+	bool yes = x && x->call && x->answered >= 0 && same(x->callee[x->answered], tag);
+	if (yes)
+		*worker = x->worker;
+	pthread_mutex_unlock(&d->lock);
+	return yes;
+}
+
 bool dialogs_branch(struct dialogs *d, const char *branch, struct uuid *id)
 {
 	pthread_mutex_lock(&d->lock);

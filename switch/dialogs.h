@@ -46,6 +46,9 @@ void dialogs_answered(struct dialogs *d, const struct uuid *id, const char *tag,
 /* [owner] dialogs_end - the call is over; it must not be told any more */
 void dialogs_end(struct dialogs *d, const struct uuid *id);
 
+/* dialogs_answered_by - is that callee's tag now the dialog whose answer a live call was? Then *worker is the owner's
+ * index. */
+bool dialogs_answered_by(struct dialogs *d, const struct uuid *id, const char *tag, int *worker);
 void dialogs_find(struct dialogs *d, const struct uuid *id, const char *from_tag, const char *to_tag,
 		  struct dialogs_found *out);
 /* dialogs_branch - did the INVITE with that branch bring a call its answer? Then *id is the call. */

@@ -64,7 +64,7 @@ static void vendor_tell(const struct call_attempt *t, const struct cdr_attempt *
 	};
 
 	if (r->answered_us) {
-		a.counts.talk_ms = (uint64_t)(clock_mono_us() - t->call->answered_mono_us) / 1000;
+		a.counts.talk_ms = (uint64_t)(call_end_mono_us(t->call) - t->call->answered_mono_us) / 1000;
 		a.counts.short_calls = a.counts.talk_ms < QUALITY_SHORT_MS;
 	}
 	if (heard_us) {
@@ -85,7 +85,7 @@ void hunt_attempt_close(struct call_attempt *t, int code, const char *reason)
 	if (t->call->cdr->attempts <= t->n)
 		return; /* it was still waiting for its place: nobody was called */
 	struct cdr_attempt *r = record_of(t);
-	r->ended_us = call_wall_us(t->call);
+	r->ended_us = call_end_wall_us(t->call);
 	r->sip_code = code;
 	r->reason = reason;
 	vendor_tell(t, r);

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "lib/buf.h"
+#include "lib/clock.h"
 #include "switch/cause.h"
 #include "switch/dns.h"
 #include "switch/forward.h"
@@ -25,6 +26,9 @@ struct passage {
 	struct worker *worker;
 	struct uuid call;
 	struct dialogs_found dialog;
+	char *callee;	 /* that end's tag */
+	int64_t came_us; /* monotonic */
+	int q850;	 /* of a BYE's Reason; 0 none */
 	const struct worker_port *came_by;
 	const struct worker_port *port; /* by which it goes out; NULL: by its next hop */
 	sip_method_t method;
@@ -52,6 +56,7 @@ static void passage_free(struct passage *p)
 		nta_incoming_destroy(p->in);
 	if (p->out)
 		nta_outgoing_destroy(p->out);
+	free(p->callee);
 	free(p);
 }
 
@@ -68,6 +73,21 @@ static void answer(struct passage *p, int status)
 
 	nta_incoming_treply(p->in, status, cause_phrase(status), SIPTAG_TO(sip_object(msg)->sip_to), TAG_END());
 	msg_destroy(msg);
+}
+
+/* A BYE ends the record once the other end agrees, or is found not to know the call, or not to be there: then it is
+ * over for its sender, too (RFC 3261 section 15.1.1). Any other answer leaves the call as it is. nobody: the answer is
+ * ours, for the other end has said nothing. The call may have been answered since the BYE came. */
+static void bye_settled(struct passage *p, int status, bool nobody)
+{
+	int owner;
+
+	if (p->method != sip_method_bye || !(nobody || status < 300 || status == 481 || status == 408) ||
+	    !dialogs_answered_by(p->worker->node->dialogs, &p->call, p->callee, &owner))
+		return;
+	const struct proxy_news news = {
+		.call = p->call, .ended = true, .left_us = p->came_us, .from = p->dialog.side, .q850 = p->q850};
+	proxy_tell(p->worker, owner, &news);
 }
 
 static void refuse(struct passage *p, int status)
@@ -141,6 +161,7 @@ static int on_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 	if (status == 100)
 		return 0;
 	if (!sip || nta_sip_is_internal(sip)) {
+		bye_settled(p, status, true);
 		refuse(p, status >= 300 ? status : 500);
 		return 0;
 	}
@@ -151,10 +172,12 @@ static int on_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 		refreshed(p, copy);
 	if (copy)
 		(void)forward_answer(p->worker, p->in, copy); /* else its sender asks again, or gives up */
-	if (status >= 200)
+	if (status >= 200) {
+		bye_settled(p, status, false);
 		passage_free(p);
-	else
+	} else {
 		timer_c(p);
+	}
 	return 0;
 }
 
@@ -177,12 +200,11 @@ static int q850_of(const sip_t *sip)
 	return 0;
 }
 
-static void tell_end(struct passage *p, const sip_t *sip)
+/* There is no way to the other end: whoever sent this is told so. */
+static void undeliverable(struct passage *p, int status)
 {
-	const struct proxy_news news = {.call = p->call, .ended = true, .from = p->dialog.side, .q850 = q850_of(sip)};
-
-	if (p->dialog.answered)
-		proxy_tell(p->worker, p->dialog.worker, &news);
+	bye_settled(p, status, true);
+	refuse(p, status);
 }
 
 /* The port that the dialog was set up by, or one like the next hop. */
@@ -208,7 +230,7 @@ static void passage_send(struct passage *p, const struct dns_target *hop)
 
 	p->port = port_to(p, hop);
 	if (!p->port) {
-		refuse(p, 503);
+		undeliverable(p, 503);
 		return;
 	}
 	snprintf(route, sizeof route, "sip:%s:%d%s", hop->host, hop->port, transport[hop->transport]);
@@ -218,8 +240,6 @@ static void passage_send(struct passage *p, const struct dns_target *hop)
 		passage_free(p);
 		return;
 	}
-	if (p->method == sip_method_bye)
-		tell_end(p, sip_object(msg));
 	/* For ends that take their routes anew, though they should not (section 16.6, point 4). */
 	if (p->method == sip_method_invite && recordroute_add(p->worker, msg, &p->call, p->came_by, p->port)) {
 		msg_destroy(msg);
@@ -231,7 +251,7 @@ static void passage_send(struct passage *p, const struct dns_target *hop)
 	if (p->out)
 		timer_c(p);
 	else
-		refuse(p, 500);
+		undeliverable(p, 500);
 }
 
 static void on_resolved(void *arg, const struct dns_answer *found)
@@ -242,7 +262,7 @@ static void on_resolved(void *arg, const struct dns_answer *found)
 	if (found->n)
 		passage_send(p, &found->target[0]);
 	else
-		refuse(p, 480);
+		undeliverable(p, 480);
 }
 
 static enum trunk_transport transport_of(const url_t *url, enum trunk_transport usual)
@@ -376,12 +396,16 @@ static void passage_begin(struct worker *w, msg_t *msg, sip_t *sip, const struct
 			  const struct dialogs_found *dialog)
 {
 	struct passage *p = xcalloc(1, sizeof *p);
+	const char *callee = dialog->side == DIALOGS_CALLEE ? sip->sip_from->a_tag : sip->sip_to->a_tag;
 
 	*p = (struct passage){.next = w->passages,
 			      .prev = &w->passages,
 			      .worker = w,
 			      .call = *call,
 			      .dialog = *dialog,
+			      .callee = xstrdup(callee ? callee : ""),
+			      .came_us = clock_mono_us(),
+			      .q850 = q850_of(sip),
 			      .method = sip->sip_request->rq_method};
 	if (p->next)
 		p->next->prev = &p->next;

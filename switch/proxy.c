@@ -376,6 +376,7 @@ static void news_take(struct worker *w, const struct proxy_news *n)
 		return;
 	}
 	const struct leg_event ev = {.kind = LEG_BYE, .q850 = n->q850};
+	c->left_mono_us = n->left_us;
 	call_handle(c, n->from == DIALOGS_CALLEE ? CALL_ON_BYE_B : CALL_ON_BYE_A, &ev, c->b);
 }
 

@@ -49,6 +49,7 @@ void proxy_leg_free(struct leg *leg); /* leg_close */
 struct proxy_news {
 	struct uuid call;
 	bool ended;		/* by a BYE; else a refresh was answered 2xx */
+	int64_t left_us;	/* when that BYE came, monotonic */
 	enum dialogs_side from; /* who sent it */
 	int q850;		/* of the BYE's Reason; 0 none */
 	int32_t session_s;	/* of the refresh; 0: no session timer any more */

@@ -6,36 +6,7 @@ import re
 import time
 from decimal import Decimal
 
-from story import Talk, free_port, wait_for
-
-
-class Proxied(Talk):
-    """A customer whose trunk is a proxy, and two vendors; the second is dearer."""
-
-    mode = {"mode": "proxy"}
-
-    @classmethod
-    def provision(cls, stack):
-        cls.vendor = stack.vendor("alpha", {"1": "0.02"}, trunk={"no_response_timeout": 1, "ring_timeout": 2, "progress_timeout": 2})
-        cls.second = stack.vendor("beta", {"1": "0.03"})
-        cls.customer = stack.customer("harbour", {"1": "0.06"}, [cls.vendor, cls.second], trunk=cls.mode)
-        cls.caller, cls.a, cls.b = cls.customer["peer"], cls.vendor["peer"], cls.second["peer"]
-
-    def none_shows(self):
-        """A proxy hides nothing."""
-
-    def shown(self, called):
-        """The call as /v1/calls has it, once it is answered."""
-        return wait_for("the call in /v1/calls", lambda: next((c for c in self.stack.api.items("/v1/calls")
-                                                               if c["called"] == called and c["state"] == "answered"), None))
-
-    def passes(self, one, other, method, code=200, **more):
-        """A request inside the dialog: its other end gets it, and its answer comes back."""
-        one.request(method, **more)
-        asked = other.expect(method)
-        other.reply(code)
-        one.expect(code, method=method)
-        return asked
+from story import Proxied, Talk, free_port
 
 
 class Flows(Proxied):

@@ -17,5 +17,6 @@ from .stack import Stack
 from . import sipp
 from .base import Story
 from .talk import Talk
+from .proxied import Proxied
 
-__all__ = ["Api", "ApiError", "Failure", "Peer", "Stack", "Story", "Talk", "free_port", "sdp_offer", "sipp", "wait_for"]
+__all__ = ["Api", "ApiError", "Failure", "Peer", "Proxied", "Stack", "Story", "Talk", "free_port", "sdp_offer", "sipp", "wait_for"]
