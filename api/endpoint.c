@@ -348,6 +348,8 @@ const struct endpoint endpoints[] = {
 	MADE("/v1/api-keys", &api_keys, ROLE_ADMIN, "Create an API key; the answer shows it, once"),
 	{REQUEST_GET, "/v1/api-keys/{id}", resource_get, ROLE_ADMIN, 0, &api_keys, NULL, "Read an API key's words"},
 	{REQUEST_DELETE, "/v1/api-keys/{id}", api_keys_remove, ROLE_ADMIN, 0, &api_keys, NULL, "Revoke an API key"},
+	{REQUEST_GET, "/v1/self", self_get, ROLE_READONLY, ENDPOINT_BOUND, &self, NULL,
+	 "Read what is known of the key that asks"},
 	LISTED("/v1/audit-log", &audit_log, RULES(audit_params), 0, "List changes, newest first"),
 
 	{REQUEST_GET, "/healthz", healthz, ROLE_READONLY, ENDPOINT_OPEN | ENDPOINT_INLINE, NULL, NULL,

@@ -30,6 +30,7 @@ void readyz(struct request *r);
 void metrics_text(struct request *r);
 void openapi_json(struct request *r);
 void api_keys_remove(struct request *r);
+void self_get(struct request *r);
 void stats_list(struct request *r);
 void console_file(struct request *r);
 

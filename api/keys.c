@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /v1/api-keys: made here or by `tandem apikey create`; shown once, kept as a hash. */
+/* /v1/api-keys: made here or by `tandem apikey create`; shown once, kept as a hash. /v1/self: the one that asks. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/auth.h"
@@ -44,6 +45,28 @@ static const struct field fields[] = {
 	 .meaning = "When it was last used, to the minute."},
 };
 
+/* The same of the key that asks. */
+static const struct field self_fields[] = {
+	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id of the key."},
+	{.name = "name",
+	 .type = FIELD_TEXT,
+	 .flags = FIELD_READ_ONLY,
+	 .example = "\"billing system\"",
+	 .meaning = "Its name, the audit log's actor."},
+	{.name = "role",
+	 .type = FIELD_CHOICE,
+	 .flags = FIELD_READ_ONLY,
+	 .choices = roles,
+	 .example = "\"readonly\"",
+	 .meaning = "What it may do; x-role and x-carrier-key of each operation in /openapi.json say what that is."},
+	{.name = "carrier_id",
+	 .type = FIELD_ID,
+	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
+	 .refers = "carriers",
+	 .example = "null",
+	 .meaning = "The carrier that it is bound to. Null: none."},
+};
+
 /* The new key: 256 random bits. It is lent to the insert as a hash and kept in the request until it is shown. */
 static int before_insert(struct request *r, json_t *object)
 {
@@ -84,3 +107,25 @@ const struct resource api_keys = {
 	.before_insert = before_insert,
 	.after_insert = after_insert,
 };
+
+const struct resource self = {
+	.collection = "self",
+	.noun = "key",
+	.meaning = "The key that asks: who am I, and what may I do?",
+	.fields = self_fields,
+	.n = sizeof(self_fields) / sizeof(*self_fields),
+};
+
+void self_get(struct request *r)
+{
+	static const char *const words[] = {"readonly", "provisioning", "finance", "admin"};
+	const struct caller *c = &r->caller;
+
+	if (params_check(r, NULL, NULL, NULL) != 0)
+		return;
+	json_t *shown = json_pack("{s:I, s:s, s:s, s:o}", "id", (json_int_t)c->key_id, "name", c->name, "role",
+				  words[c->role], "carrier_id",
+				  request_is_bound(r) ? json_integer(strtoll(c->carrier_text, NULL, 10)) : json_null());
+	request_answer_json(r, 200, shown);
+	json_decref(shown);
+}

@@ -56,6 +56,8 @@ curl -H "Authorization: Bearer $KEY" http://127.0.0.1:8080/v1/carriers \\
 
 A key that is bound to a carrier (`carrier_id`) only reads that carrier's own objects, the decks of its trunks, its ledger
 and its CDRs, these with the columns of its side; anything else is a 404 for it. `/healthz` and `/readyz` need no key.
+`GET /v1/self` says what the key that asks is; in `/openapi.json` each operation has the role it wants (`x-role`), and whether a bound key
+may use it (`x-carrier-key`).
 
 ## Errors
 

@@ -346,10 +346,12 @@ static json_t *operation(const struct endpoint *e)
 			json_pack("{s:s}", "description", "The asker has it: If-None-Match names its ETag."));
 	add_problems(responses, e);
 	json_object_set_new(op, "responses", responses);
-	if (e->flags & ENDPOINT_OPEN)
+	if (e->flags & ENDPOINT_OPEN) {
 		json_object_set_new(op, "security", json_array());
-	else
+	} else {
 		json_object_set_new(op, "x-role", json_string(roles[e->role]));
+		json_object_set_new(op, "x-carrier-key", json_boolean(e->flags & ENDPOINT_BOUND));
+	}
 	if (e->flags & ENDPOINT_CSV)
 		json_object_set_new(op, "requestBody",
 				    json_pack("{s:b, s:o}", "required", 1, "content",

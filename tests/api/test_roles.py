@@ -63,10 +63,22 @@ class Roles(ApiStory):
         self.keys["readonly"].refused(403, "DELETE", f"/v1/carriers/{self.carrier['id']}")
         self.assertEqual(self.keys["readonly"].call("POST", "/v1/route-lookups", {"trunk_id": self.trunk["id"], "called": "4930123"})[0], 200)
 
+    def test_a_key_learns_what_it_is_and_the_description_what_it_may(self):
+        for role, api in self.keys.items():
+            me = api.get("/v1/self")
+            self.assertEqual((me["role"], me["carrier_id"]), (role, None))
+        me = self.own.get("/v1/self")
+        self.assertEqual((me["role"], me["carrier_id"]), ("readonly", self.carrier["id"]))
+        paths = self.own.get("/openapi.json")["paths"]
+        self.assertEqual(paths["/v1/payments"]["post"]["x-role"], "finance")
+        for path, there in (("/v1/cdrs", 200), ("/v1/self", 200), ("/v1/routing-plans", 404), ("/v1/calls", 404)):
+            self.assertEqual(paths[path]["get"]["x-carrier-key"], there == 200, path)
+            self.assertEqual(self.own.call("GET", path)[0], there, path)
+
     def test_without_a_good_key_nothing_is_told(self):
         for key in (None, "tk_" + "A" * 43, "x", "tk_' or 1=1 --"):
             api = self.api.with_key(key)
-            for path in ("/v1/carriers", "/v1/nothing", "/v1/carriers/1", "/metrics", "/openapi.json"):
+            for path in ("/v1/carriers", "/v1/nothing", "/v1/carriers/1", "/v1/self", "/metrics", "/openapi.json"):
                 api.refused(401, "GET", path)
                 self.assertTrue(api.last_headers["WWW-Authenticate"].startswith("Bearer"))
         self.assertEqual(self.api.with_key(None).call("GET", "/healthz")[0], 200)
