@@ -2,7 +2,7 @@
 /* alarms.js - what somebody should look at: carriers' money, silent nodes, vendors that are down or demoted, registrations that
  * failed. The dashboard shows those that stand; the page also those of the past. */
 import { all, get } from "./api.js";
-import { amount, badge, empty, h, heading, panel, replace, when } from "./dom.js";
+import { amount, badge, empty, h, heading, link, panel, replace, when } from "./dom.js";
 import { load, name } from "./names.js";
 import { listing } from "./table.js";
 import { ago, money } from "./values.js";
@@ -41,7 +41,7 @@ export async function standing(signal, nodes) {
 }
 
 export const shownAlarms = (list) => (list.length
-	? h("ul", { class: "alarms" }, list.map((a) => h("li", {}, badge(a.what, a.kind), h("a", { href: a.href }, a.text), a.since && h("span", { class: "muted" }, " since ", when(a.since)))))
+	? h("ul", { class: "alarms" }, list.map((a) => h("li", {}, badge(a.what, a.kind), link(a.href, a.text), a.since && h("span", { class: "muted" }, " since ", when(a.since)))))
 	: h("p", { class: "calm" }, badge("all quiet", "good"), " No alarm stands."));
 
 export async function alarms(place, rest, query, signal) {
@@ -52,7 +52,7 @@ export async function alarms(place, rest, query, signal) {
 			filters: [{ name: "kind", label: "Kind", choices: Object.entries(KINDS) }, { name: "standing", label: "Standing", choices: [["true", "yes"], ["false", "cleared"]] }],
 			columns: [
 				{ title: "Raised", kind: "mono", value: (a) => when(a.raised_at) },
-				{ title: "Carrier", value: (a) => h("a", { href: `#/carriers/${a.carrier_id}` }, a.carrier_name) },
+				{ title: "Carrier", value: (a) => link(`#/carriers/${a.carrier_id}`, a.carrier_name) },
 				{ title: "Kind", value: (a) => badge(KINDS[a.kind] ?? a.kind, a.cleared_at ? "" : "warn") },
 				{ title: "Balance", kind: "number", value: (a) => amount(a.balance, a.currency) },
 				{ title: "Limit", kind: "number", value: (a) => amount(a.threshold, a.currency) },

@@ -2,9 +2,11 @@
 /* api.js - the REST API. The key stays in this tab's sessionStorage and goes nowhere but to this server. */
 
 const KEY = "tandem.key";
+const SILENCE_MS = 40000; /* of events */
+const ANSWER_MS = 60000; /* nobody waits longer for what is read */
 
 const MEANT = { 0: "The server does not answer. Is tandem-apid running, and can this browser reach it?", 403: "Your key's role may not do this.",
-	412: "Somebody else changed it since you opened it. Open it again to see how it is now." };
+	412: "Somebody else changed it since you opened it." };
 
 export class ApiError extends Error {
 	/* problem: application/problem+json as sent; status 0: no answer came */
@@ -20,8 +22,10 @@ export const signIn = (text) => sessionStorage.setItem(KEY, text);
 export const signOut = () => sessionStorage.removeItem(KEY);
 
 /* request - the Response of an answer below 400; anything else is thrown as ApiError. A key that is no longer good is
- * forgotten and the page told by the event "tandem:signed-out". */
+ * forgotten and the page told by the event "tandem:signed-out"; until there is a new one, nothing is asked. */
 export async function request(method, path, { body, type = "application/json", signal, headers: more = {} } = {}) {
+	if (!key())
+		throw new ApiError(401, { title: "You are not signed in." });
 	const headers = { Authorization: `Bearer ${key()}`, ...more };
 	if (body !== undefined)
 		headers["Content-Type"] = type;
@@ -29,13 +33,13 @@ export async function request(method, path, { body, type = "application/json", s
 	try {
 		answer = await fetch(path, { method, headers, body: type === "application/json" && body !== undefined ? JSON.stringify(body) : body, signal });
 	} catch (e) {
-		if (e.name === "AbortError")
+		if (signal?.aborted && e.name !== "TimeoutError")
 			throw e;
 		throw new ApiError(0, {});
 	}
 	if (answer.ok)
 		return answer;
-	if (answer.status === 401) {
+	if (answer.status === 401 && headers.Authorization === `Bearer ${key()}`) { /* and not one that was exchanged meanwhile */
 		signOut();
 		window.dispatchEvent(new Event("tandem:signed-out"));
 	}
@@ -43,7 +47,8 @@ export async function request(method, path, { body, type = "application/json", s
 }
 
 export async function get(path, query = {}, signal) {
-	return (await request("GET", path + search(query), { signal })).json();
+	const limit = AbortSignal.timeout(ANSWER_MS);
+	return (await request("GET", path + search(query), { signal: signal ? AbortSignal.any([signal, limit]) : limit })).json();
 }
 export async function post(path, body) {
 	const answer = await request("POST", path, { body });
@@ -75,18 +80,6 @@ export async function all(path, query = {}, limit = 5000) {
 	return items;
 }
 
-/* isBound - does the key belong to one carrier? Then the API hides from it what is of all carriers. */
-export async function isBound() {
-	try {
-		await get("/v1/routing-plans", { limit: 1 });
-		return false;
-	} catch (e) {
-		if (e.status !== 404)
-			throw e;
-		return true;
-	}
-}
-
 /* download - a file of the API to the user's disk, by a link that carries no key */
 export async function download(path, name) {
 	const url = URL.createObjectURL(await (await request("GET", path)).blob());
@@ -95,13 +88,18 @@ export async function download(path, name) {
 	URL.revokeObjectURL(url);
 }
 
-/* events - server-sent events, until the signal aborts or the stream ends. EventSource can't send the key. */
-export async function events(path, signal, on) {
+/* events - server-sent events, until the signal aborts or the stream ends. EventSource can't send the key. joined() is awaited
+ * once the stream is there: what happens from then on is in it. The server says
+ * something each 15 s; a longer silence is an end, too. */
+export async function events(path, signal, on, joined) {
 	const answer = await request("GET", path, { signal });
+	await joined();
 	const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
 	let text = "";
 	for (;;) {
+		const silence = setTimeout(() => reader.cancel(), SILENCE_MS);
 		const { value, done } = await reader.read();
+		clearTimeout(silence);
 		if (done)
 			return;
 		text += value;
@@ -115,12 +113,14 @@ export async function events(path, signal, on) {
 	}
 }
 
-let description;
-/* schema - a component of the API's own description: what a form may ask for */
-export async function schema(name) {
-	description ??= get("/openapi.json").catch((e) => {
-		description = undefined;
+let described;
+/* description - of the API, by itself; read once */
+export function description() {
+	described ??= get("/openapi.json").catch((e) => {
+		described = undefined;
 		throw e;
 	});
-	return (await description).components.schemas[name];
+	return described;
 }
+/* schema - a component of it: what a form may ask for */
+export const schema = async (name) => (await description()).components.schemas[name];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bills.js - invoices: drafts, issued ones, on paper; and the CDR export runs with their files. */
 import { download, get, post, remove } from "./api.js";
-import { amount, ask, attempt, badge, button, copyable, facts, h, heading, panel, replace, to, toast, when } from "./dom.js";
+import { amount, ask, attempt, badge, button, copyable, facts, h, heading, link, panel, replace, to, toast, when } from "./dom.js";
 import { choices, load } from "./names.js";
+import { may } from "./rights.js";
 import { schemaForm } from "./form.js";
 import { listing, table } from "./table.js";
 import { bytes, count, fromInput, word } from "./values.js";
@@ -25,9 +26,9 @@ async function invoice(place, id) {
 	}, verb === "Issue" ? "primary" : "danger");
 	replace(place, heading(i.number ?? `Draft ${i.id}`, { under: ["Invoices", "#/invoices"], actions: [button("PDF", () => attempt(() => download(`/v1/invoices/${id}/pdf`, `${i.number ?? "draft-" + id}.pdf`))),
 		button("CSV", () => attempt(() => download(`/v1/invoices/${id}/csv`, `${i.number ?? "draft-" + id}.csv`))),
-		i.status === "draft" ? [step("Issue", "Issue this invoice? It gets its number and claims its bookings."), step("Delete", "Delete this draft?")] : null,
-		i.status === "issued" ? step("Void", "Make this invoice void? The next one bills its calls.") : null] }),
-	panel(null, facts([["Carrier", h("a", { href: `#/carriers/${i.carrier_id}` }, i.carrier)], ["Status", badge(i.status, KIND[i.status])], ["Side", i.side], ["Period", `${i.from} – ${i.to} (${i.timezone})`],
+		i.status === "draft" && may("POST", "/v1/invoices/{id}/issue") ? [step("Issue", "Issue this invoice? It gets its number and claims its bookings."), step("Delete", "Delete this draft?")] : null,
+		i.status === "issued" && may("POST", "/v1/invoices/{id}/void") ? step("Void", "Make this invoice void? The next one bills its calls.") : null] }),
+	panel(null, facts([["Carrier", link(`#/carriers/${i.carrier_id}`, i.carrier)], ["Status", badge(i.status, KIND[i.status])], ["Side", i.side], ["Period", `${i.from} – ${i.to} (${i.timezone})`],
 		["Net", amount(i.net, i.currency)], ["Tax", amount(i.tax, i.currency)], ["Total", amount(i.total, i.currency)], ["Issued", when(i.issued_at, { zoned: true })], ["Note", i.note]])),
 	panel("Lines", table([
 		{ title: "Destination", value: (l) => l.destination || "–" },
@@ -89,8 +90,8 @@ function starter() {
 export async function exports(place, rest, query) {
 	if (rest[0])
 		return exportRun(place, rest[0]);
-	return replace(place, heading("Exports"), h("p", { class: "lede" }, "Every CDR is in exactly one run; a run’s files can be fetched again, byte for byte."), starter(),
-		await listing({ path: "/v1/exports", page: "exports", query, link: (r) => `#/exports/${r.id}`, none: "No export yet. The nightly timer makes one, or start one above.", label: "Exports",
+	return replace(place, heading("Exports"), h("p", { class: "lede" }, "Every CDR is in exactly one run; a run’s files can be fetched again, byte for byte."), may("POST", "/v1/exports") ? starter() : null,
+		await listing({ path: "/v1/exports", page: "exports", query, link: (r) => `#/exports/${r.id}`, none: "No export yet. The nightly timer makes one, and who settles can start one here.", label: "Exports",
 			columns: [
 				{ title: "Run", value: (r) => `#${r.id}` },
 				{ title: "Status", value: (r) => badge(r.status, KIND[r.status]) },

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* calls.js - live calls of all nodes, as they come and go, with hang-up. */
-import { all, events, remove } from "./api.js";
+import { all, events, remove, request, search } from "./api.js";
 import { amount, ask, attempt, badge, button, h, heading, replace, toast } from "./dom.js";
+import { follow, following } from "./follow.js";
 import { choices, load, name } from "./names.js";
+import { may } from "./rights.js";
 import { filterForm, table } from "./table.js";
 import { clock, count, seconds } from "./values.js";
 
@@ -36,18 +38,37 @@ async function hangUp(calls) {
 	toast(refused.length ? `${refused.length} not hung up: ${refused[0].reason.message}` : "Told to hang up.", refused.length ? "bad" : "good");
 }
 
+/* All that the search names, on all nodes, also those that came since: the server says how many it would be. A search by text is
+ * this page's own: its calls are named one by one. */
+async function hangUpAll(query, shown) {
+	if (query.text)
+		return hangUp(shown);
+	const send = async (dry) => (await request("DELETE", "/v1/calls" + search({ ...query, all: Object.keys(query).length ? undefined : true, dry_run: dry }))).json();
+	const trial = await send(true);
+	const proxied = trial.skipped.length ? ` ${count(trial.skipped.length)} more are proxied: only their ends can hang them up.` : "";
+	if (!trial.items.length)
+		return toast(`There is no call to hang up.${proxied}`);
+	const n = count(trial.items.length);
+	const which = Object.keys(query).length ? "Those that this search finds, on all nodes." : "All live calls of all nodes.";
+	if (!(await ask(`Hang up ${n} ${trial.items.length === 1 ? "call" : "calls"}?`, `Hang up ${n}`, `${which}${proxied} Both sides hear it end at once. The CDRs say “admin”.`, Object.keys(query).length ? undefined : n)))
+		return undefined;
+	const done = await send(false);
+	return toast(`${count(done.items.length)} told to hang up.`, "good");
+}
+
 export async function calls(place, rest, query, signal) {
 	await load("carriers", "trunks");
 	const live = new Map();
 	const marked = new Set();
 	const box = h("div", { class: "listing" });
-	const total = h("span", { class: "muted", "aria-live": "polite" });
+	const total = h("span", { class: "muted" });
+	const state = following();
 	const visible = () => [...live.values()].filter((c) => fits(c, query)).sort((a, b) => a.started_at.localeCompare(b.started_at));
 
 	const mark = (c) => h("input", { type: "checkbox", "aria-label": `Mark the call to ${c.called}`, checked: marked.has(c.id),
 		onchange: (e) => (e.target.checked ? marked.add(c.id) : marked.delete(c.id), draw()) });
 	const columns = [
-		{ title: "", about: "Mark", value: mark },
+		may("DELETE", "/v1/calls/{id}") && { title: "", about: "Mark", value: mark },
 		{ title: "State", value: (c) => badge(c.state, STATES[c.state]) },
 		{ title: "Since", kind: "mono", value: (c) => h("time", { datetime: c.started_at }, clock(c.started_at)) },
 		{ title: "Talk", kind: "number", value: (c) => h("span", { "data-since": c.answered_at || "" }, c.answered_at ? seconds(since(c.answered_at)) : "–") },
@@ -58,8 +79,8 @@ export async function calls(place, rest, query, signal) {
 		{ title: "To", value: (c) => name("carriers", c.egress_carrier_id) },
 		{ title: "Cost", kind: "number", value: (c) => amount(c.cost_so_far, c.currency) },
 		{ title: "Node", value: (c) => c.node },
-		{ title: "", about: "Hang up", value: (c) => button("Hang up", () => hangUp([c]), "danger small") },
-	];
+		may("DELETE", "/v1/calls/{id}") && { title: "", about: "Hang up", value: (c) => button("Hang up", () => hangUp([c]), "danger small") },
+	].filter(Boolean);
 	let pending = false;
 	function draw() {
 		pending = false;
@@ -70,6 +91,8 @@ export async function calls(place, rest, query, signal) {
 		replace(total, `${count(rows.length)} of ${count(live.size)} calls`);
 		many.disabled = marked.size === 0;
 		many.textContent = marked.size ? `Hang up ${marked.size} marked` : "Hang up marked";
+		found.disabled = !rows.length;
+		found.textContent = Object.keys(query).length ? `Hang up all found (${count(rows.length)})` : `Hang up all (${count(rows.length)})`;
 		const focused = box.contains(document.activeElement) ? [...box.querySelectorAll("a, button, input")].indexOf(document.activeElement) : -1;
 		const none = live.size ? { none: "No live call fits this search.", next: ["Clear the search", "#/calls"] } : { none: "No live call. New ones appear here by themselves.", next: ["See where a call would go", "#/simulator"] };
 		replace(box, table(columns, rows.slice(0, SHOWN_MAX), { ...none, label: "Live calls", cards: true }),
@@ -84,7 +107,8 @@ export async function calls(place, rest, query, signal) {
 		}
 	};
 	const many = button("Hang up marked", () => hangUp([...marked].map((id) => live.get(id)).filter(Boolean)), "danger");
-	replace(place, heading("Live calls", { actions: [total, many] }), filterForm(filters(), query, "calls"), box);
+	const found = button("Hang up all", () => attempt(() => hangUpAll(query, visible())), "danger");
+	replace(place, heading("Live calls", { actions: [state, total, may("DELETE", "/v1/calls") ? [many, found] : null] }), filterForm(filters(), query, "calls"), box);
 
 	const read = async () => {
 		const now = await all("/v1/calls");
@@ -95,7 +119,7 @@ export async function calls(place, rest, query, signal) {
 	const ticker = setInterval(() => box.querySelectorAll("[data-since]").forEach((e) => e.dataset.since && (e.textContent = seconds(since(e.dataset.since)))), 1000);
 	signal.addEventListener("abort", () => clearInterval(ticker));
 	await read();
-	follow(read, signal, (event, call) => {
+	follow(read, signal, state, (event, call) => {
 		if (event === "call.ended")
 			live.delete(call.id);
 		else
@@ -104,22 +128,3 @@ export async function calls(place, rest, query, signal) {
 	});
 }
 
-/* Events tell what changes; after a stream's end, or its absence, all is read again. */
-async function follow(read, signal, on) {
-	while (!signal.aborted) {
-		try {
-			const stream = events("/v1/calls/events", signal, on);
-			await read();
-			await stream;
-		} catch (e) {
-			if (signal.aborted)
-				return;
-			toast(`Live calls are not followed now: ${e.message}`, "bad");
-		}
-		await new Promise((r) => setTimeout(r, 3000));
-		if (!signal.aborted && sessionStorage.getItem("tandem.key"))
-			await attempt(read);
-		else
-			return;
-	}
-}

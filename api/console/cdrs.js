@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cdrs.js - the search for calls that are over, and one call: its flow, its attempts, its routing. */
 import { get } from "./api.js";
-import { amount, badge, code, copyable, facts, h, heading, panel, replace, to, when } from "./dom.js";
+import { amount, badge, code, copyable, facts, h, heading, link, panel, replace, to, when } from "./dom.js";
 import { ladder } from "./flow.js";
 import { choices, load, name } from "./names.js";
 import { listing, table } from "./table.js";
@@ -45,7 +45,7 @@ const filters = () => [
 const ATTEMPTS = [
 	{ title: "#", value: (a) => String(a.n) },
 	{ title: "Vendor", value: (a) => name("carriers", a.carrier_id) },
-	{ title: "Trunk", value: (a) => h("a", { href: `#/trunks/${a.trunk_id}` }, name("trunks", a.trunk_id)) },
+	{ title: "Trunk", value: (a) => link(`#/trunks/${a.trunk_id}`, name("trunks", a.trunk_id)) },
 	{ title: "Sent", kind: "mono", value: (a) => when(a.started_at, { millis: true }) },
 	{ title: "Code", value: (a) => code(a.sip_code) },
 	{ title: "End", value: (a) => word(a.reason) },
@@ -56,8 +56,8 @@ const ATTEMPTS = [
 
 async function one(place, id) {
 	const c = await get(`/v1/cdrs/${id}`);
-	const carrier = (x) => (x ? h("a", { href: `#/carriers/${x}` }, name("carriers", x)) : "–");
-	const trunk = (x) => (x ? h("a", { href: `#/trunks/${x}` }, name("trunks", x)) : "–");
+	const carrier = (x) => (x ? link(`#/carriers/${x}`, name("carriers", x)) : "–");
+	const trunk = (x) => (x ? link(`#/trunks/${x}`, name("trunks", x)) : "–");
 	const at = (t) => when(t, { millis: true, zoned: true });
 	const side = (sum, currency, billed, price, prefix) => (currency ? [amount(sum, currency), h("span", { class: "muted" }, ` ${billed ?? 0} s at ${decimal(price, 4)} a minute, prefix ${prefix ?? "–"}`)] : "–");
 	const groups = [
@@ -68,7 +68,7 @@ async function one(place, id) {
 		["Ways", [["Customer", carrier(c.ingress_carrier_id)], ["In by", trunk(c.ingress_trunk_id)], ["Vendor", carrier(c.egress_carrier_id)], ["Out by", trunk(c.egress_trunk_id)], ["From address", copyable(c.source_ip, "address")],
 			["Call-ID, customer", copyable(c.a_call_id, "Call-ID")], ["Call-ID, vendor", copyable(c.b_call_id, "Call-ID")], ["ID", copyable(c.id, "id")]]],
 		["Money", [["Sell", side(c.sell_amount, c.sell_currency, c.sell_billed_s, c.sell_price, c.sell_prefix)], ["Buy", side(c.buy_amount, c.buy_currency, c.buy_billed_s, c.buy_price, c.buy_prefix)], ["Margin", margin(c)],
-			["Bookings", h("a", { href: `#/ledger?cdr_id=${c.id}` }, "in the ledger")]]],
+			["Bookings", link(`#/ledger?cdr_id=${c.id}`, "in the ledger")]]],
 	];
 	const again = c.ingress_trunk_id && c.called_in && to("#/simulator?" + new URLSearchParams({ trunk_id: c.ingress_trunk_id, called: c.called_in, ...(c.calling_in ? { calling: c.calling_in } : {}) }), "Where would it go now?");
 	replace(place, heading(`Call to ${c.called_in ?? "–"}`, { under: ["CDRs", "#/cdrs"], actions: [again] }),

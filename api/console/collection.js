@@ -2,9 +2,10 @@
 /* collection.js - the pages that most collections have: the list, one object, a new one, a change, the end of one. Each has an
  * address of its own: #/trunks, #/trunks/3, #/trunks/new, #/trunks/3/change. */
 import { get, patch, post, remove } from "./api.js";
-import { amount, ask, attempt, badge, button, facts, h, heading, panel, replace, to, toast, when, yes } from "./dom.js";
+import { amount, ask, attempt, badge, button, facts, h, heading, link, panel, replace, to, toast, when, yes } from "./dom.js";
 import { schemaForm } from "./form.js";
 import { load, name } from "./names.js";
+import { may, offers } from "./rights.js";
 import { listing } from "./table.js";
 import { NONE, label, word } from "./values.js";
 
@@ -12,7 +13,7 @@ const COLLECTIONS = { carrier_id: "carriers", rate_deck_id: "rate-decks", routin
 const SECONDS = /_timeout$|^(session_expires|max_duration|probe_interval|default_initial|default_increment|initial|increment|grace)$/;
 const COUNTED = ["id", "version", "created_at", "updated_at"]; /* said in one line under the others */
 
-const refers = (field, id) => h("a", { href: `#/${COLLECTIONS[field]}/${id}` }, name(COLLECTIONS[field], id));
+const refers = (field, id) => link(`#/${COLLECTIONS[field]}/${id}`, name(COLLECTIONS[field], id));
 const commas = (list) => list.flatMap((x, i) => (i ? [", ", x] : [x]));
 
 function objectShown(value) {
@@ -56,6 +57,7 @@ function sections(object, groups, hidden) {
 
 /* collection - {page, path, title, noun, component, about, needs, groups, filters, columns, lead(object), extra(object, again),
  * actions(object, again), kinds, choose(value, query), hidden, fixed: can't be changed, none, id(object): its name,
+ * many(query): actions of the list, change(place, query): the page of a change of many,
  * sub: {word: (place, object, rest, query, signal)} pages under an object's}. Returns the page's function. */
 export function collection(c) {
 	const list = `#/${c.page}`;
@@ -66,15 +68,16 @@ export function collection(c) {
 		const direction = value?.direction ?? query.direction;
 		const fixed = !value && direction ? { direction } : {};
 		const start = Object.fromEntries(Object.entries(query).map(([n, v]) => [n, /^\d+$/.test(v) ? Number(v) : v]));
-		const save = async (body) => {
-			const done = value ? await patch(`${c.path}/${value.id}`, body, value.version) : await post(c.path, body);
+		const save = async (body, version) => {
+			const done = value ? await patch(`${c.path}/${value.id}`, body, version) : await post(c.path, body);
 			toast(value ? "Saved." : `${c.noun[0].toUpperCase()}${c.noun.slice(1)} created.`, "good");
 			if (c.made && !value)
 				await c.made(done);
-			location.hash = c.fixed ? list : open(done.id);
+			location.replace(c.fixed ? list : open(done.id)); /* Back leads to before the form */
 		};
 		const made = await schemaForm({ component: c.component, value, start, fixed, groups: c.groups, choose: c.choose?.(value, query) ?? {},
-			keep: (n, f) => !f["x-direction"] || f["x-direction"] === direction, save, cancel: () => (location.hash = value ? open(value.id) : list) });
+			keep: (n, f) => !f["x-direction"] || f["x-direction"] === direction, save,
+			latest: () => get(`${c.path}/${value.id}`), shown: (n, v) => shown(n, v, value.currency), cancel: () => (location.hash = value ? open(value.id) : list) });
 		replace(place, heading(value ? `Change ${called(value)}` : `New ${direction ? direction + " " : ""}${c.noun}`, { under: value ? [called(value), open(value.id)] : [c.title, list] }), made);
 	}
 
@@ -83,17 +86,17 @@ export function collection(c) {
 			await attempt(async () => {
 				await remove(`${c.path}/${object.id}`);
 				toast("Deleted.", "good");
-				location.hash = list;
+				location.replace(list);
 			});
 	};
 
 	async function one(place, id) {
 		const object = await get(`${c.path}/${id}`);
 		const again = () => attempt(() => one(place, id));
-		const actions = [c.actions ? c.actions(object, again) : null, c.fixed ? null : to(`${open(id)}/change`, "Change", "primary"), button("Delete", () => end(object), "danger")];
+		const actions = [c.actions ? c.actions(object, again) : null, to(`${open(id)}/change`, "Change", "primary"), may("DELETE", `${c.path}/{id}`) ? button("Delete", () => end(object), "danger") : null];
 		const written = [`ID ${object.id}`, object.created_at && ["made ", when(object.created_at, { zoned: true })], object.updated_at && object.updated_at !== object.created_at && ["changed ", when(object.updated_at, { zoned: true })]];
 		replace(place, heading(called(object), { under: [c.title, list], actions }), c.lead ? c.lead(object) : null,
-			panel(null, sections(object, c.groups || [], c.hidden || []), h("p", { class: "about" }, commas(written.filter(Boolean)).flat(), " · ", h("a", { href: `#/audit?resource=${c.path.slice(4)}&resource_id=${object.id}` }, "history"))),
+			panel(null, sections(object, c.groups || [], c.hidden || []), h("p", { class: "about" }, commas(written.filter(Boolean)).flat(), offers("#/audit") ? [" · ", link(`#/audit?resource=${c.path.slice(4)}&resource_id=${object.id}`, "history")] : null)),
 			c.extra ? await c.extra(object, again) : null);
 	}
 
@@ -101,6 +104,8 @@ export function collection(c) {
 		await load(...(c.needs || []));
 		if (rest[0] === "new")
 			return form(place, null, query);
+		if (rest[0] === "change" && c.change)
+			return c.change(place, query);
 		if (c.sub && rest[1] in c.sub)
 			return c.sub[rest[1]](place, await get(`${c.path}/${rest[0]}`), rest.slice(2), query, signal);
 		if (rest[0] && rest[1] === "change")
@@ -108,7 +113,7 @@ export function collection(c) {
 		if (rest[0])
 			return one(place, rest[0]);
 		const news = (c.kinds || [null]).map((k) => to(`${list}/new` + (k ? `?direction=${k}` : ""), `New ${k ? k + " " : ""}${c.noun}`, "primary"));
-		replace(place, heading(c.title, { actions: news }), c.about && h("p", { class: "lede" }, c.about),
+		replace(place, heading(c.title, { actions: [c.many ? c.many(query) : null, news] }), c.about && h("p", { class: "lede" }, c.about),
 			await listing({ path: c.path, page: c.page, query, filters: (c.filters || (() => []))(), columns: typeof c.columns === "function" ? c.columns(place) : c.columns, link: c.flat ? undefined : (o) => open(o.id),
 				none: c.none ?? `No ${c.noun} yet.`, next: [`New ${c.kinds ? c.kinds[0] + " " : ""}${c.noun}`, `${list}/new` + (c.kinds ? `?direction=${c.kinds[0]}` : "")], label: c.title }));
 	};

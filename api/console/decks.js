@@ -2,13 +2,14 @@
 /* decks.js - rate decks: their terms, their rates, and the sheets that change them. */
 import { badge, panel, to, when } from "./dom.js";
 import { collection } from "./collection.js";
+import { may } from "./rights.js";
 import { newRate, rates, search } from "./rates.js";
 import { history, importer, imports } from "./sheets.js";
 import { word } from "./values.js";
 
 const RATES_SHOWN = 20;
 
-const extra = async (deck) => [importer(deck), panel("Rates", await search(deck, {}, RATES_SHOWN)), await history(deck)];
+const extra = async (deck) => [may("POST", "/v1/rate-decks/{parent}/imports") ? importer(deck) : null, panel("Rates", await search(deck, {}, RATES_SHOWN)), may("GET", "/v1/imports") ? await history(deck) : null];
 
 export const decks = collection({
 	page: "rate-decks", path: "/v1/rate-decks", title: "Rate decks", noun: "deck", component: "RateDecks", extra, sub: { rates, imports },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dom.js - elements, and the small parts that pages are made of. Text is always set as text, never as HTML. */
+import { offers } from "./rights.js";
 import { NONE, ago, decimal, time, word, zone } from "./values.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -70,7 +71,9 @@ export function copyable(text, what) {
 /* ---- parts of pages ---- */
 
 export const button = (text, onclick, kind = "") => h("button", { type: "button", class: kind, onclick }, text);
-export const to = (href, text, kind = "") => h("a", { class: `button ${kind}`, href }, text);
+/* to, link - a way to another page, as a button or in a text; null, or the text alone, where the key may not go */
+export const to = (href, text, kind = "") => (offers(href) ? h("a", { class: `button ${kind}`, href }, text) : null);
+export const link = (href, text, about) => (href && offers(href) ? h("a", { href, title: about }, text) : text);
 export const panel = (title, ...content) => h("section", { class: "panel" }, title && h("h2", {}, title), content);
 
 /* heading - the page's title, where it belongs ([text, address] or null), and what can be done here */
@@ -126,6 +129,15 @@ export function dialog(make) {
 	});
 }
 
-/* ask - a question before something that can't be undone */
-export const ask = async (question, verb, detail) => (await dialog((done) => ({ text: question, content: [detail && h("p", {}, detail),
-	h("div", { class: "actions" }, button("Cancel", () => done(false)), button(verb, () => done(true), "danger filled"))] }))) === true;
+/* ask - a question before something that can't be undone. typed: a word that must be typed first, where much is at stake */
+export async function ask(question, verb, detail, typed) {
+	const answer = await dialog((done) => {
+		const yes = button(verb, () => done(true), "danger filled");
+		const field = typed && h("input", { id: "typed", autocomplete: "off", spellcheck: "false", oninput: () => (yes.disabled = field.value.trim() !== typed),
+			onkeydown: (e) => e.key === "Enter" && !yes.disabled && done(true) });
+		yes.disabled = Boolean(typed);
+		return { text: question, content: [detail && h("p", {}, detail), field && h("div", { class: "typed" }, h("label", { for: "typed" }, "To go on, type ", h("b", {}, typed)), field),
+			h("div", { class: "actions" }, button("Cancel", () => done(false)), yes)] };
+	});
+	return answer === true;
+}

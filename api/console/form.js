@@ -2,7 +2,7 @@
 /* form.js - a form made from the API's description of a collection: each field with its limits and its meaning. */
 import { schema } from "./api.js";
 import { control, range } from "./controls.js";
-import { button, h, replace } from "./dom.js";
+import { button, facts, h, panel, replace } from "./dom.js";
 import { label } from "./values.js";
 
 const types = (f) => (Array.isArray(f.type) ? f.type : [f.type]);
@@ -15,7 +15,8 @@ const same = (a, b) => canonical(a) === canonical(b);
  * form would say them. */
 const meaning = (f) => [(f.description || "").replace(/\bNull\b/g, "Empty").replace(/;? a PATCH[^.]*/, "").replace(/\b[a-z]+(_[a-z]+)+\b/g, (n) => `“${label(n)}”`), range(f)].filter(Boolean).join(" ");
 
-function field(name, f, needed, made, group) {
+/* field - a control with its label, its meaning, and a place for what is wrong with it */
+export function field(name, f, needed, made, group) {
 	const id = `field-${name}`;
 	const box = made.node.type === "checkbox";
 	const title = [label(name), needed ? h("span", { class: "needed", title: "needed" }, " *") : null];
@@ -38,7 +39,10 @@ function grouped(fields, groups) {
 	return [...taken, [groups.length ? "More" : null, [...left]]].filter(([, list]) => list.length);
 }
 
-function tell(form, general, problem) {
+/* tell - what was refused, beside the fields that it is about; the first of them has the focus */
+export function tell(form, general, problem) {
+	form.querySelectorAll(".fault").forEach((p) => p !== general && replace(p));
+	form.querySelectorAll("[aria-invalid]").forEach((c) => c.removeAttribute("aria-invalid"));
 	replace(general, problem.fields?.length ? "Not saved: see the fields marked below." : problem.message);
 	for (const fault of problem.fields || []) {
 		const top = fault.field.split(/[.[]/)[0];
@@ -51,14 +55,17 @@ function tell(form, general, problem) {
 
 /* schemaForm - component "Trunks": its New or Change schema. value: the object, or null to make one. start: values to begin
  * with. fixed: fields that are set and not asked for. keep(name, field) false leaves one out. groups: [[title, [field, ...]], ...].
- * choose: {field: (object) => may it be chosen?}. save(changes) is awaited; its refusal is shown beside the fields. */
-export async function schemaForm({ component, value, start = {}, fixed = {}, keep = () => true, groups = [], choose = {}, verb, save, cancel }) {
+ * choose: {field: (object) => may it be chosen?}. save(changes, version) is awaited; its refusal is shown beside the fields.
+ * latest() reads the object as it is now, shown(field, value) a value as people read it: for a change that somebody else made
+ * meanwhile. */
+export async function schemaForm({ component, value, start = {}, fixed = {}, keep = () => true, groups = [], choose = {}, verb, save, latest, shown, cancel }) {
 	const { properties, required = [] } = await schema(component + (value ? "Change" : "New"));
 	const asked = Object.entries(properties).filter(([name, f]) => !(name in fixed) && !f.readOnly && !(value && /Set once\./.test(f.description)) && keep(name, f));
 	asked.sort(([a], [b]) => required.includes(b) - required.includes(a));
 	const controls = new Map(asked.map(([name, f]) => [name, control(name, f, value ? value[name] : (start[name] ?? f.default), { id: `field-${name}`, name, "aria-describedby": `field-${name}-about field-${name}-fault` }, choose)]));
 	const parts = grouped(asked, groups).map(([title, list]) => h("fieldset", {}, title && h("legend", {}, title), h("div", { class: "fields" }, list.map(([name, f]) => field(name, f, required.includes(name), controls.get(name))))));
 	const general = h("p", { class: "fault", role: "alert" });
+	const meanwhile = h("div", { "aria-live": "polite" });
 	const submit = h("button", { class: "primary" }, verb ?? (value ? "Save" : "Create"));
 
 	const changes = () => {
@@ -75,19 +82,40 @@ export async function schemaForm({ component, value, start = {}, fixed = {}, kee
 		}
 		return body;
 	};
-	const send = async (e) => {
+	let version = value?.version;
+	const form = h("form", { class: "schema", novalidate: true, onsubmit: async (e) => {
 		e.preventDefault();
-		const form = e.target;
-		form.querySelectorAll(".fault").forEach((p) => replace(p));
-		form.querySelectorAll("[aria-invalid]").forEach((c) => c.removeAttribute("aria-invalid"));
+		if (submit.disabled)
+			return;
 		submit.disabled = true;
 		try {
-			await save(changes());
+			const body = changes();
+			tell(form, general, { message: "" });
+			await save(body, version);
 		} catch (problem) {
-			submit.disabled = false;
+			submit.disabled = false; /* before the focus goes to it */
 			tell(form, general, problem);
+			if (problem.status === 412 && latest)
+				await collide();
 		}
 		submit.disabled = false;
+	} }, parts, general, meanwhile, h("div", { class: "actions end" }, submit, button("Cancel", cancel)));
+
+	/* Somebody else was faster: what they changed, beside what is typed here; the next Save goes over theirs, knowingly. */
+	const collide = async () => {
+		try {
+			const now = await latest();
+			const theirs = Object.keys(properties).filter((n) => !same(now[n], value[n]));
+			const mine = changes();
+			replace(general, "Not saved: somebody else changed it since you opened it.");
+			replace(meanwhile, panel("What the other one changed", theirs.length ? facts(theirs.map((n) => [label(n), [shown(n, now[n]), h("span", { class: "muted" }, ` was ${[shown(n, value[n])].flat().map((t) => t.textContent ?? t).join("")}`),
+				n in mine ? h("p", { class: "fault" }, "You change it, too: yours would replace theirs.") : null]])) : "Nothing that stands in this form.",
+			h("div", { class: "actions foot" }, button("Save mine as well", () => form.requestSubmit(), "primary"), button("Discard mine", cancel))));
+			version = now.version;
+			meanwhile.querySelector("button").focus();
+		} catch (e) {
+			replace(general, e.message);
+		}
 	};
-	return h("form", { class: "schema", onsubmit: send, novalidate: true }, parts, general, h("div", { class: "actions end" }, submit, button("Cancel", cancel)));
+	return form;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ledger.js - money: payments, and every booking; their sum is a carrier's balance. */
 import { post } from "./api.js";
-import { amount, badge, h, heading, panel, replace, to, toast, when } from "./dom.js";
+import { amount, badge, h, heading, link, panel, replace, to, toast, when } from "./dom.js";
 import { schemaForm } from "./form.js";
 import { choices, load, name, object } from "./names.js";
 import { listing } from "./table.js";
@@ -9,7 +9,7 @@ import { word } from "./values.js";
 
 const KINDS = ["payment", "charge", "cost", "adjustment", "tax", "rerate"];
 
-const carrier = (b) => h("a", { href: `#/carriers/${b.carrier_id}` }, name("carriers", b.carrier_id));
+const carrier = (b) => link(`#/carriers/${b.carrier_id}`, name("carriers", b.carrier_id));
 const currency = (b) => object("carriers", b.carrier_id)?.currency;
 const between = [{ name: "from", label: "From", type: "datetime-local" }, { name: "to", label: "To", type: "datetime-local" }];
 
@@ -18,7 +18,7 @@ export const BOOKING = [
 	{ title: "Booked", kind: "mono", value: (b) => when(b.created_at) },
 	{ title: "Kind", value: (b) => badge(word(b.kind), b.kind === "payment" ? "good" : "") },
 	{ title: "Amount", kind: "number", value: (b) => amount(b.amount, currency(b)) },
-	{ title: "Call", kind: "mono", value: (b) => (b.cdr_id ? h("a", { href: `#/cdrs/${b.cdr_id}`, title: b.cdr_id }, `${b.cdr_id.slice(0, 8)}…${b.cdr_id.slice(-6)}`) : "–") },
+	{ title: "Call", kind: "mono", value: (b) => (b.cdr_id ? link(`#/cdrs/${b.cdr_id}`, `${b.cdr_id.slice(0, 8)}…${b.cdr_id.slice(-6)}`, b.cdr_id) : "–") },
 	{ title: "Note", value: (b) => b.note ?? "–" },
 ];
 
@@ -28,7 +28,7 @@ export async function payments(place, rest, query) {
 		const save = async (body) => {
 			await post("/v1/payments", body);
 			toast("Payment booked.", "good");
-			location.hash = `#/payments?carrier_id=${body.carrier_id}`;
+			location.replace(`#/payments?carrier_id=${body.carrier_id}`);
 		};
 		const start = query.carrier_id ? { carrier_id: Number(query.carrier_id) } : {};
 		return replace(place, heading("New payment", { under: ["Payments", "#/payments"] }), h("p", { class: "lede" }, "A payment can't be edited or deleted; book the opposite amount to take one back."),
@@ -43,7 +43,7 @@ export async function payments(place, rest, query) {
 export async function ledger(place, rest, query) {
 	await load("carriers");
 	const of = object("carriers", Number(query.carrier_id));
-	replace(place, heading("Ledger"), of && panel(null, h("p", { class: "plain" }, h("a", { href: `#/carriers/${of.id}` }, of.name), " has a balance of ", amount(of.balance, of.currency), ", the sum of all its bookings.")),
+	replace(place, heading("Ledger"), of && panel(null, h("p", { class: "plain" }, link(`#/carriers/${of.id}`, of.name), " has a balance of ", amount(of.balance, of.currency), ", the sum of all its bookings.")),
 		await listing({ path: "/v1/ledger", page: "ledger", query, spans: true, label: "Bookings", none: "No booking yet: calls and payments make them.", next: ["New payment", "#/payments/new"],
 			filters: [{ name: "carrier_id", label: "Carrier", choices: choices("carriers") }, { name: "kind", label: "Kind", choices: KINDS.map((k) => [k, word(k)]) }, ...between, { name: "cdr_id", label: "Call", placeholder: "its id" }],
 			columns: [BOOKING[0], { title: "Carrier", value: carrier }, ...BOOKING.slice(1)] }));

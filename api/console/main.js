@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main.js - the frame around all pages: sign-in, navigation, which page the address names. */
-import { get, isBound, key, signIn, signOut } from "./api.js";
-import { button, h, replace } from "./dom.js";
+import { key, signIn, signOut } from "./api.js";
+import { button, dialog, h, replace, toast } from "./dom.js";
 import { alarms } from "./alarms.js";
 import { audit } from "./audit.js";
 import { exports, invoices } from "./bills.js";
@@ -10,6 +10,7 @@ import { carriers } from "./carriers.js";
 import { cdrs } from "./cdrs.js";
 import { decks } from "./decks.js";
 import { exchange } from "./exchange.js";
+import { exportOptions } from "./exportoptions.js";
 import { keys } from "./keys.js";
 import { ledger, payments } from "./ledger.js";
 import { lengths } from "./lengths.js";
@@ -17,27 +18,28 @@ import { lists } from "./lists.js";
 import { nodes } from "./nodes.js";
 import { overview } from "./overview.js";
 import { plans } from "./plans.js";
+import { learn, me, offers } from "./rights.js";
 import { simulator } from "./simulator.js";
 import { statistics } from "./statistics.js";
 import { trunks } from "./trunks.js";
-import { inUtc, useUtc, zone } from "./values.js";
+import { fromInput, inUtc, toInput, useUtc, zone } from "./values.js";
 import { vendors } from "./vendors.js";
 
-/* [path, title, page]; * marks what a key bound to one carrier may see, too */
+/* [path, title, page]; a key's menu has those that it may read */
 const PAGES = [
-	["Watch", [["overview", "Dashboard", overview], ["calls", "Live calls", calls], ["cdrs*", "CDRs", cdrs], ["statistics", "Statistics", statistics], ["vendors", "Vendors", vendors], ["alarms", "Alarms", alarms],
+	["Watch", [["overview", "Dashboard", overview], ["calls", "Live calls", calls], ["cdrs", "CDRs", cdrs], ["statistics", "Statistics", statistics], ["vendors", "Vendors", vendors], ["alarms", "Alarms", alarms],
 		["nodes", "Nodes", nodes]]],
-	["Configure", [["carriers*", "Carriers", carriers], ["trunks*", "Trunks", trunks], ["rate-decks*", "Rate decks", decks], ["routing-plans", "Routing plans", plans], ["number-lists", "Number lists", lists],
+	["Configure", [["carriers", "Carriers", carriers], ["trunks", "Trunks", trunks], ["rate-decks", "Rate decks", decks], ["routing-plans", "Routing plans", plans], ["number-lists", "Number lists", lists],
 		["number-lengths", "Number lengths", lengths],
 		["exchange-rates", "Exchange rates", exchange], ["simulator", "Route simulator", simulator]]],
-	["Settle", [["payments*", "Payments", payments], ["ledger*", "Ledger", ledger], ["invoices*", "Invoices", invoices], ["exports", "Exports", exports]]],
+	["Settle", [["payments", "Payments", payments], ["ledger", "Ledger", ledger], ["invoices", "Invoices", invoices], ["exports", "Exports", exports], ["export-options", "Export options", exportOptions]]],
 	["Administer", [["api-keys", "API keys", keys], ["audit", "Audit log", audit]]],
 ];
 const SLOW_MS = 300;
 const app = document.getElementById("app");
 let leaving = new AbortController(); /* aborts when the page is left */
 let pages = []; /* that this key may see: [group, [[path, title, page]]] */
-let place, shown, bound;
+let place, shown;
 
 /* ---- theme: the system's unless chosen ---- */
 
@@ -49,15 +51,30 @@ function paint() {
 function toggleTheme() {
 	localStorage.setItem("tandem.theme", theme() === "dark" ? "light" : "dark");
 	paint();
-	show();
+	if (place?.querySelector("canvas")) /* plots are drawn in the theme's colours; a form's input would be lost */
+		show();
 }
 
 /* ---- sign-in ---- */
 
 async function enter() {
-	bound = await isBound();
-	pages = PAGES.map(([title, list]) => [title, list.filter(([path]) => !bound || path.endsWith("*")).map(([path, ...rest]) => [path.replace("*", ""), ...rest])]).filter(([, list]) => list.length);
+	await learn();
+	pages = PAGES.map(([title, list]) => [title, list.filter(([path]) => offers(`#/${path}`))]).filter(([, list]) => list.length);
 	frame();
+}
+
+/* tried - sign in with what was typed: true, or false after a word in `fault` */
+async function tried(field, fault, then) {
+	signIn(field.value.trim());
+	try {
+		await then();
+		return true;
+	} catch (problem) {
+		signOut();
+		replace(fault, problem.status === 401 ? "This key is not known here." : problem.message);
+		field.select();
+		return false;
+	}
 }
 
 function signInPage(text = "") {
@@ -68,16 +85,8 @@ function signInPage(text = "") {
 	const field = h("input", { id: "key", type: "password", required: true, autocomplete: "current-password", spellcheck: "false" });
 	const submit = async (e) => {
 		e.preventDefault();
-		signIn(field.value.trim());
-		try {
-			await get("/v1/carriers", { limit: 1 });
-			await enter();
+		if (await tried(field, fault, enter))
 			await show();
-		} catch (problem) {
-			signOut();
-			replace(fault, problem.status === 401 ? "This key is not known here." : problem.message);
-			field.select();
-		}
 	};
 	replace(app, h("main", { class: "sign-in" }, h("form", { class: "panel", onsubmit: submit }, h("img", { src: "/console/icon.svg", alt: "", width: "48", height: "48" }), h("h1", {}, "tandem"),
 		h("label", { for: "key" }, "API key"), field, fault, h("button", { class: "primary" }, "Sign in"),
@@ -85,14 +94,52 @@ function signInPage(text = "") {
 	field.focus();
 }
 
+let asking = false;
+/* The key was revoked, or is no longer good: what is on the page, a form half filled in, waits for the next one. */
+async function signInAgain() {
+	if (asking || !place)
+		return;
+	asking = true;
+	const before = me();
+	const again = await dialog((done) => {
+		const fault = h("p", { class: "fault", role: "alert" });
+		const field = h("input", { id: "key-again", type: "password", required: true, autocomplete: "current-password", spellcheck: "false" });
+		const submit = async (e) => {
+			e.preventDefault();
+			if (await tried(field, fault, learn))
+				done(true);
+		};
+		return { text: "Your key is no longer good", content: h("form", { onsubmit: submit }, h("p", {}, "Sign in again to go on where you are; what you have typed stays."), h("label", { for: "key-again" }, "API key"), field, fault,
+			h("div", { class: "actions" }, button("Sign out", () => done(false)), h("button", { class: "primary" }, "Sign in"))) };
+	});
+	asking = false;
+	if (!again) {
+		signOut();
+		return signInPage();
+	}
+	toast("Signed in again.", "good");
+	if (before && (before.role !== me().role || before.carrier_id !== me().carrier_id)) {
+		shown = undefined;
+		await enter();
+	}
+	if (!place.querySelector("form.schema") || place.dataset.page !== location.hash.slice(2))
+		await show();
+}
+
 /* ---- frame ---- */
 
 function zoneButton() {
 	const words = () => [h("span", { class: "wide-only" }, "Times: "), zone()];
 	const b = button(words(), () => {
+		const inputs = [...place.querySelectorAll("[type=datetime-local]")].map((e) => [e, ...[e.value, e.defaultValue].map((v) => v && fromInput(v))]);
 		useUtc(!inUtc());
 		replace(b, words());
-		show();
+		for (const [e, value, before] of inputs) { /* the same moments, in the other zone */
+			e.defaultValue = toInput(before);
+			e.value = toInput(value);
+		}
+		if (!place.querySelector("form.schema"))
+			show();
 	}, "quiet");
 	b.title = "Times in this browser's zone, or in UTC";
 	return b;
@@ -108,7 +155,7 @@ function frame() {
 	const home = `#/${pages[0][1][0][0]}`;
 	replace(app, h("a", { class: "skip", href: "#place", onclick: (e) => (e.preventDefault(), place.focus()) }, "To the content"),
 		h("header", { class: "top" }, menu, h("a", { class: "brand", href: home }, h("img", { src: "/console/icon.svg", alt: "", width: "22", height: "22" }), "tandem"),
-			h("div", { class: "actions" }, zoneButton(), button("Theme", toggleTheme, "quiet"), button("Sign out", () => {
+			h("div", { class: "actions" }, h("span", { class: "who wide-only", title: "Who is signed in, and with which role" }, `${me().name} · ${me().role}`), zoneButton(), button("Theme", toggleTheme, "quiet"), button("Sign out", () => {
 				signOut();
 				signInPage();
 			}, "quiet"))),
@@ -128,8 +175,9 @@ function focusKept() {
 }
 
 function failed(own, e) {
-	replace(own, h("div", { class: "panel problem" }, h("h1", {}, e.status === 404 ? "There is no such thing here" : "This page can't be shown"), h("p", { role: "alert" }, e.message),
-		h("div", { class: "actions" }, button("Try again", show, "primary"), button("Back", () => history.back()))));
+	const title = { 404: "There is no such thing here", 403: "Your key may not do this" }[e.status] ?? "This page can't be shown";
+	replace(own, h("div", { class: "panel problem" }, h("h1", {}, title), h("p", { role: "alert" }, e.message),
+		h("div", { class: "actions" }, e.status === 403 ? null : button("Try again", show, "primary"), button("Back", () => history.back()))));
 }
 
 function settle(page, own, refocus) {
@@ -144,17 +192,33 @@ function settle(page, own, refocus) {
 	scrollTo(0, history.state?.y ?? 0);
 }
 
+/* The frame, or why there is none yet. */
+async function entered() {
+	try {
+		await enter();
+		return true;
+	} catch (e) {
+		if (e.status === 401)
+			signInPage("The key is no longer good. Sign in again.");
+		else
+			replace(app, h("main", { class: "sign-in" }, h("div", { class: "panel problem" }, h("h1", {}, "The console can't be shown"), h("p", { role: "alert" }, e.message), button("Try again", show, "primary"))));
+		return false;
+	}
+}
+
 async function show() {
+	if (asking)
+		return;
 	if (!key())
 		return signInPage();
 	leaving.abort();
 	leaving = new AbortController();
 	const { signal } = leaving;
-	if (!place)
-		await enter();
+	if (!place && !(await entered()))
+		return;
 	const [path, search = ""] = (location.hash.slice(2) || pages[0][1][0][0]).split("?");
 	const [page, ...rest] = path.split("/").map(decodeURIComponent);
-	const found = pages.flatMap(([, list]) => list).find(([name]) => name === page);
+	const found = PAGES.flatMap(([, list]) => list).find(([name]) => name === page);
 	const refocus = focusKept();
 	const own = h("div", { class: "page" });
 	const slow = setTimeout(() => {
@@ -168,6 +232,8 @@ async function show() {
 	try {
 		if (!found)
 			throw Object.assign(new Error("There is no page with this address."), { status: 404 });
+		if (!offers(location.hash || `#/${page}`))
+			throw Object.assign(new Error(`“${me().name}” is a key ${me().carrier_id === null ? `with the role ${me().role}` : "of one carrier"}.`), { status: 403 });
 		await found[2](own, rest, Object.fromEntries(new URLSearchParams(search)), signal);
 	} catch (e) {
 		if (!signal.aborted)
@@ -181,7 +247,7 @@ async function show() {
 	document.title = title ? `${title} · tandem` : "tandem";
 }
 
-const start = () => show().catch((e) => signInPage(e.message));
+const start = () => show();
 
 /* Where the page was scrolled to belongs to its entry in the history: Back finds it again. */
 history.scrollRestoration = "manual";
@@ -200,7 +266,7 @@ window.addEventListener("keydown", (e) => {
 		document.querySelector(".menu-button").focus();
 	}
 });
-window.addEventListener("tandem:signed-out", () => place && signInPage("The key is no longer good. Sign in again."));
+window.addEventListener("tandem:signed-out", signInAgain);
 paint();
 dark.addEventListener("change", paint);
 start();

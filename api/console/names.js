@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* names.js - carriers, trunks, decks and plans by name: people don't think in ids. Read again when a page opens. */
 import { all } from "./api.js";
+import { may } from "./rights.js";
 
 const kept = new Map();
 
@@ -9,11 +10,7 @@ export const known = (collection) => ["carriers", "trunks", "rate-decks", "routi
 /* load - read the collections named; name() then knows them. What this key may not see has no names. */
 export async function load(...collections) {
 	await Promise.all(collections.map(async (c) => {
-		const items = await all(`/v1/${c}`).catch((e) => {
-			if (e.status !== 404)
-				throw e;
-			return [];
-		});
+		const items = may("GET", `/v1/${c}`) ? await all(`/v1/${c}`) : [];
 		kept.set(c, new Map(items.map((o) => [o.id, o])));
 	}));
 }

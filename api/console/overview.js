@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { shownAlarms, standing } from "./alarms.js";
 import { plot } from "./charts.js";
-import { amount, h, heading, panel, replace, tile } from "./dom.js";
+import { amount, h, heading, link, panel, replace, tile } from "./dom.js";
 import { load, name } from "./names.js";
 import { table } from "./table.js";
 import { clock, count, decimal, percent, seconds, sum } from "./values.js";
@@ -26,7 +26,7 @@ function byHour(items, begin) {
 }
 
 const ranked = (title, text, href) => [
-	{ title, value: (i) => (href(i) ? h("a", { href: href(i) }, text(i)) : text(i)) },
+	{ title, value: (i) => link(href(i), text(i)) },
 	{ title: "Calls", kind: "number", value: (i) => count(i.calls) },
 	{ title: "ASR", kind: "number", value: (i) => percent(i.asr) },
 	{ title: "ACD", kind: "number", value: (i) => seconds(i.acd_s) },

@@ -4,6 +4,7 @@ import { get, patch, post, remove } from "./api.js";
 import { amount, ask, attempt, badge, button, facts, h, heading, panel, replace, to, toast, when } from "./dom.js";
 import { shown } from "./collection.js";
 import { schemaForm } from "./form.js";
+import { may } from "./rights.js";
 import { listing } from "./table.js";
 import { NONE, label } from "./values.js";
 
@@ -45,14 +46,14 @@ export const newRate = (deck) => to(`#/rate-decks/${deck.id}/rates/new`, "New ra
 async function form(place, deck, rate, query) {
 	const home = `#/rate-decks/${deck.id}/rates`;
 	const path = `/v1/rate-decks/${deck.id}/rates`;
-	const save = async (body) => {
-		const done = rate ? await patch(`${path}/${rate.id}`, body, rate.version) : await post(path, body);
+	const save = async (body, version) => {
+		const done = rate ? await patch(`${path}/${rate.id}`, body, version) : await post(path, body);
 		toast(rate ? "Saved." : "Rate added.", "good");
-		location.hash = `${home}/${done.id}`;
+		location.replace(`${home}/${done.id}`);
 	};
 	replace(place, heading(rate ? `Change the rate of ${rate.prefix}` : "New rate", { under: [deck.name, `#/rate-decks/${deck.id}`] }),
 		h("p", { class: "lede" }, rate ? "This changes the rate in place, for calls that start from now on. To keep the old price on record, add a new rate instead: it ends this one." : "A new rate ends the earlier one of its prefix where it begins."),
-		await schemaForm({ component: "Rates", value: rate, start: query, groups: GROUPS, save, cancel: () => (location.hash = rate ? `${home}/${rate.id}` : home) }));
+		await schemaForm({ component: "Rates", value: rate, start: query, groups: GROUPS, save, latest: () => get(`${path}/${rate.id}`), shown: (n, v) => shown(n, v, deck.currency), cancel: () => (location.hash = rate ? `${home}/${rate.id}` : home) }));
 }
 
 async function one(place, deck, id) {
@@ -63,11 +64,11 @@ async function one(place, deck, id) {
 			await attempt(async () => {
 				await remove(`/v1/rate-decks/${deck.id}/rates/${id}`);
 				toast("Deleted.", "good");
-				location.hash = home;
+				location.replace(home);
 			});
 	};
 	const follow = to(`${home}/new?${new URLSearchParams({ prefix: rate.prefix, destination: rate.destination })}`, "New price");
-	replace(place, heading(`${rate.prefix} ${rate.destination}`, { under: [deck.name, `#/rate-decks/${deck.id}`], actions: [follow, to(`${home}/${id}/change`, "Change", "primary"), button("Delete", end, "danger")] }),
+	replace(place, heading(`${rate.prefix} ${rate.destination}`, { under: [deck.name, `#/rate-decks/${deck.id}`], actions: [follow, to(`${home}/${id}/change`, "Change", "primary"), may("DELETE", "/v1/rate-decks/{parent}/rates/{id}") ? button("Delete", end, "danger") : null] }),
 		panel(null, GROUPS.map(([title, names]) => h("div", { class: "group" }, h("h3", {}, title), facts(names.map((n) => [label(n), shown(n, rate[n], deck.currency)])))), h("p", { class: "about" }, standing(rate), ` ID ${rate.id}`)));
 }
 

@@ -2,7 +2,7 @@
 /* statistics.js - what calls amount to, by carrier, trunk, destination or hour, as figures and as a plot. The question stands in
  * the address. */
 import { get } from "./api.js";
-import { amount, empty, h, heading, panel, replace } from "./dom.js";
+import { amount, empty, h, heading, link, panel, replace } from "./dom.js";
 import { plot } from "./charts.js";
 import { choices, load, name } from "./names.js";
 import { filterForm, table } from "./table.js";
@@ -24,7 +24,7 @@ function columns(who) {
 	const money = (title, field) => ({ title, kind: "number", value: (i) => amount(i[field]), by: (a, b) => compare(a[field], b[field]) });
 	const cell = (i) => who.shown?.(i) ?? who.text(i);
 	return [
-		{ title: who.title, value: (i) => (who.href?.(i) ? h("a", { href: who.href(i), title: "Its CDRs" }, cell(i)) : cell(i)), by: (a, b) => who.text(a).localeCompare(who.text(b)) },
+		{ title: who.title, value: (i) => link(who.href?.(i), cell(i), "Its CDRs"), by: (a, b) => who.text(a).localeCompare(who.text(b)) },
 		number("Calls", "calls", count), number("Answered", "answered", count), number("ASR", "asr", percent), number("NER", "ner", percent), number("ACD", "acd_s", seconds),
 		{ title: "PDD p50, p95, p99", kind: "number", value: (i) => (i.pdd_p50_ms === null ? NONE : `${count(i.pdd_p50_ms)}, ${count(i.pdd_p95_ms)}, ${count(i.pdd_p99_ms)} ms`), by: (a, b) => (a.pdd_p95_ms ?? -1) - (b.pdd_p95_ms ?? -1) },
 		{ title: "Minutes", kind: "number", value: (i) => decimal(Number(i.minutes).toFixed(1), 1), by: (a, b) => compare(a.minutes, b.minutes) },

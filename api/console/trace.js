@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* trace.js - a routing decision: the sell rate, the vendors in order, and why others were left out. */
-import { amount, badge, empty, facts, h, panel } from "./dom.js";
+import { amount, badge, empty, facts, link, panel } from "./dom.js";
 import { name } from "./names.js";
 import { table } from "./table.js";
 import { word } from "./values.js";
@@ -8,7 +8,7 @@ import { word } from "./values.js";
 const ROUTES = [
 	{ title: "#", value: (r) => String(r.n) },
 	{ title: "Vendor", value: (r) => r.carrier ?? name("carriers", r.carrier_id) },
-	{ title: "Trunk", value: (r) => h("a", { href: `#/trunks/${r.trunk_id}` }, r.trunk ?? name("trunks", r.trunk_id)) },
+	{ title: "Trunk", value: (r) => link(`#/trunks/${r.trunk_id}`, r.trunk ?? name("trunks", r.trunk_id)) },
 	{ title: "Prefix", kind: "mono", value: (r) => r.prefix },
 	{ title: "Price / min", kind: "number", value: (r) => amount(r.price, r.currency) },
 	{ title: "Margin / min", kind: "number", value: (r) => amount(r.expected_margin) },
@@ -17,7 +17,7 @@ const ROUTES = [
 	{ title: "Weight", kind: "number", value: (r) => String(r.weight ?? "–") },
 ];
 const EXCLUDED = [
-	{ title: "Trunk", value: (e) => h("a", { href: `#/trunks/${e.trunk_id}` }, e.trunk ?? name("trunks", e.trunk_id)) },
+	{ title: "Trunk", value: (e) => link(`#/trunks/${e.trunk_id}`, e.trunk ?? name("trunks", e.trunk_id)) },
 	{ title: "Reason", value: (e) => badge(e.reason, "warn") },
 	{ title: "Detail", value: (e) => e.detail || "–" },
 ];

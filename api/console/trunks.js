@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* trunks.js - where calls come in and go out. */
 import { badge, h, to, yes } from "./dom.js";
+import { search } from "./api.js";
 import { collection } from "./collection.js";
+import { changeTrunks } from "./many.js";
 import { choices, name, object } from "./names.js";
 
 const place = (t) => (t.direction === "egress" ? `${t.host ?? "registered"}${t.port ? ":" + t.port : ""}` : (t.source_cidrs || []).join(", ") || "any address");
@@ -20,7 +22,7 @@ const lead = (t) => h("div", { class: "actions" }, to(`#/cdrs?trunk_id=${t.id}`,
 	t.direction === "ingress" ? to(`#/simulator?trunk_id=${t.id}`, "Simulate a route") : to(`#/vendors?trunk_id=${t.id}`, "Health and quality"));
 
 export const trunks = collection({
-	page: "trunks", path: "/v1/trunks", title: "Trunks", noun: "trunk", component: "Trunks", kinds: ["ingress", "egress"], lead, choose, needs: ["carriers", "trunks", "rate-decks", "routing-plans"],
+	page: "trunks", path: "/v1/trunks", title: "Trunks", noun: "trunk", component: "Trunks", many: (query) => to(`#/trunks/change${search(query)}`, Object.keys(query).length ? "Change all found" : "Change many"), change: (place, query) => changeTrunks(place, query, choose(null, query)), kinds: ["ingress", "egress"], lead, choose, needs: ["carriers", "trunks", "rate-decks", "routing-plans"],
 	groups: [
 		["What", ["carrier_id", "name", "direction", "enabled"]],
 		["Where calls come from", ["source_cidrs"]],

@@ -2,8 +2,9 @@
 /* vendors.js - how vendors do: whether their addresses answer, how they complete calls, what changed, and the operator's word
  * against what is observed. */
 import { all, get, post, remove } from "./api.js";
-import { ask, attempt, badge, button, h, heading, panel, replace, toast, when } from "./dom.js";
+import { ask, attempt, badge, button, heading, link, panel, replace, toast, when } from "./dom.js";
 import { choices, load, name } from "./names.js";
+import { may } from "./rights.js";
 import { filterForm, table } from "./table.js";
 import { NONE, count } from "./values.js";
 
@@ -13,7 +14,7 @@ const EVENTS_SHOWN = 50;
 
 const share = (x) => (x === null ? NONE : `${(100 * x).toFixed(1)} %`);
 const tenths = (x, unit) => (x === null ? NONE : `${x.toFixed(unit === "ms" ? 0 : 1)} ${unit}`);
-const trunk = (x) => h("a", { href: `#/trunks/${x.trunk_id}` }, name("trunks", x.trunk_id));
+const trunk = (x) => link(`#/trunks/${x.trunk_id}`, name("trunks", x.trunk_id));
 
 function healthColumns(forces, again) {
 	const force = (v, way) => async () => {
@@ -31,6 +32,8 @@ function healthColumns(forces, again) {
 		});
 	};
 	const word = (v) => {
+		if (!may("POST", "/v1/vendor-forces"))
+			return NONE;
 		const said = forces.find((f) => f.trunk_id === v.trunk_id);
 		return said ? button("As observed", force(v, null), "small") : [button("Force down", force(v, "down"), "small danger"), " ", button("Force up", force(v, "up"), "small")];
 	};

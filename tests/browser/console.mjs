@@ -3,7 +3,9 @@
 // CALLED: a number whose call was refused by one vendor and taken by the next; LIVE: a number that talks now and is hung up here.
 // Ends with status 0 if every step held.
 import { figures } from "./figures.mjs";
+import { many } from "./many.mjs";
 import { everyPage } from "./pages.mjs";
+import { rights } from "./rights.mjs";
 import { settings } from "./settings.mjs";
 import { Walk, must } from "./walk.mjs";
 
@@ -40,7 +42,7 @@ const signOut = {
 };
 
 try {
-	const failed = await walk.through({ ...signIn, ...figures(walk, { called, live }), ...settings(walk, { sheet }), ...everyPage(walk), ...signOut });
+	const failed = await walk.through({ ...signIn, ...figures(walk, { called, live }), ...settings(walk, { sheet }), ...rights(walk), ...many(walk), ...everyPage(walk), ...signOut });
 	process.exitCode = failed ? 1 : 0;
 } finally {
 	await walk.browser.close();

@@ -16,7 +16,7 @@ async function addresses(walk) {
 		[`trunks/${trunk}/change`, "trunk-change"], [`trunks/${customer}/change`], ["trunks/new?direction=ingress"], [`rate-decks/${deck}`], [`rate-decks/${deck}/change`], [`rate-decks/${deck}/rates`], [`rate-decks/${deck}/rates/new`],
 		[`rate-decks/${deck}/rates/${await first(`/v1/rate-decks/${deck}/rates`)}`], [`rate-decks/${deck}/imports/${await first("/v1/imports?status=done")}`], [`routing-plans/${await first("/v1/routing-plans")}`],
 		[`routing-plans/${await first("/v1/routing-plans")}/change`], [`number-lists/${await first("/v1/number-lists")}`], ["number-lists/new"], [`number-lengths/${await first("/v1/number-lengths")}`], ["number-lengths/new"], ["exchange-rates/new"], ["payments/new"], [`invoices/${await first("/v1/invoices")}`], ["invoices/new"],
-		["exports/1"], ["api-keys/new"], [`simulator?trunk_id=${customer}&called=442079460123`, "simulation"], ["statistics?group_by=hour", "statistics"], ["nothing/here"]]);
+		["exports/1"], ["export-options/new"], [`export-options/${await first("/v1/export-options")}`], ["trunks/change?direction=egress"], ["api-keys/new"], [`simulator?trunk_id=${customer}&called=442079460123`, "simulation"], ["statistics?group_by=hour", "statistics"], ["nothing/here"]]);
 }
 
 /* Every page, one after the other: look(path) returns what is wrong there. */

@@ -21,12 +21,17 @@ export class Walk {
 		mkdirSync(pictures, { recursive: true });
 		w.browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: process.getuid() === 0 ? ["--no-sandbox"] : [] });
 		w.context = await w.browser.newContext({ viewport: { width: 1360, height: 860 }, colorScheme: "light", reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"], acceptDownloads: true });
-		w.page = await w.context.newPage();
-		w.page.setDefaultTimeout(LIMIT);
-		w.page.on("console", (m) => ["error", "warning"].includes(m.type()) && !w.#refusal && w.wrong.push(`console: ${m.text()}`));
-		w.page.on("pageerror", (e) => w.wrong.push(`script: ${e.message}`));
-		w.page.on("request", (r) => /^https?:/.test(r.url()) && !r.url().startsWith(base + "/") && w.wrong.push(`another host: ${r.url()}`));
+		w.page = await w.tab();
 		return w;
+	}
+	/* A tab of its own: the key is kept by the tab. */
+	async tab() {
+		const page = await this.context.newPage();
+		page.setDefaultTimeout(LIMIT);
+		page.on("console", (m) => ["error", "warning"].includes(m.type()) && !this.#refusal && this.wrong.push(`console: ${m.text()}`));
+		page.on("pageerror", (e) => this.wrong.push(`script: ${e.message}`));
+		page.on("request", (r) => /^https?:/.test(r.url()) && !r.url().startsWith(this.base + "/") && this.wrong.push(`another host: ${r.url()}`));
+		return page;
 	}
 	/* What the server refuses stands on Chromium's console, too: here it is wanted. */
 	async refused(what) {
@@ -34,10 +39,10 @@ export class Walk {
 		await what();
 		this.#refusal = false;
 	}
-	async picture(name, full = true) {
-		await this.page.evaluate(() => (scrollTo(0, 0), document.getElementById("toasts")?.replaceChildren())); // what was said of earlier steps
-		await this.page.mouse.move(0, 0);
-		await this.page.screenshot({ path: `${this.pictures}/${name}.png`, fullPage: full, animations: "disabled" });
+	async picture(name, full = true, page = this.page) {
+		await page.evaluate(() => (scrollTo(0, 0), document.getElementById("toasts")?.replaceChildren())); // what was said of earlier steps
+		await page.mouse.move(0, 0);
+		await page.screenshot({ path: `${this.pictures}/${name}.png`, fullPage: full, animations: "disabled" });
 	}
 	heading(text) {
 		return this.page.getByRole("heading", { level: 1, name: text, exact: typeof text === "string" }).waitFor();
