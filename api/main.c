@@ -27,6 +27,7 @@
 #include "lib/buf.h"
 #include "lib/log.h"
 #include "lib/random.h"
+#include "lib/thread.h"
 
 #define WORKERS 8
 #define ANSWERS_BYTES ((size_t)32 << 20) /* some 15,000 CDRs */
@@ -193,6 +194,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	log_set_level((enum log_level)settings->log_level);
+	if (!o.test)
+		process_settle((int)settings->api_nice);
 	int status = o.test ? EXIT_SUCCESS : serve(settings);
 	settings_free(&settings);
 	return status;

@@ -332,6 +332,8 @@ const struct conf_option settings_table[] = {
 	{"api", "tls_certificate", CONF_TEXT, AT(api_tls_certificate), .fallback = "",
 	 .meaning = "PEM file with the API's certificate chain; empty: plain HTTP"},
 	{"api", "tls_key", CONF_TEXT, AT(api_tls_key), .fallback = "", .meaning = "PEM file with its private key"},
+	{"api", "nice", CONF_INT, AT(api_nice), .fallback = "5", .max = 19,
+	 .meaning = "how far tandem-apid steps back behind calls when the processor is short (nice value)"},
 	{"api", "key_rate", CONF_INT, AT(api_key_rate), .fallback = "2000", .max = 1000000,
 	 .meaning = "requests a second that one key may make; 0 = no limit"},
 	{"api", "address_rate", CONF_INT, AT(api_address_rate), .fallback = "50", .max = 1000000,

@@ -60,6 +60,7 @@ struct settings {
 
 	char *api_listen; /* [api] listen: host:port, host numeric, IPv6 in brackets */
 	char *api_tls_certificate, *api_tls_key;
+	int64_t api_nice;			/* 0..19, 0: not set */
 	int64_t api_key_rate, api_address_rate; /* requests a second, 0: no limit */
 
 	char *export_dir; /* [export] dir */

@@ -14,6 +14,7 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/thread.h"
 #include "settings/settings.h"
 #include "switch/node.h"
 #include "switch/stack.h"
@@ -205,6 +206,7 @@ int main(int argc, char **argv)
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	log_set_level((enum log_level)settings->log_level);
+	session_settle(WORKER_NICE);
 	su_init();
 	su_log_set_level(NULL, 0);
 	done = run(a.path, &settings, &signals);

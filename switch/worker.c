@@ -34,9 +34,8 @@ enum {
 	BRANCH_RANDOM = 16,
 	BRANCH_SEAL = 16,
 	CROWDED_BYTES = 24 << 20, /* as the kernel counts them: some 11,000 messages, most of a second at full load */
-	SIP_NICE = -10,
-	ASK_EVERY = 16, /* new calls between two looks at the buffers */
-	TLS_DEPTH = 5,	/* certificates in a vendor's chain */
+	ASK_EVERY = 16,		  /* new calls between two looks at the buffers */
+	TLS_DEPTH = 5,		  /* certificates in a vendor's chain */
 };
 
 /* ---- messages from other threads ---- */
@@ -396,7 +395,8 @@ static void *worker_run(void *arg)
 	char name[16];
 
 	snprintf(name, sizeof name, "sip-%d", w->index);
-	thread_settle(name, SIP_NICE);
+	thread_settle(name, WORKER_NICE);
+	thread_hasten();
 	int r = worker_open(w, start->workers, &start->st);
 
 	pthread_mutex_lock(&start->lock);

@@ -21,6 +21,7 @@ struct node;
 struct call;
 
 #define WORKER_PORTS_MAX 16 /* listeners */
+#define WORKER_NICE (-10)   /* how far SIP threads step forward, where that is allowed */
 
 struct worker_port {	      /* how this worker is reached by one listener */
 	char ident[16];	      /* the transport's name for the library */

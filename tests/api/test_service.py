@@ -45,6 +45,12 @@ class Options(ApiStory):
         self.assertEqual(self.apid("-t", "-c", self.stack.config).returncode, 0)
         self.assertEqual(self.apid("-t", "-c", path + ".none").returncode, 1)
 
+    def test_it_steps_back_behind_calls(self):
+        for task in os.listdir(f"/proc/{self.stack.apid.pid}/task"):
+            with open(f"/proc/{self.stack.apid.pid}/task/{task}/stat") as f:
+                fields = f.read().rsplit(")", 1)[1].split()
+            self.assertEqual((fields[16], fields[38]), ("5", str(os.SCHED_BATCH)), "nice value and policy")
+
     def test_an_address_that_is_taken_is_one_line(self):
         done = self.apid("-c", self.stack.config)
         self.assertEqual(done.returncode, 1)
