@@ -63,6 +63,8 @@ static void call_free(struct call *c)
 		snapshot_unref(&c->snap);
 	if (c->invite)
 		msg_destroy(c->invite);
+	if (c->kept_msg)
+		msg_destroy(c->kept_msg);
 	cdr_free(&c->cdr);
 	add(&c->worker->count.held, -1);
 	struct arena *arena = c->arena;
@@ -134,6 +136,16 @@ static struct call_attempt *attempt_of(struct call *c, struct leg *leg)
 	return NULL;
 }
 
+/* The 2xx that had to wait for the caller's PRACK. */
+static void answer_kept(struct call *c)
+{
+	msg_t *msg = c->kept_msg;
+
+	c->kept_msg = NULL;
+	call_handle(c, CALL_ON_MEDIA, &c->kept, c->b);
+	msg_destroy(msg);
+}
+
 void call_on_leg(struct call *c, struct leg *leg, const struct leg_event *ev)
 {
 	struct call_attempt *t = leg == &c->a ? NULL : attempt_of(c, leg);
@@ -161,6 +173,10 @@ void call_on_leg(struct call *c, struct leg *leg, const struct leg_event *ev)
 	case LEG_ACKED:
 		if (!c->b || !media_hold(c, c->b, ev))
 			call_handle(c, CALL_ON_ACK, ev, NULL);
+		break;
+	case LEG_CONFIRMED:
+		if (c->kept_msg && !c->a.reliable.unconfirmed)
+			answer_kept(c);
 		break;
 	case LEG_UNACKED:
 		call_handle(c, CALL_ON_UNACKED, ev, NULL);

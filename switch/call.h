@@ -35,7 +35,7 @@ enum call_state {
 	CALL_TRYING,	 /* 100 came */
 	CALL_RINGING,	 /* 18x came */
 	CALL_CANCELLING, /* a proxied call: the caller gave up, the vendor's last word is waited for */
-	CALL_ANSWERING,	 /* parked: 200 came, rtpengine makes its SDP for the caller */
+	CALL_ANSWERING,	 /* parked: 200 came; rtpengine makes its SDP for the caller, or a PRACK of his is due */
 	CALL_ANSWERED,	 /* 200 sent to the caller, its ACK not here yet */
 	CALL_UP,
 	CALL_OVER, /* the CDR is written; legs may still wait for transactions */
@@ -129,6 +129,8 @@ struct call {
 	int max_forwards;
 	msg_t *invite; /* the caller's INVITE: its body goes to each vendor */
 	bool invite_has_body;
+	struct leg_event kept;		  /* a 2xx that waits for the caller's PRACK: it may not overtake it */
+	msg_t *kept_msg;		  /* whose memory that uses; NULL: none waits */
 	struct call_attempt *media_owner; /* whose 18x with a body has reached the caller */
 	bool hunt_after_media;
 	struct reason reason; /* why it ends, as the side said that ends or refused it; the other side is told */

@@ -330,6 +330,7 @@ static struct call *call_of_invite(struct worker *w, nta_incoming_t *irq, const 
 			    sip)) /* without a dialog: check_message refuses it */
 		log_event(LOG_LEVEL_DEBUG, "INVITE without a usable Contact", "source=%s", peer->text);
 	c->a.arena = c->arena;
+	c->a.reliable = reliable_asked(sip_object(c->invite));
 	if (trunk->allow_refer)
 		c->a.refer.prefix = arena_strdup(c->arena, trunk->tech_prefix);
 	c->a.to_base = sip_object(c->invite)->sip_to;

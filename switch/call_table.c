@@ -47,7 +47,7 @@ static void progress_pass(struct call *c, const struct leg_event *ev)
 	} else {
 		if (c->media_owner != c->b)
 			c->media_owner = NULL;
-		leg_answer(&c->a, ev->status, ev->sip);
+		leg_progress(&c->a, ev);
 	}
 	if (has_body)
 		c->media_owner = c->b;
@@ -85,11 +85,28 @@ static bool answer_pass(struct call *c, const struct leg_event *ev, struct call_
 	return c->a.confirmed;
 }
 
+/* Not before the caller has confirmed the SDP of an 18x (RFC 3262 section 3). If it never does, LEG_UNACKED comes. */
+static void answer_keep(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	sip_t *copy = arena_alloc(c->arena, sizeof *copy);
+
+	*copy = *ev->sip;
+	c->kept = *ev;
+	c->kept.sip = copy;
+	c->kept_msg = nta_outgoing_getresponse(t->leg.invite_out);
+	c->state = CALL_ANSWERING;
+	call_set_timer(c, CALL_TIMER_NONE, 0);
+}
+
 static void on_answer(struct call *c, const struct leg_event *ev, struct call_attempt *t)
 {
 	struct cdr *cdr = c->cdr;
 	int32_t limit_s = shorter(c->ingress->max_duration_s, c->offer[t->offer].trunk->max_duration_s);
 
+	if (c->a.reliable.unconfirmed) {
+		answer_keep(c, ev, t);
+		return;
+	}
 	if (!answer_pass(c, ev, t)) { /* the caller could not be told */
 		leg_ack(&t->leg, NULL);
 		hunt_attempt_close(t, ev->status, "caller_unreachable");
@@ -246,6 +263,12 @@ static void on_unacked(struct call *c, const struct leg_event *ev, struct call_a
 	call_finish(c, (struct cause){200, CDR_NO_ACK}, CDR_SWITCH);
 }
 
+/* The caller never confirmed an 18x; the library has refused its INVITE. */
+static void on_unconfirmed(struct call *c, const struct leg_event *ev, struct call_attempt *t)
+{
+	call_finish(c, (struct cause){503, CDR_NO_ACK}, CDR_SWITCH);
+}
+
 static void on_bye_a(struct call *c, const struct leg_event *ev, struct call_attempt *t)
 {
 	reason_note(c, ev->sip);
@@ -379,7 +402,7 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_LATE_ANSWER] = on_late_answer,
 		[CALL_ON_TIMER] = on_timer, [CALL_ON_HANGUP] = on_hangup, [CALL_ON_GRANT] = on_reserved,
 		[CALL_ON_REFUSAL] = on_not_reserved,
-		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
+		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = on_unconfirmed, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
 		[CALL_ON_PROGRESS] = IGNORE, [CALL_ON_ANSWER] = IGNORE, [CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE,
 		[CALL_ON_RESOLVED] = IGNORE, [CALL_ON_GONE] = IGNORE,
 		[CALL_ON_MEDIA] = IGNORE, [CALL_ON_MEDIA_LOST] = IGNORE,
@@ -387,7 +410,7 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 	[CALL_RESOLVING] = {
 		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_LATE_ANSWER] = on_late_answer,
 		[CALL_ON_TIMER] = on_timer, [CALL_ON_HANGUP] = on_hangup, [CALL_ON_RESOLVED] = on_name_resolved,
-		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
+		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = on_unconfirmed, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
 		[CALL_ON_PROGRESS] = IGNORE, [CALL_ON_ANSWER] = IGNORE, [CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE,
 		[CALL_ON_GRANT] = IGNORE, [CALL_ON_REFUSAL] = IGNORE, [CALL_ON_GONE] = IGNORE,
 		[CALL_ON_MEDIA] = IGNORE, [CALL_ON_MEDIA_LOST] = IGNORE,
@@ -395,7 +418,7 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 	[CALL_OFFERING] = {
 		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_LATE_ANSWER] = on_late_answer,
 		[CALL_ON_TIMER] = on_timer, [CALL_ON_HANGUP] = on_hangup,
-		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
+		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = on_unconfirmed, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
 		[CALL_ON_PROGRESS] = IGNORE, [CALL_ON_ANSWER] = IGNORE, [CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE,
 		[CALL_ON_GRANT] = IGNORE, [CALL_ON_REFUSAL] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_GONE] = IGNORE,
 		[CALL_ON_MEDIA] = on_offered, [CALL_ON_MEDIA_LOST] = on_not_offered,
@@ -404,7 +427,7 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_TRYING] = on_trying,
 		[CALL_ON_PROGRESS] = on_progress, [CALL_ON_ANSWER] = on_answer, [CALL_ON_FAIL] = on_fail,
 		[CALL_ON_LATE_ANSWER] = on_late_answer, [CALL_ON_TIMER] = on_timer, [CALL_ON_HANGUP] = on_hangup,
-		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE,
+		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = on_unconfirmed, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE,
 		[CALL_ON_GRANT] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_REFUSAL] = IGNORE, [CALL_ON_GONE] = IGNORE,
 		[CALL_ON_MEDIA] = on_progress, [CALL_ON_MEDIA_LOST] = on_progress,
 	},
@@ -412,7 +435,7 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_PROGRESS] = on_progress,
 		[CALL_ON_ANSWER] = on_answer, [CALL_ON_FAIL] = on_fail, [CALL_ON_LATE_ANSWER] = on_late_answer,
 		[CALL_ON_TIMER] = on_timer, [CALL_ON_HANGUP] = on_hangup,
-		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
+		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = on_unconfirmed, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
 		[CALL_ON_LATE_FAIL] = IGNORE, [CALL_ON_GRANT] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_REFUSAL] = IGNORE,
 		[CALL_ON_GONE] = IGNORE,
 		[CALL_ON_MEDIA] = on_progress, [CALL_ON_MEDIA_LOST] = on_progress,
@@ -421,7 +444,7 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_PROGRESS] = on_progress,
 		[CALL_ON_ANSWER] = on_answer, [CALL_ON_FAIL] = on_fail, [CALL_ON_LATE_ANSWER] = on_late_answer,
 		[CALL_ON_TIMER] = on_timer, [CALL_ON_HANGUP] = on_hangup,
-		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
+		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = on_unconfirmed, [CALL_ON_BYE_B] = IGNORE, [CALL_ON_TRYING] = IGNORE,
 		[CALL_ON_LATE_FAIL] = IGNORE, [CALL_ON_GRANT] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_REFUSAL] = IGNORE,
 		[CALL_ON_GONE] = IGNORE,
 		[CALL_ON_MEDIA] = on_progress, [CALL_ON_MEDIA_LOST] = on_progress,
@@ -437,7 +460,7 @@ call_action *const call_table[CALL_STATES][CALL_EVENTS] = {
 	[CALL_ANSWERING] = {
 		[CALL_ON_CANCEL] = on_cancel, [CALL_ON_BYE_A] = on_early_bye, [CALL_ON_BYE_B] = on_answer_gone,
 		[CALL_ON_LATE_ANSWER] = on_late_answer, [CALL_ON_TIMER] = on_answer_lost, [CALL_ON_HANGUP] = on_hangup,
-		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = IGNORE, [CALL_ON_TRYING] = IGNORE, [CALL_ON_PROGRESS] = IGNORE,
+		[CALL_ON_ACK] = IGNORE, [CALL_ON_UNACKED] = on_unconfirmed, [CALL_ON_TRYING] = IGNORE, [CALL_ON_PROGRESS] = IGNORE,
 		[CALL_ON_ANSWER] = IGNORE, [CALL_ON_FAIL] = IGNORE, [CALL_ON_LATE_FAIL] = IGNORE, [CALL_ON_GRANT] = IGNORE,
 		[CALL_ON_REFUSAL] = IGNORE, [CALL_ON_RESOLVED] = IGNORE, [CALL_ON_GONE] = IGNORE,
 		[CALL_ON_MEDIA] = on_answer, [CALL_ON_MEDIA_LOST] = on_answer_lost,

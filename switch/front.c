@@ -16,7 +16,7 @@
 #include "switch/stray.h"
 #include "switch/worker.h"
 
-static const char allow_text[] = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO";
+static const char allow_text[] = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK";
 
 /* ---- requests ---- */
 
@@ -24,7 +24,8 @@ static void reply(nta_agent_t *agent, msg_t *msg, int status)
 {
 	nta_msg_treply(agent, msg, status, cause_phrase(status),
 		       TAG_IF(status == 405 || status == 501 || status == 200, SIPTAG_ALLOW_STR(allow_text)),
-		       TAG_IF(status == 200, SIPTAG_ACCEPT_STR("application/sdp")), TAG_END());
+		       TAG_IF(status == 200, SIPTAG_ACCEPT_STR(LEG_ACCEPT)),
+		       TAG_IF(status == 200, SIPTAG_SUPPORTED_STR(LEG_SUPPORTED)), TAG_END());
 }
 
 static void reply_challenge(struct worker *w, msg_t *msg, const struct peer *peer, bool stale)

@@ -186,7 +186,7 @@ static int attempt_send(struct call_attempt *t, const struct trunk *trunk, struc
 		.username = trunk->username,
 		.password = trunk->password,
 		.body = t->body,
-		.reliable = reliable_known(sip_object(c->invite)),
+		.asked = c->a.reliable,
 	};
 	struct buf lines = {0};
 	if (!c->proxy)

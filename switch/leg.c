@@ -113,7 +113,12 @@ int leg_on_request(struct leg *leg, nta_leg_t *dialog, nta_incoming_t *irq, sip_
 	case sip_method_cancel:
 		return 481;
 	case sip_method_options:
-		return leg->over ? 481 : 200;
+		if (leg->over)
+			return 481;
+		nta_incoming_treply(irq, SIP_200_OK, SIPTAG_ALLOW_STR(refer_allow(&leg->refer)),
+				    SIPTAG_ACCEPT_STR(LEG_ACCEPT), SIPTAG_SUPPORTED_STR(LEG_SUPPORTED), TAG_END());
+		nta_incoming_destroy(irq);
+		return 0;
 	case sip_method_invite:
 		if (!sip->sip_to->a_tag)
 			return 482; /* a new call with the Call-ID and From tag of one that goes on */
@@ -130,7 +135,7 @@ void leg_refuse(struct leg *leg, nta_incoming_t *request, int status)
 {
 	nta_incoming_treply(request, status, cause_phrase(status),
 			    TAG_IF(status == 405 || status == 501, SIPTAG_ALLOW_STR(refer_allow(&leg->refer))),
-			    TAG_END());
+			    TAG_IF(status == 415, SIPTAG_ACCEPT_STR(LEG_ACCEPT)), TAG_END());
 	nta_incoming_destroy(request);
 }
 

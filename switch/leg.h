@@ -23,6 +23,9 @@
 
 struct worker_port;
 
+#define LEG_SUPPORTED "timer, 100rel"
+#define LEG_ACCEPT "application/sdp"
+
 enum leg_event_kind {
 	/* of the INVITE that we sent */
 	LEG_TRYING,   /* 100 */
@@ -31,8 +34,9 @@ enum leg_event_kind {
 	LEG_FAIL,     /* 300..699; internal: nobody said so (408 no answer in time, 503 transport error) */
 	/* of the INVITE that we were sent */
 	LEG_CANCELLED,
+	LEG_CONFIRMED, /* a PRACK of ours came: its 18x need not be waited for any more */
 	LEG_ACKED,
-	LEG_UNACKED, /* our 2xx was repeated for 64*T1 and never acknowledged */
+	LEG_UNACKED, /* our 2xx, or reliable 18x, was repeated for 64*T1 and never acknowledged */
 	/* inside the dialog */
 	LEG_BYE,     /* answered 200 already */
 	LEG_REQUEST, /* any other; `request` waits for relay_pass or leg_refuse */
@@ -47,7 +51,8 @@ struct leg_event {
 	bool internal;
 	const sip_t *sip; /* the message, NULL where there is none; valid during the call only */
 	nta_incoming_t *request;
-	int q850; /* of a LEG_BYE without a message */
+	struct prack *later; /* of a LEG_PROGRESS: what the caller's PRACK is to confirm */
+	int q850;	     /* of a LEG_BYE without a message */
 };
 
 struct leg {
@@ -60,7 +65,7 @@ struct leg {
 	struct relay *orphans; /* re-INVITEs to this side whose sender is gone */
 	struct relay *relays;  /* requests that came on this leg and wait for the other one's answer */
 	struct session session;
-	struct reliable reliable; /* of the vendor's 18x */
+	struct reliable reliable; /* 18x that are confirmed */
 	int32_t session_wish_s;	  /* what our INVITE asks for; 0: no timer */
 	const char *sdp_sent;	  /* the SDP that this side has of us, kept where a refresh may need it */
 	struct codecs codecs;	  /* what its trunk lists; set by the call */
@@ -98,6 +103,8 @@ int leg_accept(struct leg *leg, struct call *call, struct worker *w, const struc
 	       nta_incoming_t *irq, const sip_t *sip) must_check;
 /* leg_answer - answer its INVITE. body: a message whose body is sent on, or NULL. A 1xx or 2xx carries our Contact. */
 void leg_answer(struct leg *leg, int status, const sip_t *body);
+/* leg_progress - an 18x of the other leg's goes to this one, reliably where that is called for */
+void leg_progress(struct leg *leg, const struct leg_event *ev);
 /* leg_answered - its INVITE has had its final refusal */
 void leg_answered(struct leg *leg);
 /* leg_answer_unsupported - 420 that names what is asked for and not done */
@@ -123,7 +130,7 @@ struct leg_target {			   /* whom to call, all text borrowed */
 	bool refer;			 /* both trunks allow transfers */
 	struct headers passed;		 /* what crosses later; its memory is the call's */
 	const sip_t *body;		 /* its body goes along; NULL: none */
-	bool reliable;			 /* reliable 18x are welcome (RFC 3262) */
+	struct reliable asked;		 /* what the caller knows of reliable 18x (RFC 3262) */
 };
 /* leg_target_uri - the Request-URI that calls it. leg_target_route - where that is sent. Memory of home; NULL: none */
 char *leg_target_uri(su_home_t *home, const struct leg_target *to, enum trunk_transport transport);

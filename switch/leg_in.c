@@ -8,6 +8,7 @@
 #include "switch/body.h"
 #include "switch/cause.h"
 #include "switch/peer.h"
+#include "switch/relay.h"
 #include "switch/worker.h"
 
 #include <sofia-sip/hostdomain.h>
@@ -37,7 +38,11 @@ static int on_ack_cancel(void *magic, nta_incoming_t *irq, sip_t const *sip)
 {
 	struct leg *leg = magic;
 
-	if (!sip) {
+	if (!sip &&
+	    !leg->confirmed) { /* an 18x without its PRACK: the library refuses the INVITE (RFC 3262 section 3) */
+		leg_answered(leg);
+		leg_tell(leg, LEG_UNACKED, 0, true, NULL, NULL);
+	} else if (!sip) {
 		bool over = leg->over;
 		invite_in_done(leg);
 		if (!over)
@@ -138,6 +143,7 @@ void leg_answered(struct leg *leg)
 	nta_incoming_destroy(leg->invite_in);
 	leg->invite_in = NULL;
 	leg->over = true;
+	relay_end(leg);	 /* PRACKs that wait for the vendor's answer */
 	if (leg->dialog) /* else the caller's next try, with the same Call-ID, would be taken for a request of this
 			    dialog */
 		nta_leg_destroy(leg->dialog);
@@ -153,7 +159,8 @@ void leg_sdp_keep(struct leg *leg, const struct body *b)
 		leg->sdp_sent = arena_strndup(leg->arena, b->payload->pl_data, b->payload->pl_len);
 }
 
-void leg_answer(struct leg *leg, int status, const sip_t *body)
+/* later: of an 18x, the vendor's that the caller's PRACK confirms */
+static void answer_send(struct leg *leg, int status, const sip_t *body, struct prack *later)
 {
 	nta_incoming_t *irq = leg->invite_in;
 	if (!irq)
@@ -163,6 +170,8 @@ void leg_answer(struct leg *leg, int status, const sip_t *body)
 	sip_to_t *to = NULL;
 
 	su_home_init(home);
+	if (reliable_wanted(leg, status, later) && leg->reliable.offerless && !later)
+		body = NULL; /* there it would be an offer, and its answer could not be carried on */
 	struct body b = body_for(home, leg, body);
 	if (leg->reforked && status > 100) {
 		to = sip_to_dup(home, leg->to_base);
@@ -177,13 +186,20 @@ void leg_answer(struct leg *leg, int status, const sip_t *body)
 		leg->confirmed = true;
 		leg_sdp_keep(leg, &b);
 	}
-	nta_incoming_treply(irq, status, cause_phrase(status), TAG_IF(to, SIPTAG_TO(to)),
-			    TAG_IF(dialog, SIPTAG_CONTACT(leg->port->contact)),
-			    TAG_IF(good, SIPTAG_ALLOW_STR(refer_allow(&leg->refer))),
-			    TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
-			    TAG_IF(x && !leg->session.we_refresh, SIPTAG_REQUIRE_STR("timer")),
-			    TAG_IF(reason[0], SIPTAG_REASON_STR(reason)), TAG_IF(passed, SIPTAG_HEADER_STR(passed)),
-			    BODY_TAGS(b), TAG_END());
+	tagi_t *tags =
+		tl_list(TAG_IF(to, SIPTAG_TO(to)), TAG_IF(dialog, SIPTAG_CONTACT(leg->port->contact)),
+			TAG_IF(dialog || status == 405, SIPTAG_ALLOW_STR(refer_allow(&leg->refer))),
+			TAG_IF(good, SIPTAG_SUPPORTED_STR(LEG_SUPPORTED)),
+			TAG_IF(status == 415, SIPTAG_ACCEPT_STR(LEG_ACCEPT)), TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
+			TAG_IF(x && !leg->session.we_refresh, SIPTAG_REQUIRE_STR("timer")),
+			TAG_IF(reason[0], SIPTAG_REASON_STR(reason)), TAG_IF(passed, SIPTAG_HEADER_STR(passed)),
+			BODY_TAGS(b), TAG_END());
+	if (!reliable_send(leg, status, tags, body_has_sdp(body), later)) {
+		nta_incoming_treply(irq, status, cause_phrase(status), TAG_NEXT(tags));
+		if (later)
+			(void)prack_send(later, NULL, NULL, NULL); /* nobody else will */
+	}
+	tl_vfree(tags);
 	su_home_deinit(home);
 	if (status >= 200 && nta_incoming_status(irq) < 200) { /* it could not be sent: nobody was answered */
 		leg->confirmed = false;
@@ -193,6 +209,16 @@ void leg_answer(struct leg *leg, int status, const sip_t *body)
 	} else if (good) {
 		session_start(leg);
 	}
+}
+
+void leg_answer(struct leg *leg, int status, const sip_t *body)
+{
+	answer_send(leg, status, body, NULL);
+}
+
+void leg_progress(struct leg *leg, const struct leg_event *ev)
+{
+	answer_send(leg, ev->status, ev->sip, ev->later);
 }
 
 void leg_answer_unsupported(struct leg *leg, const sip_unsupported_t *unsupported)

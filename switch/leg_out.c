@@ -36,8 +36,7 @@ static nta_outgoing_t *invite_repeat(struct leg *leg, su_home_t *home, const sip
 		TPTAG_IDENT(leg->port->ident), NTATAG_BRANCH_KEY(worker_invite_branch(leg->worker, branch)),
 		NTATAG_PASS_100(1), TAG_IF(www, SIPTAG_AUTHORIZATION_STR(www)),
 		TAG_IF(proxy, SIPTAG_PROXY_AUTHORIZATION_STR(proxy)), TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
-		TAG_IF(supported, SIPTAG_SUPPORTED_STR(supported)),
-		TAG_IF(leg->headers[0], SIPTAG_HEADER_STR(leg->headers)),
+		SIPTAG_SUPPORTED_STR(supported), TAG_IF(leg->headers[0], SIPTAG_HEADER_STR(leg->headers)),
 		TAG_IF(first->sip_content_type, SIPTAG_CONTENT_TYPE(first->sip_content_type)),
 		TAG_IF(first->sip_payload, SIPTAG_PAYLOAD(first->sip_payload)), TAG_END());
 }
@@ -85,6 +84,7 @@ static bool invite_again(struct leg *leg, const sip_t *sip, int status)
 	leg->invite_out = orq;
 	leg->invite_cseq = nta_outgoing_cseq(orq);
 	leg->provisional = false;
+	reliable_anew(leg);
 	return true;
 }
 
@@ -93,6 +93,7 @@ static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip
 	struct leg *leg = magic;
 	int status = nta_outgoing_status(orq);
 	bool internal = !sip || nta_sip_is_internal(sip);
+	struct prack *later = NULL;
 
 	if (status > 699)
 		status = 500; /* RFC 3261 section 8.1.3.2: as x00 of its class, and there is no such class */
@@ -100,9 +101,14 @@ static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip
 		leg->responded = true;
 	if (status < 200) {
 		leg->provisional = true;
-		if (status > 100 && !internal && !reliable_confirm(leg, orq, sip))
+		if (status > 100 && !internal && !reliable_confirm(leg, orq, sip, &later))
 			return 0;
-		leg_tell(leg, status == 100 ? LEG_TRYING : LEG_PROGRESS, status, internal, sip, NULL);
+		call_on_leg(leg->call, leg,
+			    &(struct leg_event){.kind = status == 100 ? LEG_TRYING : LEG_PROGRESS,
+						.status = status,
+						.internal = internal,
+						.sip = sip,
+						.later = later});
 	} else if (status < 300) {
 		if (leg->confirmed)
 			return 0; /* a repeat; forks with another tag are acknowledged and hung up by the library */
@@ -175,7 +181,8 @@ static int invite_send(struct leg *leg, su_home_t *home, const struct leg_target
 	sip_session_expires_t *x = session_wish(home, to->session_s);
 
 	leg->session_wish_s = leg->session.expires_s = to->session_s;
-	leg->reliable = (struct reliable){.offered = b.payload != NULL, .wanted = to->reliable};
+	leg->reliable = (struct reliable){
+		.offered = b.payload != NULL, .wanted = to->asked.known, .carried = reliable_carries(&to->asked)};
 	leg_sdp_keep(leg, &b);
 	const char *supported = reliable_supported(leg);
 	leg->invite_out = nta_outgoing_tcreate(
@@ -183,7 +190,7 @@ static int invite_send(struct leg *leg, su_home_t *home, const struct leg_target
 		SIPTAG_CONTACT(port->contact), SIPTAG_MAX_FORWARDS_STR(forwards),
 		SIPTAG_ALLOW_STR(refer_allow(&leg->refer)), TPTAG_IDENT(port->ident),
 		NTATAG_BRANCH_KEY(worker_invite_branch(leg->worker, branch)), NTATAG_PASS_100(1),
-		TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)), TAG_IF(supported, SIPTAG_SUPPORTED_STR(supported)),
+		TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)), SIPTAG_SUPPORTED_STR(supported),
 		TAG_IF(leg->headers[0], SIPTAG_HEADER_STR(leg->headers)), BODY_TAGS(b), TAG_END());
 	if (!leg->invite_out)
 		return -EIO;

@@ -232,8 +232,11 @@ bool media_hold(struct call *c, struct call_attempt *t, const struct leg_event *
 		return true;
 	}
 	rtpengine_drop(m->question);
-	if (m->held_msg)
-		msg_destroy(m->held_msg); /* an 18x that this one outdates */
+	if (m->held_msg) { /* an 18x that this one outdates: the caller will not confirm it */
+		if (m->held.later)
+			(void)prack_send(m->held.later, NULL, NULL, NULL);
+		msg_destroy(m->held_msg);
+	}
 	m->held = *ev;
 	m->held_msg = NULL;
 	if (ack) {

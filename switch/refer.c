@@ -15,8 +15,8 @@
 
 const char *refer_allow(const struct refer *r)
 {
-	return r->allowed ? "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, NOTIFY"
-			  : "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO";
+	return r->allowed ? "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY"
+			  : "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK";
 }
 
 /* ---- the request ---- */

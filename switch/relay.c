@@ -17,9 +17,11 @@ struct relay {
 	nta_outgoing_t *out;
 	uint32_t cseq; /* of out */
 	bool invite;
-	bool offered;	/* the request has SDP: a 2xx answers it, else it offers */
-	bool answered;	/* its 2xx was passed back and waits for the ACK */
-	bool cancelled; /* it was answered 487; the other side may still answer 2xx */
+	bool target;		   /* it may move the dialog's target and refreshes the session: INVITE, UPDATE */
+	const struct prack *prack; /* what a PRACK confirms; NULL: another request */
+	bool offered;		   /* the request has SDP: a 2xx answers it, else it offers */
+	bool answered;		   /* its 2xx was passed back and waits for the ACK */
+	bool cancelled;		   /* it was answered 487; the other side may still answer 2xx */
 	/* of a relayed call: what waits for rtpengine */
 	struct media *media; /* of the call; NULL: bypass */
 	struct rtpengine_question *question;
@@ -50,6 +52,8 @@ static void relay_free(struct relay *r)
 
 static void relay_refuse(struct relay *r, int status)
 {
+	if (r->prack) /* the 18x is confirmed all the same */
+		(void)prack_send(r->prack, NULL, NULL, NULL);
 	leg_refuse(r->from, r->in, status);
 	r->in = NULL;
 	relay_free(r);
@@ -193,16 +197,16 @@ static void answer_pass(struct relay *r, int status, const sip_t *sip)
 	su_home_init(home);
 	struct body b = body_for(home, r->from, sip);
 	char *passed = headers_text(&r->from->passed, sip, home);
-	sip_session_expires_t *x = good ? session_header(home, r->from) : NULL;
+	sip_session_expires_t *x = good && r->target ? session_header(home, r->from) : NULL;
 	nta_incoming_treply(r->in, status, cause_phrase(status),
-			    TAG_IF(good || status < 200, SIPTAG_CONTACT(r->from->port->contact)),
+			    TAG_IF((good || status < 200) && !r->prack, SIPTAG_CONTACT(r->from->port->contact)),
 			    TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
 			    TAG_IF(x && !r->from->session.we_refresh, SIPTAG_REQUIRE_STR("timer")),
 			    TAG_IF(passed, SIPTAG_HEADER_STR(passed)), BODY_TAGS(b), TAG_END());
 	su_home_deinit(home);
 	if (status < 200)
 		return;
-	if (good) { /* both sides have shown that they live */
+	if (good && !r->prack) { /* both sides have shown that they live */
 		session_start(r->from);
 		session_start(r->to);
 	}
@@ -259,7 +263,7 @@ static int on_relay_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 	}
 	if (status >= 300 && nta_outgoing_method(orq) == sip_method_refer)
 		refer_declined(&r->to->refer, r->cseq);
-	if (good && !internal)
+	if (good && !internal && !r->prack)
 		target_refresh(r->to, nta_outgoing_getresponse(orq), sip);
 	if (r->media && body_has_sdp(sip) && good) {
 		r->held = nta_outgoing_getresponse(orq);
@@ -284,12 +288,22 @@ static void request_send(struct relay *r, const sip_t *sip)
 	struct leg *to = r->to;
 	su_home_t home[1] = {SU_HOME_INIT(home)};
 
+	if (r->prack) {
+		r->out = prack_send(r->prack, sip, on_relay_response, r);
+		if (r->out)
+			return;
+		r->prack = NULL;
+		relay_refuse(r, 500);
+		return;
+	}
 	su_home_init(home);
 	struct body b = body_for(home, to, sip);
 	char *passed = headers_text(&to->passed, sip, home), *lines = refer_lines(home, r->from, to, sip);
 	r->out = nta_outgoing_tcreate(
 		to->dialog, on_relay_response, r, leg_next_hop(to), method, sip->sip_request->rq_method_name, NULL,
-		TAG_IF(target || transfer, SIPTAG_CONTACT(to->port->contact)), TPTAG_IDENT(to->port->ident),
+		TAG_IF(target || transfer, SIPTAG_CONTACT(to->port->contact)),
+		TAG_IF(target, SIPTAG_ALLOW_STR(refer_allow(&to->refer))),
+		TAG_IF(target, SIPTAG_SUPPORTED_STR("timer")), TPTAG_IDENT(to->port->ident),
 		NTATAG_BRANCH_KEY(worker_branch(to->worker, branch)), TAG_IF(passed, SIPTAG_HEADER_STR(passed)),
 		TAG_IF(lines, SIPTAG_HEADER_STR(lines)), BODY_TAGS(b), TAG_END());
 	su_home_deinit(home);
@@ -322,21 +336,23 @@ static void on_request_made(void *arg, const json_t *answer, int instance)
 	} else if (r->to->over || !r->to->dialog) {
 		relay_refuse(r, 481);
 	} else {
+		r->media->paired = r->media->paired || !r->offered; /* a PRACK's answer */
 		body_set(&sip, msg_home(msg), sdp, strlen(sdp));
 		request_send(r, &sip);
 	}
 	msg_destroy(msg);
 }
 
-/* An offer of a relayed call waits for rtpengine, anything else goes out at once. sip: with the codecs that may pass.
+/* An offer of a relayed call, and an answer in a PRACK, waits for rtpengine, anything else goes out at once. sip: with
+ * the codecs that may pass.
  */
 static void request_begin(struct relay *r, nta_incoming_t *request, const sip_t *sip)
 {
-	if (!r->media || !r->offered) {
+	if (!r->media || (!r->offered && !r->prack)) {
 		request_send(r, sip);
 		return;
 	}
-	r->question = media_ask(r->media, r->from, MEDIA_OFFER, sip, on_request_made, r);
+	r->question = media_ask(r->media, r->from, r->offered ? MEDIA_OFFER : MEDIA_ANSWER, sip, on_request_made, r);
 	if (r->question) {
 		r->held = nta_incoming_getrequest(request);
 	} else {
@@ -357,6 +373,7 @@ static void relay_begin(struct leg *from, struct leg *to, nta_incoming_t *reques
 			    .to = to,
 			    .in = request,
 			    .invite = method == sip_method_invite,
+			    .target = target,
 			    .offered = target && body_has_sdp(sip),
 			    .media = target ? media : NULL};
 	from->relays = r;
@@ -431,6 +448,38 @@ void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const
 		refer_body(&copy, home);
 		relay_begin(from, to, request, &copy, media);
 	}
+	su_home_deinit(home);
+}
+
+void relay_prack(struct leg *from, struct prack *later, nta_incoming_t *request, const sip_t *sip)
+{
+	bool offers = !from->reliable.offerless;
+	struct leg *to = later ? later->leg : NULL;
+	bool gone = !to || to->over || !to->dialog;
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+	sip_t copy;
+
+	su_home_init(home);
+	int refused = body_unreadable(sip)						   ? 400
+		      : !body_has_sdp(sip)						   ? 415
+		      : gone								   ? 488
+		      : offers && body_offer(&copy, home, sip, &from->codecs, &to->codecs) ? 488
+											   : 0;
+	if (!offers)
+		copy = *sip;
+	struct relay *r = xcalloc(1, sizeof *r);
+	*r = (struct relay){.next = from->relays,
+			    .from = from,
+			    .to = to,
+			    .in = request,
+			    .prack = gone ? NULL : later,
+			    .offered = offers,
+			    .media = gone ? NULL : media_of(from->call)};
+	from->relays = r;
+	if (refused)
+		relay_refuse(r, refused);
+	else
+		request_begin(r, request, &copy);
 	su_home_deinit(home);
 }
 

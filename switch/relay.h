@@ -13,6 +13,10 @@
  *   405, 501 for what is not passed, what refer_refusal says for REFER and NOTIFY */
 void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const sip_t *sip);
 
+/* relay_prack - a PRACK of the caller's with a body: the vendor's 18x that it confirms gets it, and its answer comes
+ * back (RFC 3262 section 5). Takes request. later NULL: no vendor waits for one, so nothing can be agreed by it: 488 */
+void relay_prack(struct leg *from, struct prack *later, nta_incoming_t *request, const sip_t *sip);
+
 /* relay_busy - an INVITE is under way on this leg, whoever sent it */
 bool relay_busy(const struct leg *leg);
 

@@ -8,10 +8,12 @@
 struct leg;
 struct worker;
 struct call;
+struct reliable_sent;
 
 #define NTA_AGENT_MAGIC_T struct worker
 #define NTA_LEG_MAGIC_T struct leg
 #define NTA_INCOMING_MAGIC_T void
+#define NTA_RELIABLE_MAGIC_T struct reliable_sent
 #define NTA_OUTGOING_MAGIC_T void
 #define SU_ROOT_MAGIC_T struct worker
 #define SU_TIMER_ARG_T void
