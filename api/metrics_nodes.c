@@ -20,6 +20,7 @@ static const struct {
 	{"answered_total", "Calls answered; divided by calls_total this is the ASR."},
 	{"shed_total", "Calls refused because of overload or a limit of calls a second."},
 	{"strays_total", "Answers that came for no transaction."},
+	{"misrouted_total", "Requests inside proxied calls that came from or would go to an address of neither end."},
 	{"rtpengines_down", "rtpengines that do not answer."},
 	{"media_lost_total", "Calls whose media could not be relayed."},
 	{"audit_differences", "Counts that do not agree with the calls."},

@@ -127,6 +127,13 @@ static int trunk_admits(const struct trunk *t, const struct in6_addr *address)
 	return best;
 }
 
+bool ingress_names(const struct trunk *t, const struct sockaddr *source)
+{
+	struct in6_addr address;
+
+	return t->n_cidrs > 0 && address_read(source, &address) && trunk_admits(t, &address) >= 0;
+}
+
 static bool digest_admits(const struct snapshot *s, const struct in6_addr *address, const struct ingress_from *from)
 {
 	for (size_t i = 0; i < s->n_digest; i++) {

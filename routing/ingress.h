@@ -26,6 +26,9 @@ struct ingress_from { /* how a request came */
 enum ingress_verdict ingress_match(const struct snapshot *s, const struct ingress_from *from, const char *called_raw,
 				   const struct trunk **trunk);
 
+/* ingress_names - is that address in one of the trunk's source CIDRs? A trunk without any names none. */
+bool ingress_names(const struct trunk *t, const struct sockaddr *source);
+
 /* ingress_challenges - does any enabled digest trunk admit it? Then it is worth asking for credentials. */
 bool ingress_challenges(const struct snapshot *s, const struct ingress_from *from);
 

@@ -301,13 +301,16 @@ static bool owed_too_much(struct route *r, const struct route_query *q, const st
 	return true;
 }
 
-/* What a proxy cannot do for this vendor; NULL: nothing. */
-static const char *b2bua_needed(const struct trunk *t)
+/* What a proxy cannot do for this vendor, or for the caller; NULL: nothing, or it is no proxy. */
+static const char *b2bua_needed(const struct trunk *ingress, const struct trunk *t)
 {
-	return t->username[0]	? "its digest"
-	       : t->relay_media ? "its media relay"
-	       : t->n_codecs	? "its list of codecs"
-				: NULL;
+	return ingress->mode != TRUNK_PROXY ? NULL
+	       : t->username[0]		    ? "its digest"
+	       : t->relay_media		    ? "its media relay"
+	       : t->n_codecs		    ? "its list of codecs"
+	       : t->max_duration_s	    ? "its max_duration"
+	       : ingress->max_duration_s    ? "the max_duration of the caller's trunk"
+					    : NULL;
 }
 
 /* What does not depend on price. returns whether the trunk may have the call */
@@ -322,8 +325,9 @@ static bool trunk_usable(struct route *r, const struct route_query *q, const str
 		exclude(r, q, t, DROP_SUSPENDED, "carrier %s is suspended", c->name);
 	else if (c == q->ingress->carrier && !plan->allow_return)
 		exclude(r, q, t, DROP_SAME_CARRIER, "the call came from this carrier");
-	else if (q->ingress->mode == TRUNK_PROXY && b2bua_needed(t))
-		exclude(r, q, t, DROP_MODE, "the caller's trunk is a proxy, and %s needs mode b2bua", b2bua_needed(t));
+	else if (b2bua_needed(q->ingress, t))
+		exclude(r, q, t, DROP_MODE, "the caller's trunk is a proxy, and %s needs mode b2bua",
+			b2bua_needed(q->ingress, t));
 	else if (q->now && is_down(r, q, t, candidate))
 		return false; /* it is said */
 	else if (q->now && channels_full(t->gauge, t->max_channels))

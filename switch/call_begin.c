@@ -325,7 +325,7 @@ static struct call *call_of_invite(struct worker *w, nta_incoming_t *irq, const 
 			     ? arena_strdup(c->arena, sip->sip_from->a_display)
 			     : NULL;
 	if (trunk->mode == TRUNK_PROXY)
-		proxy_begin(c, w, worker_port_of(w, irq, c->invite), irq, sip);
+		proxy_begin(c, trunk, worker_port_of(w, irq, c->invite), irq);
 	else if (leg_accept(&c->a, c, w, worker_port_of(w, irq, c->invite), irq,
 			    sip)) /* without a dialog: check_message refuses it */
 		log_event(LOG_LEVEL_DEBUG, "INVITE without a usable Contact", "source=%s", peer->text);

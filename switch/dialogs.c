@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "lib/buf.h"
 #include "lib/clock.h"
@@ -14,13 +13,18 @@ enum {
 	TAGS_MAX = 16, /* early dialogs; what forks wider is not a call that a carrier sends */
 };
 
+struct end {
+	char *tag;
+	struct way *way, *before;
+};
+
 struct dialog {
 	struct dialog *next, *next_branch, *next_over;
 	struct uuid id;
 	int worker;
 	struct call *call; /* NULL: over */
-	char *caller;
-	char *callee[TAGS_MAX];
+	int64_t trunk_id;
+	struct end caller, callee[TAGS_MAX];
 	int callees;
 	int answered; /* index of callee; -1: not yet */
 	char *branch; /* NULL: not answered */
@@ -43,11 +47,30 @@ struct dialogs *dialogs_new(void)
 	return d;
 }
 
+static void end_clear(struct end *e)
+{
+	free(e->tag);
+	way_unref(&e->way);
+	way_unref(&e->before);
+}
+
+/* way is taken. */
+static void end_move(struct end *e, struct way *way)
+{
+	if (e->way && (!way || !way_hop(way) || way_same(e->way, way))) {
+		way_unref(&way);
+		return;
+	}
+	way_unref(&e->before);
+	e->before = e->way;
+	e->way = way;
+}
+
 static void dialog_free(struct dialog *x)
 {
 	for (int i = 0; i < x->callees; i++)
-		free(x->callee[i]);
-	free(x->caller);
+		end_clear(&x->callee[i]);
+	end_clear(&x->caller);
 	free(x->branch);
 	free(x);
 }
@@ -108,14 +131,21 @@ static void forget_old(struct dialogs *d)
 	}
 }
 
-void dialogs_begin(struct dialogs *d, const struct uuid *id, int worker, struct call *call, const char *tag)
+void dialogs_begin(struct dialogs *d, const struct dialogs_call *c)
 {
 	struct dialog *x = xcalloc(1, sizeof *x);
 
-	*x = (struct dialog){.id = *id, .worker = worker, .call = call, .caller = xstrdup(tag), .answered = -1};
+	*x = (struct dialog){
+		.id = c->id,
+		.worker = c->worker,
+		.call = c->call,
+		.trunk_id = c->trunk_id,
+		.caller = {.tag = xstrdup(c->tag), .way = c->way},
+		.answered = -1,
+	};
 	pthread_mutex_lock(&d->lock);
 	forget_old(d);
-	*slot_of_id(d, id) = x;
+	*slot_of_id(d, &c->id) = x;
 	pthread_mutex_unlock(&d->lock);
 }
 
@@ -128,25 +158,56 @@ void dialogs_wish(struct dialogs *d, const struct uuid *id, int32_t session_s)
 	pthread_mutex_unlock(&d->lock);
 }
 
-/* The index of that callee's tag, learned if need be; -1: one too many. */
-static int callee_of(struct dialog *x, const char *tag)
+/* The index of that callee's tag; -1: not known. */
+static int callee_of(const struct dialog *x, const char *tag)
 {
 	for (int i = 0; i < x->callees; i++)
-		if (strcasecmp(x->callee[i], tag) == 0)
+		if (strcmp(x->callee[i].tag, tag) == 0)
 			return i;
-	if (x->callees == TAGS_MAX)
-		return -1;
-	x->callee[x->callees] = xstrdup(tag);
+	return -1;
+}
+
+/* The same, learned if need be; -1: one too many. */
+static int callee_new(struct dialog *x, const char *tag)
+{
+	int i = callee_of(x, tag);
+
+	if (i >= 0 || x->callees == TAGS_MAX)
+		return i;
+	x->callee[x->callees].tag = xstrdup(tag);
 	return x->callees++;
 }
 
-void dialogs_learn(struct dialogs *d, const struct uuid *id, const char *tag)
+void dialogs_learn(struct dialogs *d, const struct uuid *id, const char *tag, struct way *way)
 {
 	pthread_mutex_lock(&d->lock);
 	struct dialog *x = *slot_of_id(d, id);
-	if (x && tag)
-		callee_of(x, tag);
+	int i = x && tag ? callee_new(x, tag) : -1;
+	if (i >= 0) {
+		end_move(&x->callee[i], way);
+		way = NULL;
+	}
 	pthread_mutex_unlock(&d->lock);
+	way_unref(&way);
+}
+
+void dialogs_moved(struct dialogs *d, const struct uuid *id, const char *tag, enum dialogs_side end, struct way *way)
+{
+	pthread_mutex_lock(&d->lock);
+	struct dialog *x = *slot_of_id(d, id);
+	int i = x ? callee_of(x, tag) : -1;
+	if (i >= 0) {
+		end_move(end == DIALOGS_CALLER ? &x->caller : &x->callee[i], way);
+		way = NULL;
+	}
+	pthread_mutex_unlock(&d->lock);
+	way_unref(&way);
+}
+
+static void drop_last(struct dialog *x)
+{
+	end_clear(&x->callee[--x->callees]);
+	x->callee[x->callees] = (struct end){0};
 }
 
 void dialogs_answered(struct dialogs *d, const struct uuid *id, const char *tag, const char *branch)
@@ -154,9 +215,10 @@ void dialogs_answered(struct dialogs *d, const struct uuid *id, const char *tag,
 	pthread_mutex_lock(&d->lock);
 	struct dialog *x = *slot_of_id(d, id);
 	if (x && !x->branch) {
-		if (x->callees == TAGS_MAX) /* of all dialogs this one must be known */
-			free(x->callee[--x->callees]);
-		x->answered = callee_of(x, tag ? tag : "");
+		if (callee_of(x, tag ? tag : "") < 0 &&
+		    x->callees == TAGS_MAX) /* of all dialogs this one must be known */
+			drop_last(x);
+		x->answered = callee_new(x, tag ? tag : "");
 		x->branch = xstrdup(branch);
 		*slot_of_branch(d, branch) = x;
 	}
@@ -179,7 +241,15 @@ void dialogs_end(struct dialogs *d, const struct uuid *id)
 
 static bool same(const char *a, const char *b)
 {
-	return strcasecmp(a ? a : "", b ? b : "") == 0;
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static void found_set(struct dialogs_found *out, enum dialogs_side side, const struct end *from, const struct end *to)
+{
+	out->side = side;
+	out->from = way_ref(from->way);
+	out->to = way_ref(to->way);
+	out->to_before = way_ref(to->before);
 }
 
 void dialogs_find(struct dialogs *d, const struct uuid *id, const char *from_tag, const char *to_tag,
@@ -189,25 +259,34 @@ void dialogs_find(struct dialogs *d, const struct uuid *id, const char *from_tag
 	pthread_mutex_lock(&d->lock);
 	const struct dialog *x = *slot_of_id(d, id);
 	if (x) {
-		out->side = DIALOGS_STRANGER;
-		out->worker = x->worker;
-		out->session_s = x->session_s;
+		*out = (struct dialogs_found){.side = DIALOGS_STRANGER,
+					      .worker = x->worker,
+					      .over = !x->call,
+					      .session_s = x->session_s,
+					      .trunk_id = x->trunk_id};
 	}
 	for (int i = 0; x && i < x->callees && out->side == DIALOGS_STRANGER; i++) {
-		if (same(x->caller, from_tag) && same(x->callee[i], to_tag))
-			out->side = DIALOGS_CALLER;
-		else if (same(x->callee[i], from_tag) && same(x->caller, to_tag))
-			out->side = DIALOGS_CALLEE;
+		if (same(x->caller.tag, from_tag) && same(x->callee[i].tag, to_tag))
+			found_set(out, DIALOGS_CALLER, &x->caller, &x->callee[i]);
+		else if (same(x->callee[i].tag, from_tag) && same(x->caller.tag, to_tag))
+			found_set(out, DIALOGS_CALLEE, &x->callee[i], &x->caller);
 		out->answered = x->call && i == x->answered; /* one that is over has no owner to be told */
 	}
 	pthread_mutex_unlock(&d->lock);
+}
+
+void dialogs_found_drop(struct dialogs_found *found)
+{
+	way_unref(&found->from);
+	way_unref(&found->to);
+	way_unref(&found->to_before);
 }
 
 bool dialogs_answered_by(struct dialogs *d, const struct uuid *id, const char *tag, int *worker)
 {
 	pthread_mutex_lock(&d->lock);
 	const struct dialog *x = *slot_of_id(d, id);
-	bool yes = x && x->call && x->answered >= 0 && same(x->callee[x->answered], tag);
+	bool yes = x && x->call && x->answered >= 0 && same(x->callee[x->answered].tag, tag);
 	if (yes)
 		*worker = x->worker;
 	pthread_mutex_unlock(&d->lock);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/uuid.h"
+#include "switch/way.h"
 
 struct dialogs;
 struct call;
@@ -27,21 +28,37 @@ enum dialogs_side {
 
 struct dialogs_found {
 	enum dialogs_side side;
-	int worker;	   /* the owner's index */
-	bool answered;	   /* it is the dialog whose answer the call was */
-	int32_t session_s; /* the Session-Expires that its trunks wish for; 0 none */
+	int worker;	       /* the owner's index */
+	bool answered;	       /* it is the dialog whose answer the call was */
+	bool over;	       /* its record has ended */
+	int32_t session_s;     /* the Session-Expires that its trunks wish for; 0 none */
+	int64_t trunk_id;      /* the caller's */
+	struct way *from, *to; /* of the end that sent it and of the other; NULL: not known */
+	struct way *to_before; /* where the other end was before it last moved, for what crosses that; or NULL */
+};
+
+struct dialogs_call { /* a call that was let in */
+	struct uuid id;
+	int worker;
+	struct call *call; /* kept for dialogs_call */
+	const char *tag;   /* the caller's; "" if it has none */
+	int64_t trunk_id;
+	struct way *way; /* to the caller; taken */
 };
 
 struct dialogs *dialogs_new(void);
 void dialogs_free(struct dialogs **d);
 
-/* [owner] dialogs_begin - a call was let in. tag: the caller's; "" if it has none. call is kept for dialogs_call. */
-void dialogs_begin(struct dialogs *d, const struct uuid *id, int worker, struct call *call, const char *tag);
+/* [owner] */
+void dialogs_begin(struct dialogs *d, const struct dialogs_call *c);
 /* [owner] dialogs_wish - see dialogs_found.session_s */
 void dialogs_wish(struct dialogs *d, const struct uuid *id, int32_t session_s);
-/* dialogs_learn - one more dialog: the To tag of an 18x or 2xx on its way to the caller */
-void dialogs_learn(struct dialogs *d, const struct uuid *id, const char *tag);
-/* [owner] dialogs_answered - by the dialog with that To tag, to the INVITE with that branch */
+/* dialogs_learn - one more dialog, or news of one: the To tag of an 18x or 2xx on its way to the caller, and the way to
+ * whoever sent it, which is taken */
+void dialogs_learn(struct dialogs *d, const struct uuid *id, const char *tag, struct way *way);
+/* dialogs_moved - one end of the dialog with that callee's tag is reached by another way now, which is taken */
+void dialogs_moved(struct dialogs *d, const struct uuid *id, const char *tag, enum dialogs_side end, struct way *way);
+/* [owner] dialogs_answered - by the dialog with that To tag, which was learned, to the INVITE with that branch */
 void dialogs_answered(struct dialogs *d, const struct uuid *id, const char *tag, const char *branch);
 /* [owner] dialogs_end - the call is over; it must not be told any more */
 void dialogs_end(struct dialogs *d, const struct uuid *id);
@@ -49,8 +66,11 @@ void dialogs_end(struct dialogs *d, const struct uuid *id);
 /* dialogs_answered_by - is that callee's tag now the dialog whose answer a live call was? Then *worker is the owner's
  * index. */
 bool dialogs_answered_by(struct dialogs *d, const struct uuid *id, const char *tag, int *worker);
+/* dialogs_find - tags are compared byte by byte: an end that does so would not know a call by another spelling. What
+ * is found holds references: dialogs_found_drop */
 void dialogs_find(struct dialogs *d, const struct uuid *id, const char *from_tag, const char *to_tag,
 		  struct dialogs_found *out);
+void dialogs_found_drop(struct dialogs_found *found);
 /* dialogs_branch - did the INVITE with that branch bring a call its answer? Then *id is the call. */
 bool dialogs_branch(struct dialogs *d, const char *branch, struct uuid *id);
 /* [owner] dialogs_call - NULL: over, or never here */

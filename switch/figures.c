@@ -28,6 +28,7 @@ static void worker_add(const struct worker_counters *c, struct figures *f)
 	f->answered += atomic_load_explicit(&c->answered, memory_order_relaxed);
 	f->shed += atomic_load_explicit(&c->shed, memory_order_relaxed);
 	f->strays += atomic_load_explicit(&c->strays, memory_order_relaxed);
+	f->misrouted += atomic_load_explicit(&c->misrouted, memory_order_relaxed);
 	for (int i = 0; i < FIGURES_SETUP_BUCKETS; i++)
 		f->setup[i] += atomic_load_explicit(&c->setup.bucket[i], memory_order_relaxed);
 	f->setup_sum_ms += atomic_load_explicit(&c->setup.sum_ms, memory_order_relaxed);
@@ -64,11 +65,12 @@ static double age_s(int64_t since_us, int64_t now_us)
 int figures_put(const struct figures *f, int64_t now_us, json_t *out)
 {
 	const struct spool_stats *s = &f->spool;
-	json_t *j = json_pack("{sI sI sI sI sI si sI sI so}", "calls", (json_int_t)f->live, "calls_total",
+	json_t *j = json_pack("{sI sI sI sI sI sI si sI sI so}", "calls", (json_int_t)f->live, "calls_total",
 			      (json_int_t)f->calls, "answered_total", (json_int_t)f->answered, "shed_total",
-			      (json_int_t)f->shed, "strays_total", (json_int_t)f->strays, "rtpengines_down",
-			      f->rtpengines_down, "media_lost_total", (json_int_t)f->media_lost, "vendors_waiting",
-			      (json_int_t)f->vendors_waiting, "setup_seconds", setup_json(f));
+			      (json_int_t)f->shed, "strays_total", (json_int_t)f->strays, "misrouted_total",
+			      (json_int_t)f->misrouted, "rtpengines_down", f->rtpengines_down, "media_lost_total",
+			      (json_int_t)f->media_lost, "vendors_waiting", (json_int_t)f->vendors_waiting,
+			      "setup_seconds", setup_json(f));
 	json_t *spool = json_pack("{sI sI sI sI sI sf si si}", "spool_records", (json_int_t)s->on_disk, "spool_queued",
 				  (json_int_t)s->queued, "spool_open_calls", (json_int_t)s->open_calls,
 				  "spool_posted_total", (json_int_t)s->posted, "spool_refused_total",

@@ -26,7 +26,7 @@ struct figures_setup {
 
 struct figures {
 	int64_t live;
-	uint64_t calls, answered, shed, strays;
+	uint64_t calls, answered, shed, strays, misrouted;
 	int rtpengines_down;
 	uint64_t media_lost;
 	uint64_t setup[FIGURES_SETUP_BUCKETS], setup_sum_ms;

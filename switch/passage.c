@@ -11,6 +11,7 @@
 #include "switch/cause.h"
 #include "switch/dns.h"
 #include "switch/forward.h"
+#include "switch/gate.h"
 #include "switch/node.h"
 #include "switch/parser.h"
 #include "switch/peer.h"
@@ -31,6 +32,7 @@ struct passage {
 	int q850;	 /* of a BYE's Reason; 0 none */
 	const struct worker_port *came_by;
 	const struct worker_port *port; /* by which it goes out; NULL: by its next hop */
+	struct way_hop hop;
 	sip_method_t method;
 	nta_incoming_t *in; /* NULL: an ACK */
 	nta_outgoing_t *out;
@@ -56,6 +58,7 @@ static void passage_free(struct passage *p)
 		nta_incoming_destroy(p->in);
 	if (p->out)
 		nta_outgoing_destroy(p->out);
+	dialogs_found_drop(&p->dialog);
 	free(p->callee);
 	free(p);
 }
@@ -151,6 +154,24 @@ static void refreshed(struct passage *p, msg_t *copy)
 		proxy_tell(p->worker, p->dialog.worker, &news);
 }
 
+/* A target refresh that was agreed to (section 12.2): either end may be somewhere else now. */
+static void moved(const struct passage *p, const sip_t *answer)
+{
+	struct dialogs *dialogs = p->worker->node->dialogs;
+	enum dialogs_side other = p->dialog.side == DIALOGS_CALLER ? DIALOGS_CALLEE : DIALOGS_CALLER;
+
+	if ((p->method != sip_method_invite && p->method != sip_method_update) || !p->dialog.from || !p->dialog.to)
+		return;
+	msg_t *request = nta_outgoing_getrequest(p->out);
+	struct way *from = way_moved(p->dialog.from, sip_object(request)->sip_contact);
+	struct way *to = way_moved(p->dialog.to, answer->sip_contact);
+	msg_destroy(request);
+	if (from)
+		dialogs_moved(dialogs, &p->call, p->callee, p->dialog.side, from);
+	if (to)
+		dialogs_moved(dialogs, &p->call, p->callee, other, to);
+}
+
 static int on_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 {
 	struct passage *p = magic;
@@ -168,8 +189,10 @@ static int on_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 	msg_t *msg = nta_outgoing_getresponse(orq);
 	msg_t *copy = forward_copy(msg);
 	msg_destroy(msg);
-	if (copy && status >= 200 && status < 300)
+	if (copy && status >= 200 && status < 300) {
+		moved(p, sip);
 		refreshed(p, copy);
+	}
 	if (copy)
 		(void)forward_answer(p->worker, p->in, copy); /* else its sender asks again, or gives up */
 	if (status >= 200) {
@@ -265,36 +288,17 @@ static void on_resolved(void *arg, const struct dns_answer *found)
 		undeliverable(p, 480);
 }
 
-static enum trunk_transport transport_of(const url_t *url, enum trunk_transport usual)
-{
-	char name[8] = "";
-
-	url_param(url->url_params, "transport", name, sizeof name);
-	if (url->url_type == url_sips || strcasecmp(name, "tls") == 0)
-		return TRUNK_TLS;
-	if (strcasecmp(name, "tcp") == 0)
-		return TRUNK_TCP;
-	return strcasecmp(name, "udp") == 0 ? TRUNK_UDP : usual;
-}
-
-/* Where the library must not be asked: it gets numeric addresses only. */
+/* The library gets numeric addresses only. */
 static void passage_route(struct passage *p)
 {
-	const sip_t *sip = sip_object(p->msg);
-	const url_t *url = sip->sip_route ? sip->sip_route->r_url : sip->sip_request->rq_url;
-	enum trunk_transport transport = transport_of(url, p->port ? p->port->transport : TRUNK_UDP);
-	int number = url->url_port ? atoi(url->url_port) : 0;
-	struct dns_target hop = {.transport = transport};
+	const struct way_hop *hop = &p->hop;
+	struct dns_target at = {.port = hop->port, .transport = hop->transport};
 
-	if ((url->url_type != url_sip && url->url_type != url_sips) || !url->url_host || number < 0 || number > 65535) {
-		refuse(p, 416);
-	} else if (dns_is_numeric(url->url_host)) {
-		bool bare_v6 = strchr(url->url_host, ':') && url->url_host[0] != '[';
-		snprintf(hop.host, sizeof hop.host, bare_v6 ? "[%.60s]" : "%.62s", url->url_host);
-		hop.port = number ? number : transport == TRUNK_TLS ? 5061 : 5060;
-		passage_send(p, &hop);
+	if (dns_is_numeric(hop->host)) {
+		snprintf(at.host, sizeof at.host, "%.62s", hop->host);
+		passage_send(p, &at);
 	} else {
-		struct dns_question *q = dns_ask(p->worker->dns, url->url_host, number, transport, on_resolved, p);
+		struct dns_question *q = dns_ask(p->worker->dns, hop->host, hop->port, hop->transport, on_resolved, p);
 		if (q) /* else it was answered at once, and p may be gone */
 			p->question = q;
 	}
@@ -302,25 +306,23 @@ static void passage_route(struct passage *p)
 
 /* ---- in ---- */
 
-/* Our own entries go from the top of the Routes; the last of them names the port of the side that it goes to. */
+static bool is_ours(const struct passage *p, const url_t *url, struct recordroute *ours)
+{
+	return recordroute_read(p->worker, url, sip_object(p->msg)->sip_call_id->i_id, ours) &&
+	       memcmp(&ours->call, &p->call, sizeof p->call) == 0;
+}
+
+/* Our own entries for this call go from the top of the Routes; the last of them names the port of the side that it goes
+ * to. A call that has come through us twice (a spiral) has entries for both, and is taken once for each. */
 static void routes_pop(struct passage *p)
 {
 	sip_t *sip = sip_object(p->msg);
 	struct recordroute ours;
 
-	while (sip->sip_route && recordroute_read(p->worker, sip->sip_route->r_url, sip->sip_call_id->i_id, &ours)) {
+	while (sip->sip_route && is_ours(p, sip->sip_route->r_url, &ours)) {
 		p->port = ours.port;
 		msg_header_remove(p->msg, NULL, (msg_header_t *)sip->sip_route);
 	}
-}
-
-static bool request_uri_set(msg_t *msg, const url_t *url)
-{
-	sip_t *sip = sip_object(msg);
-	sip_request_t *rq = sip_request_create(msg_home(msg), sip->sip_request->rq_method,
-					       sip->sip_request->rq_method_name, (url_string_t *)url, NULL);
-
-	return rq && msg_header_replace(msg, NULL, (msg_header_t *)sip->sip_request, (msg_header_t *)rq) >= 0;
 }
 
 /* Section 16.4: a strict router put our own entry into the Request-URI, and what was there behind the last Route. */
@@ -330,14 +332,14 @@ static bool strict_undo(struct passage *p)
 	struct recordroute ours;
 	sip_route_t *last = sip->sip_route;
 
-	if (!recordroute_read(p->worker, sip->sip_request->rq_url, sip->sip_call_id->i_id, &ours))
+	if (!is_ours(p, sip->sip_request->rq_url, &ours))
 		return true;
 	p->port = ours.port;
 	while (last && last->r_next)
 		last = last->r_next;
 	if (!last)
 		return false;
-	if (!request_uri_set(p->msg, last->r_url))
+	if (way_request_uri(p->msg, last->r_url))
 		return false;
 	msg_header_remove(p->msg, NULL, (msg_header_t *)last);
 	return true;
@@ -358,23 +360,41 @@ static bool strict_do(msg_t *msg)
 	sip_route_init(&target);
 	*target.r_url = *sip->sip_request->rq_url;
 	*last = sip_route_dup(msg_home(msg), &target);
-	return *last && request_uri_set(msg, first->r_url) &&
+	return *last && way_request_uri(msg, first->r_url) == 0 &&
 	       msg_header_remove_all(msg, NULL, (msg_header_t *)first) >= 0 &&
 	       msg_header_insert(msg, NULL, (msg_header_t *)rest) >= 0;
 }
 
-static bool passage_prepare(struct passage *p, msg_t *request)
+/* Where it goes is what the dialog says; what its sender says has to agree with that. 0, or how to refuse it. */
+static int passage_aim(struct passage *p, msg_t *request)
+{
+	const sip_t *sip = sip_object(p->msg);
+	const url_t *url = sip->sip_route ? sip->sip_route->r_url : sip->sip_request->rq_url;
+
+	if ((url->url_type != url_sip && url->url_type != url_sips) || !url->url_host)
+		return 416;
+	if (!gate_hop(p->worker, request, &p->call, &p->dialog, url, p->port ? p->port->transport : TRUNK_UDP, &p->hop))
+		return 403;
+	return p->dialog.side != DIALOGS_UNKNOWN && way_set(p->dialog.to, p->msg) ? 500 : 0;
+}
+
+static int passage_prepare(struct passage *p, msg_t *request)
 {
 	p->msg = msg_copy(request);
-	if (!p->msg || !strict_undo(p))
-		return false;
+	if (!p->msg)
+		return 500;
+	if (!strict_undo(p))
+		return 400;
 	routes_pop(p);
+	int refused = passage_aim(p, request);
+	if (refused)
+		return refused;
 	forward_hops(p->msg);
 	if (p->method == sip_method_invite || p->method == sip_method_update) {
 		p->knows_timer = forward_knows_timer(sip_object(p->msg));
 		p->asked_s = forward_wish(p->msg, p->dialog.session_s);
 	}
-	return strict_do(p->msg);
+	return strict_do(p->msg) ? 0 : 500;
 }
 
 /* A server transaction with a To tag would take the ACK of its 2xx for itself: it is made as if there were none. */
@@ -410,7 +430,7 @@ static void passage_begin(struct worker *w, msg_t *msg, sip_t *sip, const struct
 	if (p->next)
 		p->next->prev = &p->next;
 	w->passages = p;
-	bool ready = passage_prepare(p, msg);
+	int refused = passage_prepare(p, msg);
 	if (p->method == sip_method_ack) {
 		msg_destroy(msg);
 	} else {
@@ -424,10 +444,10 @@ static void passage_begin(struct worker *w, msg_t *msg, sip_t *sip, const struct
 		if (p->method == sip_method_invite)
 			answer(p, 100);
 	}
-	if (ready)
-		passage_route(p);
+	if (refused)
+		refuse(p, refused);
 	else
-		refuse(p, 400);
+		passage_route(p);
 }
 
 /* Refused by us. An INVITE is so in a transaction: that takes the ACK, which else would be sent on. */
@@ -449,6 +469,23 @@ static void reply(struct worker *w, msg_t *msg, sip_t *sip, int status, const si
 	}
 }
 
+/* What is known of no live call may end one of a time before our start, but begin nothing. 0: it may pass */
+static int refusal_of(struct worker *w, msg_t *msg, const sip_t *sip, const struct uuid *call,
+		      const struct dialogs_found *dialog, sip_unsupported_t **unsupported)
+{
+	sip_method_t method = sip->sip_request->rq_method;
+	bool ends = method == sip_method_bye || method == sip_method_ack;
+
+	if (dialog->side == DIALOGS_STRANGER || (!ends && (dialog->side == DIALOGS_UNKNOWN || dialog->over)))
+		return 481;
+	if (!gate_source(w, msg, call, dialog))
+		return 403;
+	if (sip->sip_max_forwards && sip->sip_max_forwards->mf_count == 0)
+		return 483;
+	*unsupported = method == sip_method_ack ? NULL : peer_unsupported_by_proxy(msg_home(msg), sip);
+	return *unsupported ? 420 : 0;
+}
+
 bool passage_take(struct worker *w, msg_t *msg, sip_t *sip)
 {
 	sip_method_t method = sip->sip_request->rq_method;
@@ -462,15 +499,13 @@ bool passage_take(struct worker *w, msg_t *msg, sip_t *sip)
 	    !recordroute_read(w, sip->sip_request->rq_url, call_id, &ours))
 		return false;
 	dialogs_find(w->node->dialogs, &ours.call, sip->sip_from->a_tag, sip->sip_to->a_tag, &dialog);
-	sip_unsupported_t *unsupported = peer_unsupported_by_proxy(msg_home(msg), sip);
-	/* What is known of no call may end one of a time before our start, but begin nothing. */
-	if (dialog.side == DIALOGS_STRANGER || (dialog.side == DIALOGS_UNKNOWN && method == sip_method_invite))
-		reply(w, msg, sip, 481, NULL);
-	else if (sip->sip_max_forwards && sip->sip_max_forwards->mf_count == 0)
-		reply(w, msg, sip, 483, NULL);
-	else if (unsupported && method != sip_method_ack)
-		reply(w, msg, sip, 420, unsupported);
-	else
+	sip_unsupported_t *unsupported = NULL;
+	int status = refusal_of(w, msg, sip, &ours.call, &dialog, &unsupported);
+	if (!status) {
 		passage_begin(w, msg, sip, &ours.call, &dialog);
+		return true;
+	}
+	reply(w, msg, sip, status, unsupported);
+	dialogs_found_drop(&dialog);
 	return true;
 }

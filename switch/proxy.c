@@ -32,9 +32,11 @@ static int on_cancel(void *magic, nta_incoming_t *irq, sip_t const *sip)
 	return 0;
 }
 
-void proxy_begin(struct call *c, struct worker *w, const struct worker_port *port, nta_incoming_t *irq,
-		 const sip_t *sip)
+void proxy_begin(struct call *c, const struct trunk *trunk, const struct worker_port *port, nta_incoming_t *irq)
 {
+	struct worker *w = c->worker;
+	const sip_t *sip = sip_object(c->invite);
+
 	c->proxy = xcalloc(1, sizeof *c->proxy);
 	c->proxy->knows_timer = forward_knows_timer(sip);
 	c->a = (struct leg){
@@ -46,7 +48,14 @@ void proxy_begin(struct call *c, struct worker *w, const struct worker_port *por
 		.bye_cause = -1,
 		.invite_in = irq,
 	};
-	dialogs_begin(w->node->dialogs, &c->id, w->index, c, sip->sip_from->a_tag ? sip->sip_from->a_tag : "");
+	struct peer from;
+	peer_of_message(&from, c->invite);
+	dialogs_begin(w->node->dialogs, &(struct dialogs_call){.id = c->id,
+							       .worker = w->index,
+							       .call = c,
+							       .tag = sip->sip_from->a_tag ? sip->sip_from->a_tag : "",
+							       .trunk_id = trunk->id,
+							       .way = way_of_invite(sip, &from)});
 	nta_incoming_bind(irq, on_cancel, &c->a);
 }
 
@@ -234,13 +243,19 @@ int proxy_call(struct leg *leg, struct call *c, const struct worker_port *port, 
 
 /* ---- its answers on their way to the caller ---- */
 
+static void callee_learn(struct call *c, const struct call_attempt *t, msg_t *answer)
+{
+	dialogs_learn(c->worker->node->dialogs, &c->id, sip_object(answer)->sip_to->a_tag,
+		      way_of_answer(c->worker, &c->id, answer, t->where.target[t->target].host));
+}
+
 void proxy_progress(struct call *c, const struct call_attempt *t)
 {
 	msg_t *answer = nta_outgoing_getresponse(t->leg.invite_out);
 	msg_t *copy = forward_copy(answer);
 	const sip_t *sip = sip_object(answer);
 
-	dialogs_learn(c->worker->node->dialogs, &c->id, sip->sip_to->a_tag);
+	callee_learn(c, t, answer);
 	/* What the caller would have to acknowledge, and cannot, would be made so by the library (RFC 3262 section 3).
 	 */
 	bool owed = !sip->sip_rseq && sip_has_feature((sip_supported_t *)sip_object(c->invite)->sip_require, "100rel");
@@ -258,6 +273,7 @@ bool proxy_answer(struct call *c, struct call_attempt *t)
 	const sip_t *sip = sip_object(answer);
 	msg_t *copy = forward_copy(answer);
 
+	callee_learn(c, t, answer);
 	dialogs_answered(dialogs, &c->id, sip->sip_to->a_tag, nta_outgoing_branch(t->leg.invite_out));
 	int32_t session_s = copy ? forward_agreed(copy, c->proxy->knows_timer, t->leg.session.expires_s) : 0;
 	bool told = copy && forward_answer(c->worker, c->a.invite_in, copy) == 0;

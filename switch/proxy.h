@@ -21,9 +21,8 @@ struct proxy;
 
 /* ---- of the call; c->proxy is NULL for one that is no proxied call ---- */
 
-/* proxy_begin - a call's beginning, in place of leg_accept: its INVITE is irq */
-void proxy_begin(struct call *c, struct worker *w, const struct worker_port *port, nta_incoming_t *irq,
-		 const sip_t *sip);
+/* proxy_begin - a call's beginning, in place of leg_accept: its INVITE is irq, from that trunk, by that port */
+void proxy_begin(struct call *c, const struct trunk *trunk, const struct worker_port *port, nta_incoming_t *irq);
 void proxy_over(struct call *c); /* its record is being written: nothing that its ends do changes it any more */
 void proxy_drop(struct call *c); /* it is being freed */
 

@@ -14,22 +14,22 @@
 
 #include <sofia-sip/url.h>
 
-enum { SEAL_CHARS = 16, CALL_ID_SEALED = 512, TOKEN_MAX = UUID_TEXT_MAX + 1 + SEAL_CHARS };
+enum { SEAL_CHARS = 16, TOKEN_MAX = UUID_TEXT_MAX + 1 + SEAL_CHARS };
 
 static const char *const transport_param[] = {
 	[TRUNK_UDP] = "", [TRUNK_TCP] = ";transport=tcp", [TRUNK_TLS] = ";transport=tls"};
 
-/* "UUID.SEAL". Of a Call-ID that is longer than any sane one, its beginning is sealed. */
+/* "UUID.SEAL" */
 static void token_write(const struct worker *w, const struct uuid *call, const char *call_id,
 			char out[static TOKEN_MAX])
 {
-	uint8_t text[sizeof call->byte + CALL_ID_SEALED];
-	size_t n = strnlen(call_id, CALL_ID_SEALED);
+	struct {
+		uint64_t call_id;
+		struct uuid call;
+	} sealed = {siphash(w->node->secret, call_id, strlen(call_id)), *call};
 	char id[UUID_TEXT_MAX];
 
-	memcpy(text, call->byte, sizeof call->byte);
-	memcpy(text + sizeof call->byte, call_id, n);
-	uint64_t seal = siphash(w->node->secret, text, sizeof call->byte + n);
+	uint64_t seal = siphash(w->node->secret, &sealed, sizeof sealed);
 	snprintf(out, TOKEN_MAX, "%s.%016llx", uuid_format(call, id), (unsigned long long)seal);
 }
 

@@ -143,7 +143,7 @@ static bool proxied_answer(struct worker *w, msg_t *msg, const sip_t *sip)
 	if (worker_branch_kind(via->v_branch) == FORWARD_INITIAL) {
 		if (!dialogs_branch(w->node->dialogs, via->v_branch, &call))
 			return false;
-		dialogs_learn(w->node->dialogs, &call, sip->sip_to->a_tag);
+		dialogs_learn(w->node->dialogs, &call, sip->sip_to->a_tag, way_of_answer(w, &call, msg, NULL));
 	}
 	proxied_pass(w, msg, sip);
 	return true;

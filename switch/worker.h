@@ -36,7 +36,7 @@ struct worker_port {	      /* how this worker is reached by one listener */
 };
 
 struct worker_counters { /* read by other threads */
-	_Atomic uint64_t calls, answered, strays, shed;
+	_Atomic uint64_t calls, answered, strays, shed, misrouted;
 	_Atomic uint64_t steps;	       /* places taken or given back, each counted before it is done: for the audit */
 	_Atomic int64_t live;	       /* calls that have no CDR yet */
 	_Atomic int64_t registrations; /* with vendors, those that are being ended included */

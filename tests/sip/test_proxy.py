@@ -376,17 +376,18 @@ class Flows(Proxied):
         self.ends(call, leg)
 
     def test_a_strict_router_behind_us_gets_what_it_wants(self):
-        call, leg = self.up()
         strict = f"sip:strict@{self.a.host}:{self.a.port}"
-        keep = call.route
-        call.route = keep + [f"<{strict}>"]
-        call.request("INFO")
-        asked = leg.expect("INFO")
-        self.assertEqual((asked.uri, asked.all("Route")), (strict, [f"<{self.a.contact}>"]))
-        leg.reply(200)
-        call.expect(200, method="INFO")
-        call.route = keep
-        self.ends(call, leg)
+        call = self.caller.invite(self.number())
+        leg = self.a.expect_call()
+        self.records_route(self.a, f"<{strict}>")
+        leg.reply(200, sdp=True)
+        call.expect(200)
+        self.a.edit = None
+        call.ack()
+        self.assertEqual(leg.expect("ACK").uri, strict)
+        for method in ("INFO", "BYE"):
+            asked = self.passes(call, leg, method)
+            self.assertEqual((asked.uri, asked.all("Route")), (strict, [f"<{self.a.contact}>"]))
 
     def test_preloaded_routes_do_not_lead_past_our_routing(self):
         called = self.number()
@@ -542,7 +543,6 @@ class Ends(Proxied):
     @classmethod
     def provision(cls, stack):
         super().provision(stack)
-        cls.short = stack.customer("short", {"1": "0.06"}, [cls.vendor], trunk={"mode": "proxy", "max_duration": 2})
 
     def talking(self, called, supported, headers):
         call = self.caller.invite(called, headers=[("Supported", supported)])
@@ -579,16 +579,6 @@ class Ends(Proxied):
         self.assertTrue(2000 <= cdr["duration_ms"] < 5000, cdr)
         self.ends(call, leg)
 
-    def test_max_duration_ends_the_record_and_not_the_call(self):
-        called = self.number()
-        call, leg = self.answered(self.short, self.vendor, called)
-        cdr = self.stack.api.cdr(called=called)
-        self.cdr_says(cdr, disconnect_reason="max_duration", hangup_party="switch")
-        self.assertTrue(2000 <= cdr["duration_ms"] < 3000, cdr)
-        self.passes(leg, call, "INFO")
-        self.ends(call, leg)
-        self.assertEqual(len(self.cdrs(called, 1)), 1)
-
     def test_a_switch_that_is_killed(self):
         """The record is recovered; what ends the call still passes, what would begin anything does not."""
         called = self.number()
@@ -599,7 +589,6 @@ class Ends(Proxied):
         self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="switch_restart", recovered=True, sip_code=200)
         call.request("INVITE", self.caller.sdp())
         call.expect(481, method="INVITE")
-        self.passes(call, leg, "INFO")
         self.ends(leg, call)
         self.assertEqual(len(self.cdrs(called, 1)), 1)
 
@@ -635,6 +624,8 @@ class Refused(Proxied):
         self.assertEqual(self.wrong("PATCH", carrier, credit_limit="10"), ["credit_limit"])
         self.assertEqual(self.wrong("PATCH", trunk, media="relay"), ["mode"])
         self.assertEqual(self.wrong("PATCH", trunk, codecs=["PCMA"]), ["mode"])
+        self.assertEqual(self.wrong("PATCH", trunk, max_duration=3600), ["mode"])
+        self.assertEqual(self.wrong("PATCH", vendor, max_duration=3600), ["max_duration"])
         self.assertEqual(self.wrong("PATCH", vendor, username="u", password="p"), ["username"])
         self.assertEqual(self.wrong("PATCH", vendor, media="relay"), ["media"])
         self.assertEqual(self.wrong("PATCH", vendor, codecs=["PCMA"]), ["codecs"])
@@ -650,12 +641,25 @@ class Refused(Proxied):
         called = self.number()
         looked = self.stack.api.post("/v1/route-lookups", trunk_id=self.customer["id"], called=called)
         self.assertEqual([(x["trunk_id"], x["reason"]) for x in looked["excluded"]], [(self.vendor["id"], "mode")])
+        self.assertIn("its digest", looked["excluded"][0]["detail"])
         call = self.caller.invite(called)
         leg = self.b.expect_call()
         self.answer(call, leg)
         self.ends(call, leg)
         self.attempts_read(self.stack.api.cdr(called=called), (self.second, 200, "answered"))
         self.stack.postgres.psql(f"update trunks set username = null, password = null where id = {self.vendor['id']}")
+        self.stack.in_force()
+
+    def test_a_limit_that_a_proxy_cannot_keep_is_not_passed_over(self):
+        """Where the API was bypassed: with the caller's max_duration there is no route, with a vendor's that one is left out."""
+        trunks, both = (self.customer["id"], self.vendor["id"]), [self.vendor["id"], self.second["id"]]
+        for trunk, left_out in zip(trunks, (both, both[:1])):
+            self.stack.postgres.psql(f"update trunks set max_duration = 2 where id = {trunk}")
+            self.stack.in_force()
+            looked = self.stack.api.post("/v1/route-lookups", trunk_id=self.customer["id"], called=self.number())
+            self.assertEqual([(x["trunk_id"], x["reason"]) for x in looked["excluded"]], [(t, "mode") for t in left_out])
+            self.assertIn("max_duration", looked["excluded"][0]["detail"])
+            self.stack.postgres.psql(f"update trunks set max_duration = null where id = {trunk}")
         self.stack.in_force()
 
     def test_zz_nothing_is_left(self):

@@ -25,6 +25,13 @@ class Proxied(Talk):
         return wait_for("the call in /v1/calls", lambda: next((c for c in self.stack.api.items("/v1/calls")
                                                                if c["called"] == called and c["state"] == "answered"), None))
 
+    def records_route(self, peer, entry):
+        """From now on a proxy beside the peer puts that entry on top of the Record-Routes of what it answers."""
+        def edit(m):
+            if m.code and m.method == "INVITE" and m.all("Record-Route") and entry not in m.all("Record-Route"):
+                m.set("Record-Route", entry, *m.all("Record-Route"))
+        peer.edit = edit
+
     def passes(self, one, other, method, code=200, **more):
         """A request inside the dialog: its other end gets it, and its answer comes back."""
         one.request(method, **more)
