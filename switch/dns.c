@@ -16,7 +16,15 @@
 
 /* arpa/nameser.h numbers (RFC 1035, 2782, 3403) */
 enum { CLASS_IN = 1, TYPE_SRV = 33, TYPE_NAPTR = 35 };
-enum { QUERY_MS = 1000, QUERY_TRIES = 2, SOCKETS_MAX = 16, CACHE_BUCKETS = 256, SRV_MAX = 4, NAME_MAX_DNS = 256 };
+enum {
+	QUERY_MS = 1000,
+	QUERY_TRIES = 2,
+	SOCKETS_MAX = 16,
+	CACHE_BUCKETS = 256,
+	SRV_MAX = 4,
+	CHOICES_MAX = 8,
+	NAME_MAX_DNS = 256
+};
 enum { KEEP_LEAST_S = 5, KEEP_MOST_S = 300 };
 
 struct dns_question {
@@ -30,6 +38,12 @@ struct srv {
 	int port, priority, weight;
 };
 
+struct choice { /* a way to reach the name: its SRV records for one transport */
+	enum trunk_transport transport;
+	int order, preference; /* of the NAPTR record that says so */
+	char name[NAME_MAX_DNS + 16];
+};
+
 struct lookup { /* also the cache's entry, once it has an answer */
 	struct lookup *next;
 	struct dns *dns;
@@ -37,7 +51,11 @@ struct lookup { /* also the cache's entry, once it has an answer */
 	int port;
 	enum trunk_transport asked, transport; /* as asked; as found out */
 	bool open;
-	int pending; /* callbacks of c-ares that are still to come */
+	bool served;			   /* SRV records were found: the name itself is no address to try (RFC 2782) */
+	bool itself;			   /* ... it is being tried */
+	int pending;			   /* callbacks of c-ares that are still to come */
+	struct choice choice[CHOICES_MAX]; /* in the order to be tried; the first that leads to an address is it */
+	int choices, next_choice;
 	struct srv srv[SRV_MAX];
 	int srvs, next_srv;
 	int64_t ttl_s, begun_us, until_us;
@@ -128,6 +146,7 @@ static void lookup_done(struct lookup *l)
 /* ---- A and AAAA ---- */
 
 static void addresses_next(struct lookup *l);
+static void choice_next(struct lookup *l);
 
 static void target_add(struct lookup *l, const struct sockaddr *a, int port)
 {
@@ -175,6 +194,10 @@ static void addresses_next(struct lookup *l)
 	bool v4 = has_family(w, AF_INET), v6 = has_family(w, AF_INET6);
 	const struct ares_addrinfo_hints hints = {.ai_family = v4 && v6 ? AF_UNSPEC : v6 ? AF_INET6 : AF_INET};
 
+	if (l->next_srv == l->srvs && l->answer.n == 0 && !l->itself) {
+		choice_next(l);
+		return;
+	}
 	if (l->next_srv == l->srvs) {
 		lookup_done(l);
 		return;
@@ -195,6 +218,8 @@ static void host_itself(struct lookup *l)
 	snprintf(l->srv[0].host, sizeof l->srv[0].host, "%s", l->host);
 	l->srv[0].port = l->port ? l->port : default_port(l->transport);
 	l->srvs = 1;
+	l->next_srv = 0;
+	l->itself = true;
 	addresses_next(l);
 }
 
@@ -237,6 +262,7 @@ static void on_srv(void *arg, int status, int timeouts, unsigned char *reply, in
 		return;
 	if (status == ARES_SUCCESS && ares_parse_srv_reply(reply, len, &list) == ARES_SUCCESS)
 		for (const struct ares_srv_reply *r = list; r && l->srvs < SRV_MAX; r = r->next) {
+			l->served = true;
 			if (strcmp(r->host, ".") == 0 || !r->host[0])
 				continue; /* "decidedly not available" */
 			struct srv *s = &l->srv[l->srvs++];
@@ -247,25 +273,52 @@ static void on_srv(void *arg, int status, int timeouts, unsigned char *reply, in
 		}
 	if (list)
 		ares_free_data(list);
-	if (l->srvs) {
-		srv_order(l);
-		addresses_next(l);
-	} else {
-		host_itself(l);
-	}
+	srv_order(l);
+	addresses_next(l);
 }
 
-static void srv_ask(struct lookup *l, const char *name)
+/* ---- which transport ---- */
+
+static bool has_transport(const struct worker *w, enum trunk_transport t)
+{
+	for (int i = 0; i < w->ports; i++)
+		if (w->port[i].transport == t)
+			return true;
+	return false;
+}
+
+/* The next way to the name; after the last one the name itself. */
+static void choice_next(struct lookup *l)
+{
+	if (l->next_choice == l->choices) {
+		l->transport = l->asked == TRUNK_ANY ? TRUNK_UDP : l->asked;
+		if (l->served)
+			lookup_done(l);
+		else
+			host_itself(l);
+		return;
+	}
+	const struct choice *c = &l->choice[l->next_choice++];
+	l->transport = c->transport;
+	l->srvs = l->next_srv = 0;
+	l->pending++;
+	ares_query(l->dns->channel, c->name, CLASS_IN, TYPE_SRV, on_srv, l);
+}
+
+/* RFC 3263 section 4.1: where the domain says nothing of transports, its SRV records of each that we have are looked
+ * for. Which of them comes first is ours to say: UDP is what a SIP URI means by itself. */
+static void choices_of_transports(struct lookup *l)
 {
 	static const char *const service[] = {"_sip._udp", "_sip._tcp", "_sips._tcp"};
-	char text[NAME_MAX_DNS + 16];
 
-	if (!name) {
-		snprintf(text, sizeof text, "%s.%s", service[l->transport], l->host);
-		name = text;
+	for (int i = 0; i < 3; i++) {
+		if (l->asked == TRUNK_ANY ? !has_transport(l->dns->worker, (enum trunk_transport)i)
+					  : l->asked != (enum trunk_transport)i)
+			continue;
+		struct choice *c = &l->choice[l->choices++];
+		c->transport = (enum trunk_transport)i;
+		snprintf(c->name, sizeof c->name, "%s.%s", service[i], l->host);
 	}
-	l->pending++;
-	ares_query(l->dns->channel, name, CLASS_IN, TYPE_SRV, on_srv, l);
 }
 
 /* ---- NAPTR ---- */
@@ -281,38 +334,49 @@ static bool naptr_transport(const char *service, enum trunk_transport *transport
 	return false;
 }
 
-static bool has_transport(const struct worker *w, enum trunk_transport t)
+static bool comes_before(const struct ares_naptr_reply *r, const struct choice *c)
 {
-	for (int i = 0; i < w->ports; i++)
-		if (w->port[i].transport == t)
-			return true;
-	return false;
+	return r->order < c->order || (r->order == c->order && r->preference < c->preference);
+}
+
+/* By order, then preference (RFC 3403 section 4.1); what we cannot use is passed over. */
+static void naptr_add(struct lookup *l, const struct ares_naptr_reply *r)
+{
+	enum trunk_transport t;
+	int at = l->choices;
+
+	if (strcasecmp((const char *)r->flags, "s") != 0 || !naptr_transport((const char *)r->service, &t) ||
+	    !has_transport(l->dns->worker, t) || !r->replacement[0])
+		return;
+	while (at > 0 && comes_before(r, &l->choice[at - 1]))
+		at--;
+	if (at == CHOICES_MAX)
+		return;
+	if (l->choices == CHOICES_MAX)
+		l->choices--; /* the last one makes room */
+	memmove(&l->choice[at + 1], &l->choice[at], sizeof l->choice[0] * (size_t)(l->choices - at));
+	l->choices++;
+	struct choice *c = &l->choice[at];
+	*c = (struct choice){.transport = t, .order = r->order, .preference = r->preference};
+	snprintf(c->name, sizeof c->name, "%s", r->replacement);
 }
 
 static void on_naptr(void *arg, int status, int timeouts, unsigned char *reply, int len)
 {
 	struct lookup *l = arg;
 	struct ares_naptr_reply *list = NULL;
-	const struct ares_naptr_reply *best = NULL;
-	enum trunk_transport t;
 
 	l->pending--;
 	if (!l->open || l->dns->closing)
 		return;
 	if (status == ARES_SUCCESS && ares_parse_naptr_reply(reply, len, &list) == ARES_SUCCESS)
-		for (const struct ares_naptr_reply *r = list; r; r = r->next) {
-			if (strcasecmp((const char *)r->flags, "s") != 0 ||
-			    !naptr_transport((const char *)r->service, &t) || !has_transport(l->dns->worker, t))
-				continue;
-			if (!best || r->order < best->order ||
-			    (r->order == best->order && r->preference < best->preference)) {
-				best = r;
-				l->transport = t;
-			}
-		}
-	srv_ask(l, best ? best->replacement : NULL);
+		for (const struct ares_naptr_reply *r = list; r; r = r->next)
+			naptr_add(l, r);
 	if (list)
 		ares_free_data(list);
+	if (l->choices == 0)
+		choices_of_transports(l);
+	choice_next(l);
 }
 
 /* ---- questions ---- */
@@ -344,7 +408,8 @@ static struct lookup **slot_of(struct dns *d, const char *host, int port, enum t
 static void lookup_begin(struct lookup *l)
 {
 	l->transport = l->asked == TRUNK_ANY ? TRUNK_UDP : l->asked;
-	l->answer.n = l->srvs = l->next_srv = 0;
+	l->answer.n = l->srvs = l->next_srv = l->choices = l->next_choice = 0;
+	l->served = l->itself = false;
 	l->ttl_s = 0;
 	l->open = true;
 	l->begun_us = clock_mono_us();
@@ -354,7 +419,8 @@ static void lookup_begin(struct lookup *l)
 		l->pending++;
 		ares_query(l->dns->channel, l->host, CLASS_IN, TYPE_NAPTR, on_naptr, l);
 	} else {
-		srv_ask(l, NULL);
+		choices_of_transports(l);
+		choice_next(l);
 	}
 }
 

@@ -37,7 +37,8 @@ void dns_tick(struct dns *d);  /* ten times a second: time limits */
 bool dns_is_numeric(const char *host); /* an address; IPv6 with or without brackets */
 
 /* dns_ask - answer is called exactly once, perhaps before dns_ask returns (then NULL is returned), unless the question
- * is dropped. port 0: by SRV, else the transport's default; transport TRUNK_ANY: by NAPTR, else UDP */
+ * is dropped. port 0: by SRV, else the transport's default. transport TRUNK_ANY: by
+ * NAPTR, the first record that leads to an address; without one by SRV for UDP, TCP, TLS, else UDP */
 typedef void dns_done(void *arg, const struct dns_answer *answer);
 struct dns_question *dns_ask(struct dns *d, const char *host, int port, enum trunk_transport transport, dns_done *done,
 			     void *arg);

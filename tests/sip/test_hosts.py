@@ -143,6 +143,91 @@ class Names(Story):
             self.stack.settle()
 
 
+class Transports(Story):
+    """A vendor without a transport of its own: its domain says which (RFC 3263 section 4.1). The switch listens on UDP and TCP."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.dns = NameServer({})
+        cls.stack_options = {"settings": {"sip": {"dns_servers": cls.dns.address}}}
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.dns.close()
+
+    @classmethod
+    def provision(cls, stack):
+        cls.udp, cls.tcp = stack.peer("udp"), stack.peer("tcp", transport="tcp")
+        over = {cls.udp: "SIP+D2U", cls.tcp: "SIP+D2T"}
+        table = cls.dns.table
+        table[("a.test", A)] = [cls.udp.host]
+        table[("b.test", A)] = [cls.tcp.host]
+        table[("_udp.test", SRV)] = [(1, 1, cls.udp.port, "a.test")]
+        table[("_tcp.test", SRV)] = [(1, 1, cls.tcp.port, "b.test")]
+        table[("_nowhere.test", SRV)] = [(1, 1, 5060, "nobody.test")]
+        table[("_not.test", SRV)] = [(0, 0, 0, "")]
+
+        def naptr(order, preference, service, name, flags="s"):
+            return (order, preference, flags, service, name)
+
+        cls.records = {
+            "10": [naptr(2, 1, over[cls.udp], "_udp.test"), naptr(1, 9, over[cls.tcp], "_tcp.test")],   # by order
+            "11": [naptr(1, 9, over[cls.tcp], "_tcp.test"), naptr(1, 1, over[cls.udp], "_udp.test")],   # then by preference
+            "12": [naptr(1, 1, "SIPS+D2T", "_udp.test"), naptr(1, 2, "SIP+D2S", "_udp.test"), naptr(1, 3, "SIP+D2U", "a.test", "a"),
+                   naptr(2, 1, over[cls.tcp], "_tcp.test")],                                            # past what we do not speak
+            "13": [naptr(1, 1, over[cls.udp], "_missing.test"), naptr(2, 1, over[cls.tcp], "_tcp.test")],
+            "14": [naptr(1, 1, over[cls.udp], "_nowhere.test"), naptr(2, 1, over[cls.tcp], "_tcp.test")],
+            "15": [naptr(1, 1, over[cls.udp], "_not.test"), naptr(2, 1, over[cls.tcp], "_tcp.test")],
+        }
+        for prefix, records in cls.records.items():
+            table[(f"{prefix}.vendor.test", NAPTR)] = records
+        table[("_sip._tcp.16.vendor.test", SRV)] = [(1, 1, cls.tcp.port, "b.test")]                     # no NAPTR, SRV for TCP alone
+        table[("_sip._udp.17.vendor.test", SRV)] = [(1, 1, cls.udp.port, "a.test")]                     # for both
+        table[("_sip._tcp.17.vendor.test", SRV)] = [(1, 1, cls.tcp.port, "b.test")]
+        table[("_sip._udp.18.vendor.test", SRV)] = [(0, 0, 0, "")]                                      # not by SIP at all
+        table[("18.vendor.test", A)] = [cls.udp.host]
+        cls.vendors = {}
+        for n in range(10, 19):
+            carrier = stack.carrier(f"vendor {n}")
+            deck = stack.deck(f"deck {n}", "buy", {str(n): "0.01"})
+            cls.vendors[str(n)] = stack.api.post("/v1/trunks", carrier_id=carrier["id"], name=f"trunk {n}", direction="egress",
+                                                 host=f"{n}.vendor.test", rate_deck_id=deck["id"])
+        cls.customer = stack.customer("caller", {"1": "0.05"}, list(cls.vendors.values()))
+
+    def arrives(self, prefix, peer):
+        call = self.customer["peer"].invite(self.number(prefix=prefix))
+        leg = peer.expect_call()
+        leg.reply(486)
+        leg.expect("ACK")
+        call.expect(486)
+
+    def test_naptr_goes_by_order_then_by_preference(self):
+        self.arrives("10", self.tcp)
+        self.arrives("11", self.udp)
+
+    def test_naptr_records_that_cannot_be_used_are_passed_over(self):
+        self.arrives("12", self.tcp)
+
+    def test_a_naptr_record_that_leads_nowhere_leads_to_the_next(self):
+        for prefix in ("13", "14", "15"):
+            with self.subTest(prefix=prefix):
+                self.arrives(prefix, self.tcp)
+
+    def test_without_naptr_the_srv_records_say_it(self):
+        self.arrives("16", self.tcp)
+        self.arrives("17", self.udp)
+
+    def test_a_domain_that_says_no_is_not_called(self):
+        """RFC 2782: a target of "." is decidedly not available, whatever address the name has."""
+        called = self.number(prefix="18")
+        call = self.customer["peer"].invite(called)
+        call.expect(503)
+        self.udp.expect_no_call(0.1)
+        self.assertEqual(self.stack.api.cdr(called=called)["attempts"][0]["reason"], "unresolved")
+
+
 class Redirects(Story):
     @classmethod
     def provision(cls, stack):
