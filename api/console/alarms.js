@@ -30,6 +30,20 @@ const ofHealth = (v) => ({ kind: "bad", what: v.forced === "down" ? "vendor forc
 const ofQuality = (q) => ({ kind: "warn", what: "vendor demoted", text: `${name("trunks", q.trunk_id)} to ${q.destination}: ASR ${(100 * q.asr).toFixed(0)} % of ${q.attempts} attempts`,
 	href: `#/vendors?trunk_id=${q.trunk_id}`, since: null });
 
+/* What each alarm means, and what to do. */
+const MEANS = {
+	"no node": "No tandemd has written itself into Redis. Either none runs, or none reaches Redis: “tandem doctor” on the node says which. Calls may still pass on nodes that run without Redis.",
+	"node silent": "A node writes itself into Redis every few seconds and has stopped. It is down, hangs, or has lost Redis. Other nodes go on; its calls' records come once it is back.",
+	"registration failed": "A vendor refuses or does not answer the REGISTER of a trunk that says register. Check user name, password and address of the trunk; calls may be refused by that vendor until it works.",
+	"media relay down": "A node can't reach some of its rtpengines. Calls of trunks with media relay go to the others; with none left they are refused.",
+	"vendor down": "An address did not answer several times in a row, to calls or to OPTIONS. It gets no calls until it answers again; those go to the next vendor.",
+	"vendor forced down": "Somebody took this trunk out of service by hand. It gets no calls until “As observed” is pressed on the vendors' page.",
+	"vendor demoted": "A vendor completes clearly fewer calls to a destination than others do. With the policies quality and balanced it is tried last there until it does better.",
+	"low balance": "A carrier's balance is below the mark set at it. Where a prepaid one's money or a credit limit ends, new calls are refused with 402 and running ones end: book a payment, or tell it.",
+	"vendor limit": "We owe a vendor more than the limit set at its carrier: its routes are left out until a payment is booked or the limit is raised.",
+};
+const slug = (what) => what.replaceAll(" ", "-");
+
 /* standing - [{kind, what, text, href, since}] of now, the worst first. Names of trunks must be loaded. nodes: if read already. */
 export async function standing(signal, nodes) {
 	const [money, seen, health, quality] = await Promise.all([all("/v1/alerts", { standing: true }), nodes ?? get("/v1/nodes", {}, signal).then((p) => p.items),
@@ -41,8 +55,17 @@ export async function standing(signal, nodes) {
 }
 
 export const shownAlarms = (list) => (list.length
-	? h("ul", { class: "alarms" }, list.map((a) => h("li", {}, badge(a.what, a.kind), link(a.href, a.text), a.since && h("span", { class: "muted" }, " since ", when(a.since)))))
+	? h("ul", { class: "alarms" }, list.map((a) => h("li", {}, link(`#/alarms/${slug(a.what)}`, badge(a.what, a.kind), "What it means"), link(a.href, a.text), a.since && h("span", { class: "muted" }, " since ", when(a.since)))))
 	: h("p", { class: "calm" }, badge("all quiet", "good"), " No alarm stands."));
+
+/* The meanings, with the one that the address names first in sight: #/alarms/node-silent */
+function meanings(named) {
+	const entries = Object.entries(MEANS).map(([what, text]) => h("div", { id: slug(what), tabindex: "-1", class: slug(what) === named ? "named" : "" }, h("dt", {}, what), h("dd", {}, text)));
+	const found = entries.find((e) => e.id === named);
+	if (found)
+		requestAnimationFrame(() => (found.scrollIntoView({ block: "center" }), found.focus()));
+	return panel("What they mean", h("dl", { class: "meanings" }, entries));
+}
 
 export async function alarms(place, rest, query, signal) {
 	await load("carriers", "trunks");
@@ -60,5 +83,5 @@ export async function alarms(place, rest, query, signal) {
 				{ title: "Mailed", kind: "mono", minor: true, value: (a) => when(a.mailed_at) },
 				{ title: "Posted", kind: "mono", minor: true, value: (a) => when(a.posted_at) },
 				{ title: "Error", minor: true, value: (a) => a.error ?? "–" },
-			] }));
+			] }), meanings(rest[0]));
 }

@@ -50,8 +50,9 @@ export async function get(path, query = {}, signal) {
 	const limit = AbortSignal.timeout(ANSWER_MS);
 	return (await request("GET", path + search(query), { signal: signal ? AbortSignal.any([signal, limit]) : limit })).json();
 }
-export async function post(path, body) {
-	const answer = await request("POST", path, { body });
+/* post - once: an Idempotency-Key; the same one again, after an answer that was lost, does nothing twice */
+export async function post(path, body, once) {
+	const answer = await request("POST", path, { body, headers: once ? { "Idempotency-Key": once } : {} });
 	return answer.status === 204 ? null : answer.json();
 }
 /* patch - version: of the object as it was read; a change made meanwhile by somebody else is not overwritten */
@@ -62,21 +63,24 @@ export async function remove(path) {
 	await request("DELETE", path);
 }
 
+/* anyKey - for post's once. randomUUID() is not there over plain HTTP. */
+export const anyKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
+
 /* search - "?a=1" of what has a value */
 export function search(query) {
 	const pairs = Object.entries(query).filter(([, v]) => v !== undefined && v !== null && v !== "");
 	return pairs.length ? "?" + new URLSearchParams(pairs) : "";
 }
 
-/* all - every item of a list, page after page, at most `limit` */
-export async function all(path, query = {}, limit = 5000) {
+/* all - every item of a list, page after page */
+export async function all(path, query = {}, signal = undefined) {
 	const items = [];
 	let cursor = null;
 	do {
-		const page = await get(path, { ...query, limit: 1000, cursor });
+		const page = await get(path, { ...query, limit: 1000, cursor }, signal);
 		items.push(...page.items);
 		cursor = page.next_cursor;
-	} while (cursor && items.length < limit);
+	} while (cursor);
 	return items;
 }
 
@@ -98,8 +102,7 @@ export async function events(path, signal, on, joined) {
 	let text = "";
 	for (;;) {
 		const silence = setTimeout(() => reader.cancel(), SILENCE_MS);
-		const { value, done } = await reader.read();
-		clearTimeout(silence);
+		const { value, done } = await reader.read().finally(() => clearTimeout(silence));
 		if (done)
 			return;
 		text += value;

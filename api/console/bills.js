@@ -43,7 +43,7 @@ export async function invoices(place, rest, query) {
 	await load("carriers");
 	if (rest[0] === "new")
 		return replace(place, heading("New invoice", { under: ["Invoices", "#/invoices"] }), h("p", { class: "lede" }, "A draft of what the ledger has for these days and no invoice has billed yet. Issuing it gives it its number."), await schemaForm({ component: "Invoices", verb: "Draft it", start: query.carrier_id ? { carrier_id: Number(query.carrier_id) } : {}, cancel: () => (location.hash = "#/invoices"),
-			save: async (body) => (location.hash = `#/invoices/${(await post("/v1/invoices", body)).id}`) }));
+			save: async (body, version, once) => location.replace(`#/invoices/${(await post("/v1/invoices", body, once)).id}`) }));
 	if (rest[0])
 		return invoice(place, rest[0]);
 	replace(place, heading("Invoices", { actions: [to("#/invoices/new" + (query.carrier_id ? `?carrier_id=${query.carrier_id}` : ""), "New invoice", "primary")] }),

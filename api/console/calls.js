@@ -111,7 +111,7 @@ export async function calls(place, rest, query, signal) {
 	replace(place, heading("Live calls", { actions: [state, total, may("DELETE", "/v1/calls") ? [many, found] : null] }), filterForm(filters(), query, "calls"), box);
 
 	const read = async () => {
-		const now = await all("/v1/calls");
+		const now = await all("/v1/calls", {}, signal);
 		live.clear();
 		now.forEach((c) => live.set(c.id, c));
 		draw();

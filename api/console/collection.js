@@ -68,8 +68,8 @@ export function collection(c) {
 		const direction = value?.direction ?? query.direction;
 		const fixed = !value && direction ? { direction } : {};
 		const start = Object.fromEntries(Object.entries(query).map(([n, v]) => [n, /^\d+$/.test(v) ? Number(v) : v]));
-		const save = async (body, version) => {
-			const done = value ? await patch(`${c.path}/${value.id}`, body, version) : await post(c.path, body);
+		const save = async (body, version, once) => {
+			const done = value ? await patch(`${c.path}/${value.id}`, body, version) : await post(c.path, body, once);
 			toast(value ? "Saved." : `${c.noun[0].toUpperCase()}${c.noun.slice(1)} created.`, "good");
 			if (c.made && !value)
 				await c.made(done);

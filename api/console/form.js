@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* form.js - a form made from the API's description of a collection: each field with its limits and its meaning. */
-import { schema } from "./api.js";
+import { anyKey, schema } from "./api.js";
 import { control, range } from "./controls.js";
 import { button, facts, h, panel, replace } from "./dom.js";
 import { label } from "./values.js";
@@ -55,7 +55,8 @@ export function tell(form, general, problem) {
 
 /* schemaForm - component "Trunks": its New or Change schema. value: the object, or null to make one. start: values to begin
  * with. fixed: fields that are set and not asked for. keep(name, field) false leaves one out. groups: [[title, [field, ...]], ...].
- * choose: {field: (object) => may it be chosen?}. save(changes, version) is awaited; its refusal is shown beside the fields.
+ * choose: {field: (object) => may it be chosen?}. save(changes, version, once) is awaited; its refusal is shown beside the fields.
+ * once: the same as long as what is sent is, for a POST whose answer may be lost.
  * latest() reads the object as it is now, shown(field, value) a value as people read it: for a change that somebody else made
  * meanwhile. */
 export async function schemaForm({ component, value, start = {}, fixed = {}, keep = () => true, groups = [], choose = {}, verb, save, latest, shown, cancel }) {
@@ -83,6 +84,7 @@ export async function schemaForm({ component, value, start = {}, fixed = {}, kee
 		return body;
 	};
 	let version = value?.version;
+	let sent = null; /* {text, once} */
 	const form = h("form", { class: "schema", novalidate: true, onsubmit: async (e) => {
 		e.preventDefault();
 		if (submit.disabled)
@@ -91,7 +93,10 @@ export async function schemaForm({ component, value, start = {}, fixed = {}, kee
 		try {
 			const body = changes();
 			tell(form, general, { message: "" });
-			await save(body, version);
+			const text = JSON.stringify(body);
+			if (sent?.text !== text)
+				sent = { text, once: anyKey() };
+			await save(body, version, sent.once);
 		} catch (problem) {
 			submit.disabled = false; /* before the focus goes to it */
 			tell(form, general, problem);

@@ -25,8 +25,8 @@ export const BOOKING = [
 export async function payments(place, rest, query) {
 	await load("carriers");
 	if (rest[0] === "new") {
-		const save = async (body) => {
-			await post("/v1/payments", body);
+		const save = async (body, version, once) => {
+			await post("/v1/payments", body, once);
 			toast("Payment booked.", "good");
 			location.replace(`#/payments?carrier_id=${body.carrier_id}`);
 		};

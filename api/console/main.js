@@ -206,6 +206,15 @@ async function entered() {
 	}
 }
 
+/* A part of the address; what is no escape stays as it is. */
+function decoded(text) {
+	try {
+		return decodeURIComponent(text);
+	} catch {
+		return text;
+	}
+}
+
 async function show() {
 	if (asking)
 		return;
@@ -217,7 +226,7 @@ async function show() {
 	if (!place && !(await entered()))
 		return;
 	const [path, search = ""] = (location.hash.slice(2) || pages[0][1][0][0]).split("?");
-	const [page, ...rest] = path.split("/").map(decodeURIComponent);
+	const [page, ...rest] = path.split("/").map(decoded);
 	const found = PAGES.flatMap(([, list]) => list).find(([name]) => name === page);
 	const refocus = focusKept();
 	const own = h("div", { class: "page" });
@@ -230,7 +239,7 @@ async function show() {
 	closeMenu();
 	document.querySelectorAll("nav a").forEach((a) => (a.dataset.page === page ? a.setAttribute("aria-current", "page") : a.removeAttribute("aria-current")));
 	try {
-		if (!found)
+		if (!found || rest.some((part) => part === "." || part === ".." || /[/?#]/.test(part)))
 			throw Object.assign(new Error("There is no page with this address."), { status: 404 });
 		if (!offers(location.hash || `#/${page}`))
 			throw Object.assign(new Error(`“${me().name}” is a key ${me().carrier_id === null ? `with the role ${me().role}` : "of one carrier"}.`), { status: 403 });

@@ -1,71 +1,95 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* overview.js - the dashboard: what happens now, by the second, and the last day by the hour. */
+/* overview.js - the dashboard: what happens now, by the second, and the hours before, by the hour. */
 import { get } from "./api.js";
 import { shownAlarms, standing } from "./alarms.js";
 import { plot } from "./charts.js";
 import { amount, h, heading, link, panel, replace, tile } from "./dom.js";
+import { follow, following } from "./follow.js";
 import { load, name } from "./names.js";
+import { starting } from "./starting.js";
 import { table } from "./table.js";
-import { clock, count, decimal, percent, seconds, sum } from "./values.js";
+import { NONE, clock, count, decimal, millis, percent, sum, talk, time, zone } from "./values.js";
 
 const POLL_MS = 2000;
 const KEPT = 150; /* points of the plots of now: five minutes */
-const HOURS = 24;
 const HOUR_MS = 3600000;
+const RANGES = { 6: "6 hours", 24: "24 hours", 72: "3 days", 168: "7 days" };
+let last = 0; /* when a point was added */
 const now = { labels: [], calls: [], cps: [] }; /* goes on while other pages are open and come back to */
 
-/* The hours of the last day with their figures; an hour without calls has none. Money: of the currency that has most calls. */
-function byHour(items, begin) {
-	const hours = Array.from({ length: HOURS }, (_, i) => begin + i * HOUR_MS);
+/* The hours from begin on with their figures; an hour without calls has none. Money: of the currency that has most calls. */
+function byHour(items, begin, n) {
+	const hours = Array.from({ length: n }, (_, i) => begin + i * HOUR_MS);
 	const calls = new Map();
 	items.forEach((i) => i.currency && calls.set(i.currency, (calls.get(i.currency) || 0) + i.calls));
 	const currency = [...calls].sort((a, b) => b[1] - a[1])[0]?.[0] ?? null;
 	const found = hours.map((hour) => items.find((i) => i.currency === currency && Date.parse(i.hour) === hour));
 	const of = (f) => found.map((i) => (i ? f(i) : null));
-	return { currency, labels: hours.map((hour) => clock(hour).slice(0, 5)), of };
+	const text = (hour) => (n > 24 ? `${time(hour).slice(5, 10)} ` : "") + clock(hour).slice(0, 5);
+	const title = (i) => `${time(hours[i]).slice(0, 16)} to ${clock(hours[i] + HOUR_MS).slice(0, 5)} ${zone(hours[i])}`;
+	return { currency, currencies: calls.size, labels: hours.map(text), title, of, found };
 }
 
 const ranked = (title, text, href) => [
 	{ title, value: (i) => link(href(i), text(i)) },
 	{ title: "Calls", kind: "number", value: (i) => count(i.calls) },
 	{ title: "ASR", kind: "number", value: (i) => percent(i.asr) },
-	{ title: "ACD", kind: "number", value: (i) => seconds(i.acd_s) },
-	{ title: "PDD p95", kind: "number", minor: true, value: (i) => (i.pdd_p95_ms === null ? "–" : `${count(i.pdd_p95_ms)} ms`) },
+	{ title: "ACD", kind: "number", value: (i) => talk(i.acd_s) },
+	{ title: "PDD p95", kind: "number", minor: true, value: (i) => millis(i.pdd_p95_ms) },
 	{ title: "Margin", kind: "number", value: (i) => amount(i.margin, i.currency) },
 ];
 const ofCarrier = (title, from) => ranked(title, (i) => name("carriers", i.carrier_id), (i) => i.carrier_id && `#/cdrs?carrier_id=${i.carrier_id}&from=${from}`);
 const most = (page) => [...page.items].sort((a, b) => b.calls - a.calls).slice(0, 8);
 
-function watchNow(tiles, plots, alarmBox, signal) {
-	let last = 0;
+/* Replace what is shown only if it says something else: what has the focus keeps it, and nothing is read out twice. */
+function tell(box, node) {
+	if (box.textContent !== node.textContent || box.querySelector(".unread"))
+		replace(box, node);
+}
+
+/* What happens now: figures of all nodes every two seconds, and between them each call as it begins and ends. */
+function watchNow(tiles, plots, boxes, signal) {
+	let calls = 0;
+	let timer;
+	const showCalls = () => tiles.calls.set(count(Math.max(0, calls)));
+	const read = async () => {
+		const nodes = (await get("/v1/nodes", {}, signal)).items;
+		const total = (f) => nodes.reduce((n, x) => n + (x[f] || 0), 0);
+		calls = total("calls");
+		if (Date.now() - last >= POLL_MS / 2) {
+			last = Date.now();
+			now.labels.push(clock(last));
+			now.calls.push(calls);
+			now.cps.push(total("cps"));
+			for (const part of Object.values(now))
+				part.splice(0, Math.max(0, part.length - KEPT));
+		}
+		showCalls();
+		tiles.cps.set(total("cps").toLocaleString("en", { maximumFractionDigits: 1 }));
+		tiles.nodes.set(count(nodes.length), nodes.length ? "" : "bad");
+		plots.calls.update(now.labels, [now.calls]);
+		plots.cps.update(now.labels, [now.cps]);
+		const list = await standing(signal, nodes);
+		tiles.alarms.set(count(list.length), list.some((a) => a.kind === "bad") ? "bad" : list.length ? "warn" : "good");
+		tell(boxes.alarms, shownAlarms(list));
+	};
 	const poll = async () => {
 		try {
-			const nodes = (await get("/v1/nodes", {}, signal)).items;
-			const total = (f) => nodes.reduce((n, x) => n + (x[f] || 0), 0);
-			if (Date.now() - last >= POLL_MS / 2) {
-				last = Date.now();
-				now.labels.push(clock(new Date()));
-				now.calls.push(total("calls"));
-				now.cps.push(total("cps"));
-				for (const part of Object.values(now))
-					part.splice(0, Math.max(0, part.length - KEPT));
-			}
-			tiles.calls.set(count(total("calls")));
-			tiles.cps.set(total("cps").toLocaleString("en", { maximumFractionDigits: 1 }));
-			tiles.nodes.set(count(nodes.length), nodes.length ? "" : "bad");
-			plots.calls.update(now.labels, [now.calls]);
-			plots.cps.update(now.labels, [now.cps]);
-			const list = await standing(signal, nodes);
-			tiles.alarms.set(count(list.length), list.some((a) => a.kind === "bad") ? "bad" : list.length ? "warn" : "good");
-			replace(alarmBox, shownAlarms(list));
+			await read();
 		} catch (e) {
 			if (signal.aborted)
 				return;
-			replace(alarmBox, h("p", { class: "fault", role: "alert" }, `What happens now can't be read: ${e.message}`));
+			tell(boxes.alarms, h("p", { class: "fault" }, `What happens now can't be read: ${e.message}`));
+			tiles.alarms.set(NONE);
 		}
 		if (!signal.aborted)
-			setTimeout(poll, POLL_MS);
+			timer = setTimeout(poll, POLL_MS);
 	};
+	signal.addEventListener("abort", () => clearTimeout(timer));
+	follow(async () => {}, signal, boxes.following, (event) => {
+		calls += event === "call.started" ? 1 : event === "call.ended" ? -1 : 0;
+		showCalls();
+	});
 	return poll();
 }
 
@@ -75,40 +99,56 @@ function setDay(tiles, items, day) {
 	const margin = sum(items.filter((i) => i.currency === day.currency).map((i) => i.margin));
 	const size = Math.abs(Number(margin));
 	tiles.asr.set(percent(add("calls") ? (100 * add("answered")) / add("calls") : null));
-	tiles.acd.set(add("answered") ? seconds((60 * items.reduce((n, i) => n + Number(i.minutes), 0)) / add("answered")) : "–");
-	tiles.pdd.set(p95 === null ? "–" : `${count(p95)} ms`);
-	tiles.margin.set([decimal(Number(margin).toFixed(size && size < 1 ? 4 : 2), 2), day.currency && h("span", { class: "unit" }, ` ${day.currency}`)], margin.startsWith("-") ? "bad" : "");
+	tiles.acd.set(add("answered") ? talk((60 * items.reduce((n, i) => n + Number(i.minutes), 0)) / add("answered")) : NONE);
+	tiles.pdd.set(millis(p95));
+	tiles.margin.set(day.currency ? [decimal(Number(margin).toFixed(size && size < 1 ? 4 : 2), 2), h("span", { class: "unit" }, ` ${day.currency}`)] : NONE, margin.startsWith("-") ? "bad" : "");
 }
 
-const dayPlots = (day) => ({
-	margin: plot({ type: "bar", labels: day.labels, series: [{ label: `revenue, ${day.currency ?? ""}`, data: day.of((i) => Number(i.revenue)) }, { label: "margin", data: day.of((i) => Number(i.margin)) }], what: "Revenue and margin by hour" }),
-	asr: plot({ labels: day.labels, series: [{ label: "ASR", data: day.of((i) => i.asr) }, { label: "NER", data: day.of((i) => i.ner) }], unit: " %", what: "ASR and NER by hour" }),
-	acd: plot({ labels: day.labels, series: [{ label: "ACD", data: day.of((i) => i.acd_s) }], unit: " s", what: "Average call duration by hour" }),
-	pdd: plot({ labels: day.labels, series: [{ label: "p50", data: day.of((i) => i.pdd_p50_ms) }, { label: "p95", data: day.of((i) => i.pdd_p95_ms) }], unit: " ms", what: "Post-dial delay by hour" }),
-});
+function dayPlots(day) {
+	const { labels, title: titles, of } = day;
+	const money = (v) => `${decimal(String(Number(v.toFixed(6))), 2)} ${day.currency}`;
+	return {
+		margin: plot({ type: "bar", labels, titles, format: money, series: [{ label: "revenue", data: of((i) => Number(i.revenue)) }, { label: "margin", data: of((i) => Number(i.margin)) }], what: "Revenue and margin by hour" }),
+		traffic: plot({ type: "bar", labels, titles, whole: true, series: [{ label: "calls", data: of((i) => i.calls) }, { label: "answered", data: of((i) => i.answered) }], what: "Calls by hour" }),
+		minutes: plot({ type: "bar", labels, titles, unit: " min", format: (v) => `${v.toFixed(1)} min`, series: [{ label: "minutes", data: of((i) => Number(i.minutes)) }], what: "Minutes of talk by hour" }),
+		asr: plot({ labels, titles, unit: " %", format: percent, series: [{ label: "ASR", data: of((i) => i.asr) }, { label: "NER", data: of((i) => i.ner) }], what: "ASR and NER by hour" }),
+		acd: plot({ labels, titles, unit: " s", format: talk, series: [{ label: "ACD", data: of((i) => i.acd_s) }], what: "Average call duration by hour" }),
+		pdd: plot({ labels, titles, unit: " ms", format: millis, series: [{ label: "p50", data: of((i) => i.pdd_p50_ms) }, { label: "p95", data: of((i) => i.pdd_p95_ms) }], what: "Post-dial delay by hour" }),
+	};
+}
+
+const ranges = (chosen) => h("div", { class: "ranges", role: "group", "aria-label": "Range" }, Object.entries(RANGES).map(([n, text]) => h("a", { href: `#/overview?hours=${n}`, "aria-current": n === chosen ? "true" : undefined }, text)));
 
 export async function overview(place, rest, query, signal) {
-	const begin = (Math.floor(Date.now() / HOUR_MS) - HOURS + 1) * HOUR_MS;
+	const chosen = query.hours in RANGES ? query.hours : "24";
+	const size = Number(chosen);
+	const begin = (Math.floor(Date.now() / HOUR_MS) - size + 1) * HOUR_MS;
 	const from = new Date(begin).toISOString();
-	await load("carriers", "trunks");
-	const [hours, customers, vendors, destinations] = await Promise.all([get("/v1/stats", { group_by: "hour", from }), get("/v1/stats", { group_by: "carrier", from }),
-		get("/v1/stats", { group_by: "carrier", side: "egress", from }), get("/v1/stats", { group_by: "destination" })]);
-	const day = byHour(hours.items, begin);
-	const tiles = { calls: tile("Live calls", "#/calls"), cps: tile("Calls a second"), alarms: tile("Alarms", "#/alarms"), asr: tile("ASR, 24 h", "#/statistics?group_by=hour"), acd: tile("ACD, 24 h", "#/statistics?group_by=hour"),
-		pdd: tile("PDD p95, last hour", "#/statistics?group_by=hour"), margin: tile("Margin, 24 h", "#/statistics?group_by=carrier"), nodes: tile("Nodes", "#/nodes") };
+	const [, ...figures] = await Promise.all([load("carriers", "trunks", "rate-decks", "routing-plans"), get("/v1/stats", { group_by: "hour", from }, signal), get("/v1/stats", { group_by: "carrier", from }, signal),
+		get("/v1/stats", { group_by: "carrier", side: "egress", from }, signal), get("/v1/stats", { group_by: "destination" }, signal)]);
+	const [hours, customers, vendors, destinations] = figures;
+	const day = byHour(hours.items, begin, size);
+	const span = RANGES[chosen];
+	const byHours = `#/statistics?group_by=hour&from=${from}`;
+	const tiles = { calls: tile("Live calls", "#/calls"), cps: tile("Calls a second, now"), alarms: tile("Alarms", "#/alarms"), asr: tile(`ASR, ${span}`, byHours), acd: tile(`ACD, ${span}`, byHours),
+		pdd: tile("PDD p95, last hour", byHours), margin: tile(`Margin, ${span}`, `#/statistics?group_by=carrier&from=${from}`), nodes: tile("Nodes", "#/nodes") };
 	setDay(tiles, hours.items, day);
+	const waiting = "The first figures come in two seconds.";
 	const plots = {
-		calls: plot({ labels: now.labels, series: [{ label: "calls", data: now.calls }], what: "Live calls over the last five minutes", fill: true, whole: true }),
-		cps: plot({ labels: now.labels, series: [{ label: "calls a second", data: now.cps }], what: "Calls a second over the last five minutes", fill: true }),
+		calls: plot({ labels: now.labels, series: [{ label: "calls", data: now.calls }], what: "Live calls over the last five minutes", fill: true, whole: true, none: waiting }),
+		cps: plot({ labels: now.labels, series: [{ label: "calls a second", data: now.cps }], what: "Calls a second over the last five minutes", fill: true, none: waiting }),
 		...dayPlots(day),
 	};
 	signal.addEventListener("abort", () => Object.values(plots).forEach((p) => p.close()));
-	const alarmBox = h("div", { "aria-live": "polite" }, h("p", { class: "calm muted" }, "Looking…"));
-	const rank = (title, columns, page) => panel(title, table(columns, most(page), { none: "No call yet.", next: ["Simulate a route", "#/simulator"], label: title }));
-	replace(place, heading("Dashboard"), h("div", { class: "tiles eight" }, Object.values(tiles).map((t) => t.node)), panel("Alarms", alarmBox),
-		h("div", { class: "plots" }, panel("Live calls, last five minutes", plots.calls.node), panel("Calls a second, last five minutes", plots.cps.node), panel("Revenue and margin by hour", plots.margin.node),
-			panel("ASR and NER by hour", plots.asr.node), panel("ACD by hour", plots.acd.node), panel("PDD by hour", plots.pdd.node)),
-		h("div", { class: "plots" }, rank("Customers, 24 h", ofCarrier("Customer", from), customers), rank("Vendors, 24 h", ofCarrier("Vendor", from), vendors)),
+	const boxes = { alarms: h("div", { "aria-live": "polite" }, h("p", { class: "calm unread" }, "Looking…")), following: following() };
+	const rank = (title, columns, page) => panel(title, table(columns, most(page), { none: "No call in this time.", next: ["Simulate a route", "#/simulator"], label: title, cards: true }));
+	const unit = day.currency ? `, ${day.currency}` : "";
+	replace(place, heading("Dashboard", { actions: [boxes.following, ranges(chosen)] }),
+		h("p", { class: "lede" }, `Hours in ${zone()}.`, day.currencies > 1 ? ` Money in ${day.currency}, the currency with most calls of ${day.currencies}.` : null), await starting(),
+		h("div", { class: "tiles eight" }, Object.values(tiles).map((t) => t.node)), panel("Alarms", boxes.alarms),
+		h("div", { class: "plots" }, panel("Live calls, last five minutes", plots.calls.node), panel("Calls a second, last five minutes", plots.cps.node), panel(`Revenue and margin by hour${unit}`, plots.margin.node),
+			panel("Calls by hour", plots.traffic.node), panel("Minutes by hour", plots.minutes.node), panel("ASR and NER by hour", plots.asr.node), panel("ACD by hour", plots.acd.node), panel("PDD by hour", plots.pdd.node)),
+		h("div", { class: "plots" }, rank(`Customers, ${span}`, ofCarrier("Customer", from), customers), rank(`Vendors, ${span}`, ofCarrier("Vendor", from), vendors)),
 		rank("Destinations, last seven days", ranked("Destination", (i) => i.destination || "without a rate", (i) => i.destination && `#/statistics?group_by=carrier&destination=${encodeURIComponent(i.destination)}`), destinations));
-	watchNow(tiles, plots, alarmBox, signal);
+	watchNow(tiles, plots, boxes, signal);
 }

@@ -46,8 +46,8 @@ export const newRate = (deck) => to(`#/rate-decks/${deck.id}/rates/new`, "New ra
 async function form(place, deck, rate, query) {
 	const home = `#/rate-decks/${deck.id}/rates`;
 	const path = `/v1/rate-decks/${deck.id}/rates`;
-	const save = async (body, version) => {
-		const done = rate ? await patch(`${path}/${rate.id}`, body, version) : await post(path, body);
+	const save = async (body, version, once) => {
+		const done = rate ? await patch(`${path}/${rate.id}`, body, version) : await post(path, body, once);
 		toast(rate ? "Saved." : "Rate added.", "good");
 		location.replace(`${home}/${done.id}`);
 	};

@@ -6,7 +6,7 @@ import { amount, empty, h, heading, link, panel, replace } from "./dom.js";
 import { plot } from "./charts.js";
 import { choices, load, name } from "./names.js";
 import { filterForm, table } from "./table.js";
-import { NONE, clock, compare, count, decimal, percent, seconds, sum, time, zone } from "./values.js";
+import { NONE, clock, compare, count, decimal, percent, sum, talk, time, zone } from "./values.js";
 
 const GROUPS = [["carrier", "carrier"], ["trunk", "trunk"], ["destination", "destination"], ["hour", "hour"]];
 const BARS = 12;
@@ -25,7 +25,7 @@ function columns(who) {
 	const cell = (i) => who.shown?.(i) ?? who.text(i);
 	return [
 		{ title: who.title, value: (i) => link(who.href?.(i), cell(i), "Its CDRs"), by: (a, b) => who.text(a).localeCompare(who.text(b)) },
-		number("Calls", "calls", count), number("Answered", "answered", count), number("ASR", "asr", percent), number("NER", "ner", percent), number("ACD", "acd_s", seconds),
+		number("Calls", "calls", count), number("Answered", "answered", count), number("ASR", "asr", percent), number("NER", "ner", percent), number("ACD", "acd_s", talk),
 		{ title: "PDD p50, p95, p99", kind: "number", value: (i) => (i.pdd_p50_ms === null ? NONE : `${count(i.pdd_p50_ms)}, ${count(i.pdd_p95_ms)}, ${count(i.pdd_p99_ms)} ms`), by: (a, b) => (a.pdd_p95_ms ?? -1) - (b.pdd_p95_ms ?? -1) },
 		{ title: "Minutes", kind: "number", value: (i) => decimal(Number(i.minutes).toFixed(1), 1), by: (a, b) => compare(a.minutes, b.minutes) },
 		{ title: "Currency", value: (i) => i.currency ?? NONE }, money("Revenue", "revenue"), money("Cost", "cost"), money("Margin", "margin"),
@@ -57,9 +57,10 @@ function plots(group, items, signal) {
 	const of = items.filter((i) => i.currency === currency);
 	const bars = group === "hour" ? [...of].sort((a, b) => a.hour.localeCompare(b.hour)) : [...of].sort((a, b) => b.calls - a.calls).slice(0, BARS);
 	const labels = bars.map((i) => (group === "hour" ? `${time(i.hour).slice(5, 10)} ${clock(i.hour).slice(0, 5)}` : who.text(i)));
+	const titles = (n) => (group === "hour" ? `${time(bars[n].hour).slice(0, 16)} ${zone(bars[n].hour)}` : labels[n]);
 	const made = [
-		["Calls", plot({ type: "bar", labels, series: [{ label: "calls", data: bars.map((i) => i.calls) }, { label: "answered", data: bars.map((i) => i.answered) }], what: `Calls by ${group}` })],
-		[`Revenue and margin${currency ? ", " + currency : ""}`, plot({ type: "bar", labels, series: [{ label: "revenue", data: bars.map((i) => Number(i.revenue)) }, { label: "margin", data: bars.map((i) => Number(i.margin)) }], what: `Revenue and margin by ${group}` })],
+		["Calls", plot({ type: "bar", labels, series: [{ label: "calls", data: bars.map((i) => i.calls) }, { label: "answered", data: bars.map((i) => i.answered) }], what: `Calls by ${group}`, whole: true, titles })],
+		[`Revenue and margin${currency ? ", " + currency : ""}`, plot({ type: "bar", labels, series: [{ label: "revenue", data: bars.map((i) => Number(i.revenue)) }, { label: "margin", data: bars.map((i) => Number(i.margin)) }], what: `Revenue and margin by ${group}`, titles, format: (v) => `${decimal(String(Number(v.toFixed(6))), 2)} ${currency}` })],
 	];
 	signal.addEventListener("abort", () => made.forEach(([, p]) => p.close()));
 	return h("div", { class: "plots" }, made.map(([title, p]) => panel(title, p.node)));

@@ -52,6 +52,8 @@ export function seconds(n) {
 	const hours = Math.floor(whole / 3600);
 	return (hours ? `${hours}:${pad(Math.floor((whole % 3600) / 60))}` : `${Math.floor(whole / 60)}`) + `:${pad(whole % 60)}`;
 }
+/* talk - a mean duration, with its unit: "0.8 s", "4:05 min" */
+export const talk = (n) => (absent(n) ? NONE : n < 60 ? `${n.toFixed(1)} s` : `${seconds(n)} ${n < 3600 ? "min" : "h"}`);
 export const millis = (n) => (absent(n) ? NONE : n < 1000 ? `${n} ms` : `${(n / 1000).toFixed(n < 10000 ? 2 : 1)} s`);
 export const percent = (n) => (absent(n) ? NONE : `${n.toFixed(1)} %`);
 export const count = (n) => (absent(n) ? NONE : Number(n).toLocaleString("en"));

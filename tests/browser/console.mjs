@@ -3,6 +3,7 @@
 // CALLED: a number whose call was refused by one vendor and taken by the next; LIVE: a number that talks now and is hung up here.
 // Ends with status 0 if every step held.
 import { figures } from "./figures.mjs";
+import { hostile } from "./hostile.mjs";
 import { many } from "./many.mjs";
 import { everyPage } from "./pages.mjs";
 import { rights } from "./rights.mjs";
@@ -42,7 +43,7 @@ const signOut = {
 };
 
 try {
-	const failed = await walk.through({ ...signIn, ...figures(walk, { called, live }), ...settings(walk, { sheet }), ...rights(walk), ...many(walk), ...everyPage(walk), ...signOut });
+	const failed = await walk.through({ ...signIn, ...figures(walk, { called, live }), ...settings(walk, { sheet }), ...rights(walk), ...many(walk), ...hostile(walk), ...everyPage(walk), ...signOut });
 	process.exitCode = failed ? 1 : 0;
 } finally {
 	await walk.browser.close();

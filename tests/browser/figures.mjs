@@ -9,13 +9,52 @@ export const figures = (walk, { called, live }) => {
 		async "the dashboard shows calls, figures, alarms and plots"() {
 			await walk.visit("overview", "Dashboard");
 			await page.locator(".tile", { hasText: "Live calls" }).getByText("2", { exact: true }).waitFor();
-			must((await page.locator("canvas").count()) === 6, "six plots are expected");
+			must((await page.locator("canvas").count()) === 8, "eight plots are expected");
 			must(!(await page.locator(".tile", { hasText: "ASR" }).innerText()).includes("–"), "no ASR");
 			const inked = await page.locator("canvas").nth(2).evaluate((c) => new Uint32Array(c.getContext("2d").getImageData(0, 0, c.width, c.height).data.buffer).some((p) => p));
 			must(inked, "the plot of margins is empty");
 			await page.locator(".alarms").getByText("Harbour Telecom: balance").waitFor();
+			await page.getByRole("status").filter({ hasText: /^live$/ }).waitFor();
+			const alarm = page.locator(".alarms a").last();
+			await alarm.focus();
 			await walk.answers("/v1/nodes", 4); // a few points of the plots of now
+			must(await alarm.evaluate((e) => e === document.activeElement), "an alarm that still stands was drawn again: it has lost the focus");
 			await walk.picture("dashboard");
+			const says = await page.locator("canvas").nth(2).evaluate((c) => { // as the pointer is told over the last hour
+				const chart = window.Chart.getChart(c);
+				chart.tooltip.setActiveElements([{ datasetIndex: 0, index: 23 }, { datasetIndex: 1, index: 23 }], { x: 0, y: 0 });
+				return [...chart.tooltip.title, ...chart.tooltip.body.map((b) => b.lines[0])].join("; ");
+			});
+			must(/^\d{4}-\d\d-\d\d \d\d:00 to \d\d:00 UTC\S*; revenue: 0\.00\d+ USD; margin: 0\.00\d+ USD$/.test(says), `the pointer is told: ${says}`);
+		},
+		async "its range stands in the address, and an alarm leads to what it means"() {
+			await walk.press("7 days", "link");
+			await page.waitForURL(/hours=168/);
+			await walk.settled();
+			must((await page.locator(".ranges [aria-current]").innerText()) === "7 days", "the range is not marked");
+			must((await page.locator("canvas").nth(3).evaluate((c) => window.Chart.getChart(c).data.labels.length)) === 168, "seven days have 168 hours");
+			await page.getByRole("link", { name: "low balance" }).click();
+			await walk.heading("Alarms");
+			await page.waitForFunction(() => document.activeElement.id === "low-balance");
+			await walk.sees("new calls are refused with 402");
+		},
+		async "live figures that stop are said to have stopped, and come back by themselves"() {
+			await walk.visit("overview", "Dashboard");
+			await page.getByRole("status").filter({ hasText: /^live$/ }).waitFor();
+			await walk.refused(async () => {
+				await page.route("**/v1/**", (r) => r.abort());
+				await walk.sees("What happens now can't be read: The server does not answer.");
+				await walk.visit("calls", "This page can't be shown");
+				await page.unroute("**/v1/**");
+				await walk.press("Try again");
+				await walk.heading("Live calls");
+				await page.getByRole("status").filter({ hasText: /^live$/ }).waitFor();
+				await page.route("**/v1/calls/events", (r) => r.fulfill({ status: 503, contentType: "application/problem+json", body: '{"title":"away","status":503,"detail":"Redis is away."}' }));
+				await walk.visit("overview", "Dashboard");
+				await page.getByRole("status").filter({ hasText: "not live: reconnecting…" }).waitFor();
+				await page.unroute("**/v1/calls/events");
+				await page.getByRole("status").filter({ hasText: /^live$/ }).waitFor();
+			});
 		},
 		async "live calls are searched, marked and hung up, after a question that Escape denies"() {
 			await walk.visit("calls", "Live calls");

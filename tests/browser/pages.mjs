@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // pages.mjs - what holds on every page: it can be read, light and dark, has names for all that can be used, fits a phone; and
 // the keyboard alone is enough.
-import { focus, tooWide, unnamed, unreadable } from "./looks.mjs";
+import { focus, tooWide, unmarked, unnamed, unreadable } from "./looks.mjs";
 import { must } from "./walk.mjs";
 
 const ALONE = ["dashboard", "cdr", "calls", "statistics", "trunk-change"]; // also pictured dark and on a phone
@@ -47,7 +47,7 @@ export const everyPage = (walk) => {
 	const theme = (wanted) => page.evaluate((t) => document.documentElement.dataset.theme === t, wanted).then((is) => is || walk.press("Theme"));
 	return {
 		async "every control has a name, every text contrast, in the light"() {
-			await each(walk, async () => [...(await page.evaluate(unnamed)), ...(await page.evaluate(unreadable))]);
+			await each(walk, async () => [...(await page.evaluate(unnamed)), ...(await page.evaluate(unmarked)), ...(await page.evaluate(unreadable))]);
 		},
 		async "and in the dark"() {
 			await theme("dark");
@@ -120,6 +120,35 @@ export const everyPage = (walk) => {
 			await page.keyboard.press("Tab");
 			await page.keyboard.press("Enter");
 			await walk.heading("Carriers");
+		},
+		async "a question keeps the focus inside, can be read in both themes, and gives the focus back"() {
+			await walk.visit("carriers", "Carriers");
+			await page.locator("tbody a").first().click();
+			const remove = page.getByRole("button", { name: "Delete", exact: true });
+			for (const colours of ["dark", "light"]) {
+				await theme(colours);
+				await remove.focus();
+				await page.keyboard.press("Enter");
+				const question = page.getByRole("dialog");
+				await question.waitFor();
+				for (let i = 0; i < 6; i++) {
+					await page.keyboard.press(i < 3 ? "Tab" : "Shift+Tab");
+					must(await page.evaluate(() => !document.activeElement.closest("#app")), "Tab leads behind the question");
+				}
+				const wrong = [...(await page.evaluate(unnamed)), ...(await page.evaluate(unreadable))];
+				must(!wrong.length, `${colours}: ${wrong}`);
+				await page.keyboard.press("Escape");
+				await question.waitFor({ state: "detached" });
+				must(await remove.evaluate((e) => e === document.activeElement), "the focus does not come back");
+			}
+		},
+		async "what happens is told to who can't see it"() {
+			await walk.visit("simulator", "Route simulator");
+			must((await page.locator("#place [aria-live=polite]").count()) > 0, "the simulator's answer is not read out");
+			await walk.visit("calls", "Live calls");
+			must((await page.locator("#place [role=status]").count()) > 0, "whether it is live is not read out");
+			await walk.visit("overview", "Dashboard");
+			must((await page.locator("#place [aria-live=polite] .alarms").count()) > 0 || (await page.locator("#place [aria-live=polite] .calm").count()) > 0, "alarms are not read out");
 		},
 		async "times can be read in UTC"() {
 			await walk.visit("cdrs", "CDRs");

@@ -91,7 +91,7 @@ class Console(Talk):
         if shutil.which("chromium") is None or shutil.which("node") is None:
             raise Failure("chromium or node is missing: scripts/deps browser")
         done = subprocess.run(["node", os.path.join(HERE, "console.mjs"), self.stack.api.base, self.stack.api.key, pictures, sheet, hunted,
-                               talking], capture_output=True, text=True, timeout=280, check=False)
+                               talking], capture_output=True, text=True, timeout=420, check=False)
         if done.returncode != 0:
             raise Failure(f"the browser's part failed:\n{done.stdout}{done.stderr}")
         print(done.stdout, end="")

@@ -106,10 +106,11 @@ export class Walk {
 	async through(steps) {
 		let failed = 0;
 		for (const [what, step] of Object.entries(steps)) {
+			const begin = Date.now();
 			try {
 				await step();
 				must(!this.wrong.length, this.wrong.join("; "));
-				console.log(`     ${what}`);
+				console.log(`     ${what} (${((Date.now() - begin) / 1000).toFixed(1)} s)`);
 			} catch (e) {
 				console.log(`FAIL ${what}: ${e.message}\n  at ${this.page.url()} ${this.wrong.join("; ")}`);
 				await this.picture(`failure-${++failed}`).catch(() => {});
