@@ -165,14 +165,17 @@ static const struct param_rule vendor_force_params[] = {
 static const char *const stats_groups[] = {"carrier", "trunk", "destination", "hour", NULL};
 static const char *const stats_sides[] = {"ingress", "egress", NULL};
 static const struct param_rule stats_params[] = {
-	{"group_by", PARAM_CHOICE, stats_groups, "one item for each of these (needed)"},
+	{"group_by", PARAM_CHOICES, stats_groups,
+	 "an item for each of these: carrier, trunk, destination, hour, or several of them, as in hour,destination "
+	 "(needed)"},
 	{"side", PARAM_CHOICE, stats_sides,
 	 "carrier and trunk are the customer's (ingress, the default) or the last vendor's"},
-	{"from", PARAM_TIME, NULL, "hours (by destination: UTC days) that begin at or after; seven days before to"},
+	{"from", PARAM_TIME, NULL,
+	 "hours that begin at or after; UTC days where a carrier or trunk meets a destination; seven days before to"},
 	{"to", PARAM_TIME, NULL, "hours or days that begin before; now"},
 	{"carrier_id", PARAM_ID, NULL, "only of this carrier"},
 	{"trunk_id", PARAM_ID, NULL, "only of this trunk"},
-	{"destination", PARAM_TEXT, NULL, "only to this destination; by UTC days, not with group_by=hour"},
+	{"destination", PARAM_TEXT, NULL, "only to this destination; by hour only without carrier and trunk"},
 };
 static const struct param_rule call_params[] = {
 	{"node", PARAM_TEXT, NULL, "on this node"},
@@ -340,8 +343,8 @@ const struct endpoint endpoints[] = {
 	 &exports, NULL,
 	 "A file of a run (application/gzip; manifest.json is JSON); 503 while it is being written again here"},
 
-	{REQUEST_GET, "/v1/stats", stats_list, ROLE_READONLY, ENDPOINT_WHOLE, &stats, RULES(stats_params),
-	 "ASR, ACD, NER, PDD, minutes and money by carrier, trunk, destination or hour"},
+	{REQUEST_GET, "/v1/stats", stats_list, ROLE_READONLY, ENDPOINT_LIST | ENDPOINT_LONG, &stats,
+	 RULES(stats_params), "ASR, ACD, NER, PDD, minutes and money by carrier, trunk, destination or hour"},
 	{REQUEST_GET, "/v1/nodes", nodes_list, ROLE_READONLY, ENDPOINT_WHOLE, &nodes, NULL, "List the switch's nodes"},
 	{REQUEST_GET, "/v1/api-keys", resource_list, ROLE_ADMIN, ENDPOINT_LIST, &api_keys, RULES(key_params),
 	 "List API keys"},

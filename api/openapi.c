@@ -210,6 +210,8 @@ static json_t *param_schema(const struct param_rule *rule)
 		for (const char *const *c = rule->choices; *c != NULL; c++)
 			json_array_append_new(values, json_string(*c));
 		return json_pack("{s:s, s:o}", "type", "string", "enum", values);
+	case PARAM_CHOICES:
+		return json_pack("{s:s, s:s}", "type", "string", "pattern", "^[a-z_]+(,[a-z_]+)*$");
 	case PARAM_TEXT:
 	case PARAM_NUMBER:
 		break;
@@ -235,7 +237,7 @@ static json_t *parameters(const struct endpoint *e)
 	if (e->flags & (ENDPOINT_LIST | ENDPOINT_WHOLE))
 		json_array_append_new(list, ref("parameters", "format"));
 	if (e->flags & ENDPOINT_LIST) {
-		json_array_append_new(list, ref("parameters", "limit"));
+		json_array_append_new(list, ref("parameters", e->flags & ENDPOINT_LONG ? "limit_long" : "limit"));
 		json_array_append_new(list, ref("parameters", "cursor"));
 	}
 	if (e->method == REQUEST_POST)
@@ -386,6 +388,9 @@ static json_t *components(void)
 		"\"enum\":[\"json\",\"csv\"],\"default\":\"json\"}},"
 		"\"limit\":{\"name\":\"limit\",\"in\":\"query\",\"description\":\"Items on a page.\","
 		"\"schema\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":100}},"
+		"\"limit_long\":{\"name\":\"limit\",\"in\":\"query\",\"description\":\"Items on a page; it may have "
+		"fewer.\","
+		"\"schema\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":1000}},"
 		"\"cursor\":{\"name\":\"cursor\",\"in\":\"query\",\"description\":\"next_cursor of the page before.\","
 		"\"schema\":{\"type\":\"string\"}},"
 		"\"idempotency_key\":{\"name\":\"Idempotency-Key\",\"in\":\"header\",\"description\":"

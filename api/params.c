@@ -59,6 +59,25 @@ static const char *choice_value(const struct param_rule *rule, const char *text)
 	return NULL;
 }
 
+static const char *choices_value(const struct param_rule *rule, const char *text)
+{
+	unsigned seen = 0;
+
+	for (const char *at = text;;) {
+		size_t len = strcspn(at, ",");
+		int i = 0;
+		while (rule->choices[i] != NULL &&
+		       (strlen(rule->choices[i]) != len || memcmp(rule->choices[i], at, len) != 0))
+			i++;
+		if (rule->choices[i] == NULL || seen & 1u << i)
+			return NULL;
+		seen |= 1u << i;
+		if (at[len] == '\0')
+			return text;
+		at += len + 1;
+	}
+}
+
 static const char *value_of(struct request *r, const struct param_rule *rule, const char *text, const char **wanted)
 {
 	struct uuid uuid;
@@ -94,6 +113,9 @@ static const char *value_of(struct request *r, const struct param_rule *rule, co
 	case PARAM_CHOICE:
 		*wanted = "one of the values that the manual lists";
 		return choice_value(rule, text);
+	case PARAM_CHOICES:
+		*wanted = "one or more of the values that the manual lists, each once, with commas between";
+		return choices_value(rule, text);
 	}
 	return NULL;
 }
@@ -167,7 +189,9 @@ int params_check(struct request *r, const struct params *params, const char *val
 	for (int i = 0; i < n; i++)
 		values[i] = NULL;
 	if (listing != NULL)
-		*listing = (struct listing){.limit = r->sheet.wanted ? PARAMS_LIMIT_MAX : PARAMS_LIMIT_DEFAULT};
+		*listing = (struct listing){.limit = PARAMS_LIMIT_DEFAULT};
+	if (listing != NULL && (r->sheet.wanted || r->endpoint->flags & ENDPOINT_LONG))
+		listing->limit = PARAMS_LIMIT_MAX;
 	for (int p = 0; p < r->params; p++) {
 		const char *name = r->param[p].name, *wanted = "a valid value";
 		for (int q = 0; q < p; q++) {

@@ -21,6 +21,7 @@ enum param_type {
 	PARAM_TIME,
 	PARAM_UUID,
 	PARAM_CHOICE,
+	PARAM_CHOICES, /* one or more of them, by commas; each once */
 };
 
 struct param_rule {

@@ -14,6 +14,7 @@
 #define RON (FIELD_READ_ONLY | FIELD_NULLABLE)
 #define DEFAULT_SPAN_US (7 * 86400 * 1000000LL)
 #define HOUR_US (3600 * 1000000LL)
+#define DIGITS "0123456789"
 
 static const struct field fields[] = {
 	{.name = "carrier_id",
@@ -105,37 +106,78 @@ static void default_span(struct request *r, const char **from, const char **to)
 				     clock_format(end > DEFAULT_SPAN_US ? end - DEFAULT_SPAN_US : HOUR_US, text));
 }
 
+/* Hours know a destination of all calls alone, days that of each trunk, too. */
+static bool is_kept(const char *by, const char *carrier, const char *trunk, const char *destination)
+{
+	bool parties = strstr(by, "carrier") != NULL || strstr(by, "trunk") != NULL || carrier != NULL || trunk != NULL;
+	bool places = strstr(by, "destination") != NULL || destination != NULL;
+
+	return !(strstr(by, "hour") != NULL && parties && places);
+}
+
+/* Where a page begins: "start:skip", both in digits, as stats_read gave them. */
+static int page_begin(struct request *r, const char *cursor, const char **start, const char **skip)
+{
+	*start = "-1";
+	*skip = "0";
+	if (cursor == NULL)
+		return 0;
+	size_t first = strspn(cursor, DIGITS);
+	size_t second = cursor[first] == ':' ? strspn(cursor + first + 1, DIGITS) : 0;
+	if (first == 0 || first > 18 || second == 0 || second > 9 || cursor[first + 1 + second] != '\0') {
+		request_problem(r, 400, "cursor is not one that this list gave.");
+		return -1;
+	}
+	*start = arena_printf(r->arena, "%.*s", (int)first, cursor);
+	*skip = cursor + first + 1;
+	return 0;
+}
+
+static void answer_page(struct request *r, const PGresult *result)
+{
+	struct buf *out = &r->answer.body;
+	int rows = PQntuples(result);
+	const char *next = rows > 0 ? store_text(result, rows - 1, 0) : NULL;
+
+	buf_reset(out);
+	buf_puts(out, "{\"items\":[");
+	for (int i = 0; i < rows - (next != NULL); i++) {
+		buf_puts(out, i > 0 ? "," : "");
+		buf_puts(out, PQgetvalue(result, i, 1));
+	}
+	if (next != NULL)
+		buf_printf(out, "],\"next_cursor\":\"%s\"}\n", params_cursor(r, next));
+	else
+		buf_puts(out, "],\"next_cursor\":null}\n");
+	request_answer(r, 200, "application/json");
+}
+
 void stats_list(struct request *r)
 {
-	enum { BY, SIDE, FROM, TO, CARRIER, TRUNK, DESTINATION, COUNT };
+	enum { BY, SIDE, FROM, TO, CARRIER, TRUNK, DESTINATION, START, SKIP, LIMIT };
 	const char *v[PARAMS_MAX];
+	struct listing listing;
+	char limit[16];
 	PGresult *result;
 
-	if (params_check(r, r->endpoint->params, v, NULL) != 0)
+	if (params_check(r, r->endpoint->params, v, &listing) != 0)
 		return;
 	if (v[BY] == NULL) {
-		request_problem(r, 400, "group_by must be carrier, trunk, destination or hour.");
+		request_problem(r, 400, "group_by must be one or more of carrier, trunk, destination and hour.");
 		return;
 	}
-	if (v[DESTINATION] != NULL && strcmp(v[BY], "hour") == 0) {
-		request_problem(r, 400, "Destinations are kept by day: group_by=hour takes no destination.");
+	if (!is_kept(v[BY], v[CARRIER], v[TRUNK], v[DESTINATION])) {
+		request_problem(r, 400, "A carrier's or trunk's destinations are kept by day: not by hour.");
 		return;
 	}
 	default_span(r, &v[FROM], &v[TO]);
-	const char *values[COUNT] = {
-		v[BY],	       v[SIDE] != NULL && strcmp(v[SIDE], "egress") == 0 ? "true" : "false",
-		v[FROM],       v[TO],
-		v[CARRIER],    v[TRUNK],
-		v[DESTINATION]};
-	if (store_query(r, &store_stats, values, &result) != 0)
+	if (page_begin(r, listing.cursor, &v[START], &v[SKIP]) != 0)
 		return;
-	buf_reset(&r->answer.body);
-	buf_puts(&r->answer.body, "{\"items\":[");
-	for (int i = 0; i < PQntuples(result); i++) {
-		buf_puts(&r->answer.body, i > 0 ? "," : "");
-		buf_puts(&r->answer.body, PQgetvalue(result, i, 0));
-	}
-	buf_puts(&r->answer.body, "],\"next_cursor\":null}");
-	request_answer(r, 200, "application/json");
+	snprintf(limit, sizeof(limit), "%d", listing.limit);
+	v[LIMIT] = limit;
+	v[SIDE] = v[SIDE] != NULL && strcmp(v[SIDE], "egress") == 0 ? "true" : "false";
+	if (store_query(r, &store_stats, v, &result) != 0)
+		return;
+	answer_page(r, result);
 	PQclear(result);
 }

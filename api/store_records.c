@@ -162,9 +162,11 @@ STATEMENT(cdr_get, 4,
 STATEMENT(cdr_get_bound, 4,
 	  "select api_cdr_own(c, $2) " CDR_ONE "and (c.ingress_carrier_id = $2::bigint or c.egress_carrier_id = $2)");
 
-/* Figures: group_by, by vendors, from, to, carrier, trunk, destination. */
-STATEMENT(stats, 7,
-	  "select r from stats_read($1, $2::boolean, $3::timestamptz, $4::timestamptz, $5::bigint, $6::bigint, $7) r");
+/* Figures: group_by with commas, by vendors, from, to, carrier, trunk, destination, where the page starts, groups to
+ * skip there, limit. */
+STATEMENT(stats, 10,
+	  "select next, item from stats_read(string_to_array($1, ','), $2::boolean, $3::timestamptz, $4::timestamptz, "
+	  "$5::bigint, $6::bigint, $7, $8::bigint, $9::integer, $10::integer)");
 
 /* Idempotency keys: claim gives a row if the key is new; a second claimer waits for the first one's transaction. */
 STATEMENT(idempotency_claim, 3,
