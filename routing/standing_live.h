@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* standing_live.h - what the nodes keep in Redis about vendors, and how a look-up decides by it. Blocking.
  *
- *   {tandem}:health:NODE          hash: egress trunk id -> JSON {address, down, trial, forced, failures, since, why};
- * 10 s {tandem}:quality:DESTINATION  hash: NODE -> its share (quality.h); an hour {tandem}:talk:DESTINATION     list:
- * milliseconds of the last answered calls, the latest first; 30 days {tandem}:destinations         sorted set:
- * DESTINATION by the second of its last call {tandem}:vendor-events        list: JSON {at, node, trunk_id, destination,
- * event, reason}, the latest first
- *   {tandem}:attempts:NODE        JSON: egress trunk id -> SIP code -> attempts since the node's start; -1: all others;
- * 10 s
+ *   {tandem}:health:NODE          10 s; hash: egress trunk id -> JSON, as trunk_tell in switch/ writes it
+ *   {tandem}:quality:DESTINATION  an hour; hash: NODE -> its share (quality.h)
+ *   {tandem}:talk:DESTINATION     30 days; list: milliseconds of the last answered calls, the latest first
+ *   {tandem}:destinations         sorted set: DESTINATION by the second of its last call
+ *   {tandem}:told:NODE            an hour; sorted set: DESTINATION by a number that rises whenever the node tells
+ *   {tandem}:vendor-events        list: JSON {at, node, trunk_id, destination, event, reason}, the latest first
+ *   {tandem}:attempts:NODE        10 s; JSON: egress trunk id -> SIP code -> attempts since its start; -1: others
  *
  * DESTINATION as quality_key says. All of it may be lost: then nothing is known until
  * calls tell again.
@@ -26,6 +26,7 @@
 #define STANDING_ATTEMPTS_KEY "{tandem}:attempts:%s"
 #define STANDING_QUALITY_KEY "{tandem}:quality:%s"
 #define STANDING_TALK_KEY "{tandem}:talk:%s"
+#define STANDING_TOLD_KEY "{tandem}:told:%s"
 #define STANDING_DESTINATIONS_KEY "{tandem}:destinations"
 #define STANDING_EVENTS_KEY "{tandem}:vendor-events"
 #define STANDING_EVENTS_MAX "999" /* index of the last one kept */

@@ -231,7 +231,7 @@ static void take_snapshot(struct vendors *v, const struct snapshot *s)
 
 /* ---- destinations ---- */
 
-static struct vendors_destination *destination_get(struct vendors *v, const char *key)
+static struct vendors_destination **destination_place(struct vendors *v, const char *key)
 {
 	uint32_t hash = 2166136261U; /* FNV-1a */
 	for (const char *p = key; *p != '\0'; p++)
@@ -239,6 +239,17 @@ static struct vendors_destination *destination_get(struct vendors *v, const char
 	struct vendors_destination **d = &v->bucket[hash % VENDORS_BUCKETS];
 	while (*d != NULL && strcmp((*d)->key, key) != 0)
 		d = &(*d)->next;
+	return d;
+}
+
+struct vendors_destination *vendors_destination(struct vendors *v, const char *key)
+{
+	return *destination_place(v, key);
+}
+
+static struct vendors_destination *destination_get(struct vendors *v, const char *key)
+{
+	struct vendors_destination **d = destination_place(v, key);
 	if (*d == NULL) {
 		*d = xcalloc(1, sizeof **d);
 		snprintf((*d)->key, sizeof(*d)->key, "%s", key);
@@ -246,24 +257,15 @@ static struct vendors_destination *destination_get(struct vendors *v, const char
 	return *d;
 }
 
-static void talk_add(struct vendors_destination *d, int64_t ms)
-{
-	if (d->n_ms < STANDING_DURATIONS_MAX)
-		d->n_ms++;
-	memmove(d->ms + 1, d->ms, (size_t)(d->n_ms - 1) * sizeof *d->ms);
-	d->ms[0] = ms;
-	if (d->n_fresh == STANDING_DURATIONS_MAX) /* Redis is away: the oldest goes */
-		memmove(d->fresh_ms, d->fresh_ms + 1, (size_t)--d->n_fresh * sizeof *d->fresh_ms);
-	d->fresh_ms[d->n_fresh++] = ms;
-}
-
 static void count(struct vendors *v, const struct vendors_attempt *a)
 {
 	struct vendors_destination *d = destination_get(v, a->key);
 
 	quality_add(quality_slot(quality_book_get(&d->own, a->trunk_id), v->slot), &a->counts);
-	if (a->counts.answered > 0)
-		talk_add(d, (int64_t)a->counts.talk_ms);
+	if (a->counts.answered > 0) {
+		talk_add(&d->talk, (int64_t)a->counts.talk_ms);
+		talk_add(&d->fresh, (int64_t)a->counts.talk_ms); /* Redis is away for long: the oldest go */
+	}
 	d->used_us = clock_mono_us();
 	d->counted = d->changed = true;
 }
@@ -278,8 +280,9 @@ static void destination_make(struct vendors *v, struct vendors_destination *d)
 {
 	const struct quality_book *const books[] = {&d->own, &d->others};
 	struct standing_destination *made = standing_destination_new(d->key, books, 2, v->slot), *old = d->made;
+	int64_t ms[TALK_MAX];
 
-	standing_destination_talk(made, d->ms, d->n_ms, old);
+	standing_destination_talk(made, ms, talk_read(&d->talk, ms), old);
 	for (size_t i = 0; i < made->n; i++)
 		if (made->vendor[i].verdict.demoted != is_demoted(old, made->vendor[i].trunk_id))
 			say_quality(v, d->key, &made->vendor[i]);
@@ -463,6 +466,8 @@ static void destinations_free(struct vendors *v)
 		while (v->bucket[i] != NULL) {
 			struct vendors_destination *d = v->bucket[i];
 			v->bucket[i] = d->next;
+			talk_clear(&d->talk);
+			talk_clear(&d->fresh);
 			quality_book_free(&d->own);
 			quality_book_free(&d->others);
 			standing_destination_unref(&d->made);
@@ -491,6 +496,7 @@ void vendors_stop(struct vendors **vp)
 		hear(v, w);
 	vendors_share(v);
 	destinations_free(v);
+	vendors_peers_free(v);
 	while (v->address != NULL) {
 		struct vendors_address *a = v->address;
 		v->address = a->next;

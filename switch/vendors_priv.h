@@ -10,6 +10,7 @@
 #include "lib/redis.h"
 #include "routing/health.h"
 #include "switch/attempts.h"
+#include "switch/talk.h"
 #include "switch/vendors.h"
 
 #define VENDORS_BUCKETS 1024
@@ -37,17 +38,21 @@ struct vendors_destination {
 	struct vendors_destination *next;
 	char key[QUALITY_KEY_MAX];
 	struct quality_book own, others;
-	int64_t ms[STANDING_DURATIONS_MAX]; /* the latest first */
-	int n_ms;
-	int64_t fresh_ms[STANDING_DURATIONS_MAX]; /* not yet in Redis, the oldest first */
-	int n_fresh;
-	bool recalled;	   /* what Redis knew from before was taken in */
-	bool counted;	   /* own has what Redis has not */
-	bool changed;	   /* made is not up to date */
-	int64_t used_us;   /* monotonic: the last call */
-	int64_t shared_us; /* when it was last told to Redis, and the other nodes' shares read; 0: never */
-	int64_t made_us;   /* when made was */
+	struct talk talk, fresh; /* fresh: not yet in Redis */
+	bool stale;		 /* another node has told what was not yet heard */
+	bool recalled;		 /* what Redis knew from before was taken in */
+	bool counted;		 /* own has what Redis has not */
+	bool changed;		 /* made is not up to date */
+	int64_t used_us;	 /* monotonic: the last call */
+	int64_t shared_us;	 /* when it was last told to Redis, and the other nodes' shares read; 0: never */
+	int64_t made_us;	 /* when made was */
 	struct standing_destination *made;
+};
+
+struct vendors_peer { /* another node */
+	struct vendors_peer *next;
+	char *name;
+	int64_t heard; /* the number of the last destination of its that was heard of */
 };
 
 struct vendors {
@@ -73,9 +78,21 @@ struct vendors {
 	struct attempts *attempts;
 	bool attempted;	     /* Redis has not all of them */
 	int64_t attempts_us; /* when they were last written */
+	struct vendors_peer *peers;
+	int64_t told;	     /* the number of the last destination told of: microseconds since 1970, or one more */
+	uint64_t told_names; /* how many so far */
 };
 
 /* vendors_share - once a second: tell Redis what is new, hear what the other nodes tell. Marks what changed. */
 void vendors_share(struct vendors *v);
+
+/* vendors_destination - the one of this key, or NULL */
+struct vendors_destination *vendors_destination(struct vendors *v, const char *key);
+
+/* vendors_peers_tell - append that d has news; vendors_peers_hear - mark stale what the other nodes have news of; both
+ * 0 or as redis_command */
+int vendors_peers_tell(struct vendors *v, const struct vendors_destination *d, struct status *st) must_check;
+int vendors_peers_hear(struct vendors *v, struct status *st) must_check;
+void vendors_peers_free(struct vendors *v);
 
 #endif

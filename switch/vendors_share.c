@@ -29,23 +29,24 @@ static int send_words(struct vendors *v, struct status *st, int argc, const char
 
 static int talk_tell(struct vendors *v, const struct vendors_destination *d, struct status *st)
 {
-	const char *argv[2 + STANDING_DURATIONS_MAX];
-	char(*text)[24] = xcalloc(STANDING_DURATIONS_MAX, sizeof *text), key[KEY_MAX];
+	const char *argv[2 + TALK_MAX];
+	char text[TALK_MAX][12], key[KEY_MAX];
 	int argc = 0;
 
+	if (d->fresh.n == 0)
+		return 0;
 	snprintf(key, sizeof key, STANDING_TALK_KEY, d->key);
 	argv[argc++] = "LPUSH";
 	argv[argc++] = key;
-	for (int i = 0; i < d->n_fresh; i++) {
-		snprintf(text[i], sizeof text[i], "%" PRId64, d->fresh_ms[i]);
+	for (int i = 0; i < d->fresh.n; i++) {
+		snprintf(text[i], sizeof text[i], "%" PRIu32, d->fresh.ms[i]);
 		argv[argc++] = text[i];
 	}
-	int r = d->n_fresh > 0 ? send_words(v, st, argc, argv) : 0;
-	if (r == 0)
+	int r = send_words(v, st, argc, argv);
+	if (r == 0 && d->talk.n + d->fresh.n >= TALK_MAX) /* told, or heard of: the list may be as long */
 		r = send_words(v, st, 4, (const char *[]){"LTRIM", key, "0", "999"});
 	if (r == 0)
 		r = send_words(v, st, 3, (const char *[]){"EXPIRE", key, TALK_EXPIRE_S});
-	free(text);
 	return r;
 }
 
@@ -64,6 +65,8 @@ static int counts_tell(struct vendors *v, const struct vendors_destination *d, s
 		r = send_words(v, st, 3, (const char *[]){"EXPIRE", key, QUALITY_EXPIRE_S});
 	if (r == 0)
 		r = send_words(v, st, 4, (const char *[]){"ZADD", STANDING_DESTINATIONS_KEY, now, d->key});
+	if (r == 0)
+		r = vendors_peers_tell(v, d, st);
 	free(text);
 	json_decref(share);
 	return r;
@@ -164,19 +167,13 @@ static bool books_differ(const struct quality_book *a, const struct quality_book
 /* The durations: where no other node has calls they are all our own, and known. */
 static int hear_talk(struct vendors *v, struct vendors_destination *d, struct status *st)
 {
-	int64_t *ms;
-	int n;
+	int64_t ms[TALK_MAX];
 
 	if (d->others.n == 0 && d->shared_us != 0)
 		return 0;
-	ms = xcalloc(STANDING_DURATIONS_MAX, sizeof *ms);
-	n = standing_read_talk(v->redis, d->key, ms, st);
-	if (n >= 0) {
-		d->changed |= n != d->n_ms || memcmp(ms, d->ms, (size_t)n * sizeof *ms) != 0;
-		memcpy(d->ms, ms, (size_t)n * sizeof *ms);
-		d->n_ms = n;
-	}
-	free(ms);
+	int n = standing_read_talk(v->redis, d->key, ms, st);
+	if (n >= 0)
+		d->changed |= talk_put(&d->talk, ms, n);
 	return n < 0 ? n : 0;
 }
 
@@ -231,12 +228,16 @@ static int tell_counted(struct vendors *v, struct vendors_destination *d, struct
 
 static int told_then_hear(struct vendors *v, struct vendors_destination *d, struct status *st)
 {
-	d->n_fresh = d->counted ? 0 : d->n_fresh;
+	if (d->counted)
+		talk_clear(&d->fresh);
 	d->counted = false;
-	int r = atomic_load(&v->stop) ? 0 : hear_destination(v, d, st);
-	if (r == 0)
-		d->shared_us = clock_mono_us();
-	return r;
+	bool news = d->shared_us == 0 || d->stale;
+	int r = news && !atomic_load(&v->stop) ? hear_destination(v, d, st) : 0;
+	if (r != 0)
+		return r;
+	d->stale = false;
+	d->shared_us = clock_mono_us();
+	return 0;
 }
 
 static void state_say(struct vendors *v, int r, const struct status *st)
@@ -276,6 +277,9 @@ void vendors_share(struct vendors *v)
 		v->attempted = false;
 		v->health_changed = v->health_changed && !health;
 		json_array_clear(v->events);
+		r = vendors_peers_hear(v, &st);
+	}
+	if (r == 0) {
 		r = each_due(v, now_us, told_then_hear, &st);
 	}
 	state_say(v, r, &st);
