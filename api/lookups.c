@@ -68,7 +68,9 @@ static const struct field fields[] = {
 	{.name = "excluded",
 	 .type = FIELD_ANY,
 	 .flags = FIELD_READ_ONLY,
-	 .meaning = "Who was left out: trunk_id, reason, detail."},
+	 .meaning = "Who was left out: trunk_id, reason, detail; prefix, price, score if it has a rate, "
+		    "expected_margin if "
+		    "that can be compared."},
 };
 
 const struct resource route_lookups = {

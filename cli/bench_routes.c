@@ -111,8 +111,7 @@ static struct spread measure_found(const struct trunk *trunk, struct numbers *nu
 	size_t n = 0, most = plan != NULL ? (size_t)plan->n_members : 0;
 	int64_t *took_ns = xcalloc((size_t)count, sizeof(*took_ns));
 	const struct deck **deck = xcalloc(most + 1, sizeof(*deck));
-	struct deck_found *found = xcalloc(most + 1, sizeof(*found));
-	bool *has = xcalloc(most + 1, sizeof(*has));
+	struct deck_hit *hit = xcalloc(most + 1, sizeof(*hit));
 	char called[DIGITS_MAX + 1];
 
 	if (trunk->deck != NULL)
@@ -123,14 +122,13 @@ static struct spread measure_found(const struct trunk *trunk, struct numbers *nu
 	for (int64_t i = 0; i < count; i++) {
 		draw_number(numbers, called);
 		int64_t at_us = clock_wall_us(), before_ns = clock_mono_ns();
-		deck_find_many(deck, n, called, "", at_us, found, has);
+		deck_find_many(deck, n, called, "", at_us, hit);
 		took_ns[i] = clock_mono_ns() - before_ns;
 	}
 	struct spread spread = spread_of(took_ns, count);
 	free(took_ns);
 	free(deck);
-	free(found);
-	free(has);
+	free(hit);
 	return spread;
 }
 

@@ -63,7 +63,8 @@ static void print_routes(const json_t *routes)
 
 static void print_excluded(const json_t *excluded)
 {
-	struct table *t = table_new((const char *const[]){">trunk", "left out", "why", NULL});
+	struct table *t =
+		table_new((const char *const[]){">trunk", "left out", "prefix", ">price", ">margin", "why", NULL});
 	const json_t *one;
 	char trunk[32];
 	size_t i;
@@ -71,7 +72,8 @@ static void print_excluded(const json_t *excluded)
 	json_array_foreach(excluded, i, one)
 	{
 		table_row(t, (const char *const[]){number_of(one, "trunk_id", trunk), text_of(one, "reason"),
-						   text_of(one, "detail")});
+						   text_of(one, "prefix"), text_of(one, "price"),
+						   text_of(one, "expected_margin"), text_of(one, "detail")});
 	}
 	table_print(&t);
 }

@@ -71,8 +71,23 @@ size_t deck_rates(const struct deck *d);
  *   returns false if no prefix has a rate in force */
 bool deck_find(const struct deck *d, const char *called, const char *calling, int64_t at_us, struct deck_found *out);
 
-/* deck_find_many - the same over n decks, walked in step so that their cache misses overlap; found[i] tells. */
+/* struct deck_hit - the rate that holds, with its terms, and where the rest of it stands: a line of memory, since
+ * hundreds of decks are asked for a call and few of their rates are looked at closely. */
+struct image_rate;
+struct image_kind;
+struct deck_hit {
+	struct rate_terms terms;
+	const struct image_rate *rate; /* NULL: no prefix has a rate in force, and nothing else is set */
+	const struct image_kind *kind;
+	char currency[4]; /* the deck's */
+	uint8_t digits;	  /* of its prefix */
+	bool blocked;
+};
+
+/* deck_find_many - deck_find over n decks, walked in step so that their cache misses overlap */
 void deck_find_many(const struct deck *const *decks, size_t n, const char *called, const char *calling, int64_t at_us,
-		    struct deck_found *out, bool *found);
+		    struct deck_hit *hit);
+/* deck_hit_open - all of the rate that was found in that deck by that number */
+void deck_hit_open(const struct deck *d, const struct deck_hit *h, const char *called, struct deck_found *out);
 
 #endif

@@ -11,12 +11,12 @@
 #define RING 32 /* cursors; a power of 2 past AHEAD * (STAGES - 1) */
 
 struct number_key { /* a number, prepared for decks of any index width */
-	char called[DIGITS_MAX + 1];
 	const char *calling;
 	int64_t at_us;
 	unsigned __int128 key; /* nibbles, digit + 1, from the left */
 	unsigned int digits;
 	uint32_t head[INDEX_DIGITS_MAX + 1]; /* value of the first i digits */
+	uint32_t tail[INDEX_DIGITS_MAX + 1]; /* the TAIL_DIGITS nibbles behind them */
 };
 
 struct cursor {				/* the prefixes of one number in one deck, longest first */
@@ -38,14 +38,12 @@ static void number_key_make(struct number_key *k, const char *called, const char
 	unsigned int n = 0;
 	uint32_t value = 0;
 
-	memset(k->called, 0, sizeof k->called);
 	k->calling = calling;
 	k->at_us = at_us;
 	k->key = 0;
 	k->head[0] = 0;
 	for (; n < DIGITS_MAX && called[n] >= '0' && called[n] <= '9'; n++) {
 		unsigned int digit = (unsigned int)(called[n] - '0');
-		k->called[n] = called[n];
 		k->key |= (unsigned __int128)(digit + 1) << (4 * (DIGITS_MAX - 1 - n));
 		if (n < INDEX_DIGITS_MAX) {
 			value = value * 10 + digit;
@@ -53,6 +51,8 @@ static void number_key_make(struct number_key *k, const char *called, const char
 		}
 	}
 	k->digits = n;
+	for (unsigned int i = INDEX_DIGITS_MIN; i <= INDEX_DIGITS_MAX; i++)
+		k->tail[i] = (uint32_t)(k->key >> (4 * (DIGITS_MAX - TAIL_DIGITS - i)));
 }
 
 /* What is said of the longest short prefix of at most `digits` digits. */
@@ -81,7 +81,7 @@ static void cursor_start(struct cursor *c, const struct deck *d, const struct nu
 	c->n = bucket[1].first - bucket[0].first;
 	c->key = image_block(d->block, bucket[0].first);
 	c->keyed = image_block_rates(c->key, c->n);
-	c->tail = (uint32_t)(k->key >> (4 * (DIGITS_MAX - TAIL_DIGITS - d->index_digits)));
+	c->tail = k->tail[d->index_digits];
 	c->shorter = bucket->shorter;
 	c->short_digits = c->shorter == 0 ? 0 : d->index_digits - 1;
 }
@@ -272,17 +272,13 @@ static bool kind_holds(const struct deck *d, const struct image_kind *kind, cons
 	return kind->schedule == 0 || schedule_holds(d, kind->schedule - 1, k->at_us);
 }
 
-static void found_fill(struct deck_found *out, const struct deck *d, const struct image_rate *rate, unsigned int digits,
-		       const struct number_key *k)
+static void hit_fill(struct deck_hit *out, const struct deck *d, const struct image_rate *rate, unsigned int digits)
 {
 	const struct image_kind *kind = &d->kind[rate->kind & RATE_KIND];
+	int64_t price_n = kind->price_base + rate->price_low;
 
-	memcpy(out->prefix, k->called, sizeof out->prefix); /* of fixed size: faster than the few digits alone */
-	out->prefix[digits] = '\0';
-	out->destination = d->text + rate->destination;
-	out->origin = d->text + kind->origin;
-	out->terms.price_n = kind->price_base + rate->price_low;
-	out->terms.initial_price_n = kind->initial_price_n == RATE_SAME ? out->terms.price_n : kind->initial_price_n;
+	out->terms.price_n = price_n;
+	out->terms.initial_price_n = kind->initial_price_n == RATE_SAME ? price_n : kind->initial_price_n;
 	out->terms.connect_fee_n = kind->connect_fee_n;
 	out->terms.initial_s = kind->initial_s;
 	out->terms.increment_s = kind->increment_s;
@@ -290,19 +286,33 @@ static void found_fill(struct deck_found *out, const struct deck *d, const struc
 	out->terms.rounding = (uint8_t)d->words.rounding;
 	out->terms.places = (uint8_t)d->words.places;
 	out->terms.duration_rounding = (uint8_t)d->words.duration_rounding;
-	out->effective_from_us = kind->from_us;
-	out->effective_to_us = kind->to_us;
+	out->rate = rate;
+	out->kind = kind;
+	memcpy(out->currency, d->words.currency, sizeof out->currency);
+	out->digits = (uint8_t)digits;
 	out->blocked = kind->blocked != 0;
 }
 
+void deck_hit_open(const struct deck *d, const struct deck_hit *h, const char *called, struct deck_found *out)
+{
+	memcpy(out->prefix, called, h->digits);
+	out->prefix[h->digits] = '\0';
+	out->destination = d->text + h->rate->destination;
+	out->origin = d->text + h->kind->origin;
+	out->terms = h->terms;
+	out->effective_from_us = h->kind->from_us;
+	out->effective_to_us = h->kind->to_us;
+	out->blocked = h->blocked;
+}
+
 /* From the prefix at which the cursor stands to ever shorter ones, until one has a rate that holds. */
-static bool find_from(struct cursor *c, const struct deck *d, const struct number_key *k, struct deck_found *out)
+static bool find_from(struct cursor *c, const struct deck *d, const struct number_key *k, struct deck_hit *out)
 {
 	do {
 		const struct image_rate *rate = c->rate;
 		for (bool more = true; more; more = rate++->kind & RATE_MORE) {
 			if (kind_holds(d, &d->kind[rate->kind & RATE_KIND], k)) {
-				found_fill(out, d, rate, c->digits, k);
+				hit_fill(out, d, rate, c->digits);
 				return true;
 			}
 		}
@@ -313,11 +323,15 @@ static bool find_from(struct cursor *c, const struct deck *d, const struct numbe
 bool deck_find(const struct deck *d, const char *called, const char *calling, int64_t at_us, struct deck_found *out)
 {
 	struct number_key k;
+	struct deck_hit hit;
 	struct cursor c;
 
 	number_key_make(&k, called, calling, at_us);
 	cursor_start(&c, d, &k);
-	return cursor_next(&c, d, &k) && find_from(&c, d, &k, out);
+	if (!cursor_next(&c, d, &k) || !find_from(&c, d, &k, &hit))
+		return false;
+	deck_hit_open(d, &hit, called, out);
+	return true;
 }
 
 /* ---- many decks, in stages: each touches what the stage before it asked the memory for ---- */
@@ -347,7 +361,7 @@ static void ask_rate(struct cursor *c, const struct deck *d, const struct number
 }
 
 void deck_find_many(const struct deck *const *decks, size_t n, const char *called, const char *calling, int64_t at_us,
-		    struct deck_found *out, bool *found)
+		    struct deck_hit *hit)
 {
 	struct cursor ring[RING];
 	struct number_key k;
@@ -363,7 +377,8 @@ void deck_find_many(const struct deck *const *decks, size_t n, const char *calle
 			ask_rate(&ring[rate % RING], decks[rate], &k);
 		if (fill < n) {
 			struct cursor *c = &ring[fill % RING];
-			found[fill] = c->rate != NULL && find_from(c, decks[fill], &k, &out[fill]);
+			if (c->rate == NULL || !find_from(c, decks[fill], &k, &hit[fill]))
+				hit[fill].rate = NULL;
 		}
 	}
 }

@@ -114,24 +114,24 @@ struct image_transition {
 	int32_t offset_s, spare;
 };
 
-struct deck {
-	_Atomic uint32_t refs;
-	uint32_t index_digits;
-	uint32_t n_short, n_keyed, n_long; /* rates */
-	struct deck_words words;
-	const uint32_t *shorts;
+struct deck {			       /* what each look-up reads stands first */
+	uint32_t index_digits, n_long; /* n_...: rates */
 	const struct image_bucket *index;
 	const uint8_t *block;
-	const struct image_rate *rate;
-	const struct image_long *longs;
 	const struct image_kind *kind;
+	struct deck_words words;
+	const struct image_rate *rate;
+	const uint32_t *shorts;
+	const struct image_long *longs;
 	const struct image_schedule *schedule;
 	const struct image_window *window;
 	const struct image_zone *zone;
 	const struct image_transition *transition;
 	const char *text;
+	uint32_t n_short, n_keyed;
 	uint8_t *image; /* owned */
 	size_t length;
+	_Atomic uint32_t refs;
 };
 
 extern const size_t image_part_size[IMAGE_PARTS]; /* of one item */

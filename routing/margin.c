@@ -29,7 +29,6 @@ void margin_start(struct margin *m, const struct route_durations *durations)
 	}
 	for (int i = 0; i < MARGIN_SHAPES; i++)
 		m->shape[i].known = false;
-	m->next = 0;
 }
 
 /* How often a unit price is counted over all durations. Seconds times calls: far below what 64 bits hold. */
@@ -111,12 +110,25 @@ void margin_cache_fill(const struct route_durations *d, const struct margin_cach
 	}
 }
 
+/* Where its intervals say, most often: a search among few would cost a misguessed branch for each vendor. */
+static struct margin_shape *shape_place(struct margin *m, const struct rate_terms *t)
+{
+	uint64_t mix = (uint64_t)(uint32_t)t->initial_s << 32 | (uint32_t)t->increment_s;
+	mix = (mix ^ (uint64_t)(uint32_t)t->grace_s << 16 ^ t->duration_rounding) * UINT64_C(0x9e3779b97f4a7c15);
+	uint32_t home = (uint32_t)(mix >> 40);
+	for (uint32_t i = 0; i < MARGIN_SHAPES; i++) {
+		struct margin_shape *s = &m->shape[(home + i) % MARGIN_SHAPES];
+		if (!s->known || shape_fits(s, t))
+			return s;
+	}
+	return &m->shape[home % MARGIN_SHAPES]; /* more kinds than places: it gives way */
+}
+
 static const struct margin_shape *shape_get(struct margin *m, const struct rate_terms *t)
 {
-	for (int i = 0; i < MARGIN_SHAPES && m->shape[i].known; i++)
-		if (shape_fits(&m->shape[i], t))
-			return &m->shape[i];
-	struct margin_shape *s = &m->shape[m->next++ % MARGIN_SHAPES];
+	struct margin_shape *s = shape_place(m, t);
+	if (s->known && shape_fits(s, t))
+		return s;
 	const struct margin_shape *kept = cache_find(m->talk.cache, t);
 	*s = kept != NULL ? *kept : shape_make(m, t);
 	if (kept == NULL)

@@ -17,7 +17,7 @@
 #include "routing/route.h"
 #include "tariff/rate.h"
 
-#define MARGIN_SHAPES 8
+#define MARGIN_SHAPES 32 /* a power of 2 */
 
 struct margin_shape { /* intervals, and what they charge over all durations: of RATE_DENOMINATOR parts */
 	int32_t initial_s, increment_s, grace_s;
@@ -40,9 +40,8 @@ void margin_cache_fill(const struct route_durations *d, const struct margin_cach
 
 struct margin {
 	struct route_durations talk;
-	int64_t talk_ms; /* their sum */
-	struct margin_shape shape[MARGIN_SHAPES];
-	int next;
+	int64_t talk_ms;			  /* their sum */
+	struct margin_shape shape[MARGIN_SHAPES]; /* each at the place that its intervals say, or soon behind it */
 };
 
 /* margin_start - over these durations (NULL, or none of any length: calls of 6, 20, 45, 61, 90 and 180 s); borrowed */

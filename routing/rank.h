@@ -10,13 +10,14 @@
 
 struct candidate { /* a member of the plan that passed every test */
 	const struct plan_member *member;
-	int found;	   /* where its rate stands */
+	int found;	   /* the hit that is its rate */
 	__int128 price;	   /* a minute in the sell currency, unrounded: nano-units of 10^-12 */
 	__int128 margin;   /* as margin_of */
 	int64_t rate;	   /* exchange rate, of 10^-12 */
 	int32_t score_ppm; /* quality, 0..1000000 */
 	bool demoted;	   /* quality and balanced: behind all that are not */
 	bool trial;	   /* its address is down, and one call may try it */
+	bool weighed;	   /* price, margin, rate and score are known */
 	struct health *health;
 };
 

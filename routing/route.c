@@ -14,12 +14,16 @@
 #include "routing/snapshot_priv.h"
 #include "routing/standing.h"
 
+#define DETAIL_MAX 160
+#define AHEAD 8 /* trunks between asking the memory for one and looking at it */
+
 struct scratch {			   /* a look-up's working memory, one item a member */
 	const struct plan_member **member; /* those whose rate is looked up */
 	const struct deck **deck;
-	struct deck_found *found;
-	bool *has;
+	struct deck_hit *hit;
 	struct candidate *candidate;
+	struct route_offer *rated; /* of those that were excluded */
+	char (*detail)[DETAIL_MAX];
 	struct margin margin;
 	const struct standing_destination *measured; /* of this call's destination; NULL: nothing is known */
 	bool retry;				     /* this call takes demoted vendors as if they were not */
@@ -74,8 +78,9 @@ static void route_grow(struct route *r, int capacity)
 	r->excluded = xrealloc(r->excluded, n * sizeof *r->excluded);
 	s->member = xrealloc(s->member, n * sizeof *s->member);
 	s->deck = xrealloc(s->deck, n * sizeof *s->deck);
-	s->found = xrealloc(s->found, n * sizeof *s->found);
-	s->has = xrealloc(s->has, n * sizeof *s->has);
+	s->hit = xrealloc(s->hit, n * sizeof *s->hit);
+	s->rated = xrealloc(s->rated, n * sizeof *s->rated);
+	s->detail = xrealloc(s->detail, n * sizeof *s->detail);
 	s->candidate = xrealloc(s->candidate, n * sizeof *s->candidate);
 	r->capacity = (int)n;
 }
@@ -97,8 +102,9 @@ void route_free(struct route **rp)
 	struct scratch *s = r->scratch;
 	free(s->member);
 	free(s->deck);
-	free(s->found);
-	free(s->has);
+	free(s->hit);
+	free(s->rated);
+	free(s->detail);
 	free(s->candidate);
 	free(s);
 	free(r->offer);
@@ -192,22 +198,27 @@ enum route_outcome route_permit(struct route *r, const struct route_query *q)
 
 /* ---- decide ---- */
 
-static struct route_excluded *exclude(struct route *r, const struct route_query *q, const struct trunk *t,
-				      enum route_drop why, const char *fmt, ...) printf_like(5, 6);
-static struct route_excluded *exclude(struct route *r, const struct route_query *q, const struct trunk *t,
-				      enum route_drop why, const char *fmt, ...)
+static void drop(struct route *r, const struct trunk *t, enum route_drop why)
 {
-	struct route_excluded *e = &r->excluded[r->n_excluded++];
-	e->trunk = t;
-	e->why = why;
-	e->detail[0] = '\0';
+	r->excluded[r->n_excluded++] = (struct route_excluded){.trunk = t, .why = why, .detail = ""};
+}
+
+static void exclude(struct route *r, const struct route_query *q, const struct trunk *t, enum route_drop why,
+		    const char *fmt, ...) printf_like(5, 6);
+static void exclude(struct route *r, const struct route_query *q, const struct trunk *t, enum route_drop why,
+		    const char *fmt, ...)
+{
+	const struct scratch *s = r->scratch;
+	int at = r->n_excluded;
+
+	drop(r, t, why);
 	if (q->terse)
-		return e;
+		return;
 	va_list args;
 	va_start(args, fmt);
-	vsnprintf(e->detail, sizeof e->detail, fmt, args);
+	vsnprintf(s->detail[at], sizeof s->detail[at], fmt, args);
 	va_end(args);
-	return e;
+	r->excluded[at].detail = s->detail[at];
 }
 
 static enum route_outcome find_sell(struct route *r, const struct route_query *q)
@@ -249,7 +260,7 @@ static int find_buys(struct route *r, const struct route_query *q, const struct 
 			s->deck[n++] = m->trunk->deck;
 		}
 	}
-	deck_find_many(s->deck, (size_t)n, q->called, q->calling, q->at_us, s->found, s->has);
+	deck_find_many(s->deck, (size_t)n, q->called, q->calling, q->at_us, s->hit);
 	return n;
 }
 
@@ -364,7 +375,7 @@ static void exclude_margin(struct route *r, const struct route_query *q, const s
 	char has[MONEY_TEXT_MAX], wanted[MONEY_TEXT_MAX];
 
 	if (q->terse) {
-		exclude(r, q, t, DROP_MARGIN, "%s", "");
+		drop(r, t, DROP_MARGIN);
 		return;
 	}
 	struct money a_minute = margin_per_minute(&s->margin, margin);
@@ -421,75 +432,113 @@ static void recall(struct route *r, const struct route_query *q)
 	s->retry = !q->settled && random_draw(&seed) % QUALITY_RETRY_EVERY == 0;
 }
 
-/* Price and margin in the sell currency. returns whether the candidate may be offered */
-static bool member_worth(struct route *r, const struct route_query *q, const struct margin_limits *limits,
-			 __int128 earn, int i, struct candidate *c)
+/* Price and margin in the sell currency, and the score. Not weighed after that: why it cannot be. */
+static enum route_drop weigh(struct route *r, const struct route_query *q, __int128 earn, struct candidate *c)
 {
 	struct scratch *s = r->scratch;
-	const struct trunk *t = s->member[i]->trunk;
-	const struct rate_terms *terms = &s->found[i].terms;
-	const char *currency = deck_words(s->deck[i])->currency;
+	const struct deck_hit *hit = &s->hit[c->found];
 
-	c->member = s->member[i];
-	c->found = i;
-	judge(s, t->id, c);
-	if (!snapshot_exchange(q->snap, currency, r->sell_currency, q->at_us, &c->rate)) {
-		exclude(r, q, t, DROP_CURRENCY, "no exchange rate from %s to %s", currency, r->sell_currency);
+	judge(s, c->member->trunk->id, c);
+	if (!snapshot_exchange(q->snap, hit->currency, r->sell_currency, q->at_us, &c->rate))
+		return DROP_CURRENCY;
+	if (!margin_of(earn, margin_amount(&s->margin, &hit->terms), c->rate, &c->margin))
+		return DROP_MARGIN;
+	c->price = (__int128)hit->terms.price_n * c->rate;
+	c->weighed = true;
+	return DROP_REASONS;
+}
+
+/* returns whether the candidate may be offered */
+static bool member_worth(struct route *r, const struct route_query *q, const struct margin_limits *limits,
+			 __int128 earn, struct candidate *c)
+{
+	const struct scratch *s = r->scratch;
+	const struct trunk *t = c->member->trunk;
+	enum route_drop why = weigh(r, q, earn, c);
+
+	if (why == DROP_CURRENCY)
+		exclude(r, q, t, why, "no exchange rate from %s to %s", s->hit[c->found].currency, r->sell_currency);
+	else if (!c->weighed)
+		exclude(r, q, t, why, "its price is too large to be compared");
+	if (!c->weighed)
 		return false;
-	}
-	if (!margin_of(earn, margin_amount(&s->margin, terms), c->rate, &c->margin)) {
-		exclude(r, q, t, DROP_MARGIN, "its price is too large to be compared");
-		return false;
-	}
 	enum margin_verdict verdict = margin_judge(&s->margin, limits, earn, c->margin);
-	if (verdict != MARGIN_ENOUGH) {
+	if (verdict != MARGIN_ENOUGH)
 		exclude_margin(r, q, t, verdict, limits, c->margin);
-		return false;
-	}
-	c->price = (__int128)terms->price_n * c->rate;
-	return true;
+	return verdict == MARGIN_ENOUGH;
+}
+
+static void offer_fill(struct route_offer *o, const struct scratch *s, const struct candidate *c,
+		       const struct route_query *q)
+{
+	*o = (struct route_offer){.trunk = c->member->trunk,
+				  .priority = c->member->priority,
+				  .weight = c->member->weight,
+				  .score = c->score_ppm / 1e6,
+				  .health = c->health};
+	deck_hit_open(s->deck[c->found], &s->hit[c->found], q->called, &o->rate);
+	if (!c->weighed)
+		return;
+	o->price_sell = wide_divide(c->price, EXCHANGE_ONE);
+	o->margin = margin_per_minute(&s->margin, c->margin);
+}
+
+/* Beside why the last one was excluded: what it asks, and what it would have been worth, whatever was against it. */
+static void tell_rate(struct route *r, const struct route_query *q, __int128 earn, struct candidate *c)
+{
+	const struct scratch *s = r->scratch;
+	struct route_excluded *e = &r->excluded[r->n_excluded - 1];
+	struct route_offer *rated = &s->rated[r->n_excluded - 1];
+
+	if (q->terse)
+		return;
+	if (!c->weighed)
+		(void)weigh(r, q, earn, c);
+	offer_fill(rated, s, c, q);
+	e->rated = rated;
+	e->weighed = c->weighed;
+}
+
+/* Blocked, not to be used now, or not worth it: it is said. returns whether the member is a candidate */
+static bool member_sift(struct route *r, const struct route_query *q, const struct plan *plan,
+			const struct margin_limits *limits, __int128 earn, struct candidate *c)
+{
+	const struct scratch *s = r->scratch;
+	const struct trunk *t = c->member->trunk;
+	bool good = false;
+
+	if (s->hit[c->found].blocked)
+		exclude(r, q, t, DROP_BLOCKED, "its rate of prefix %.*s is blocked", (int)s->hit[c->found].digits,
+			q->called);
+	else
+		good = trunk_usable(r, q, plan, t, c) && member_worth(r, q, limits, earn, c);
+	if (!good)
+		tell_rate(r, q, earn, c);
+	return good;
 }
 
 /* returns how many candidates there are; *rated says whether any member has an unblocked rate */
-static int sift(struct route *r, const struct route_query *q, const struct plan *plan, int n_members, bool *rated)
+static int sift(struct route *r, const struct route_query *q, const struct plan *plan, __int128 earn, int n_members,
+		bool *rated)
 {
-	struct scratch *s = r->scratch;
+	const struct scratch *s = r->scratch;
 	struct margin_limits limits = limits_of(q->ingress, plan);
 	int n = 0;
 
 	*rated = false;
-	recall(r, q);
-	margin_start(&s->margin, durations_of(s, q));
-	__int128 earn = margin_amount(&s->margin, &r->sell.terms);
 	for (int i = 0; i < n_members; i++) {
-		const struct trunk *t = s->member[i]->trunk;
-		if (!s->has[i]) {
-			exclude(r, q, t, DROP_NO_RATE, "no rate for this number is in force in its deck");
+		if (i + AHEAD < n_members)
+			__builtin_prefetch(s->member[i + AHEAD]->trunk);
+		if (s->hit[i].rate == NULL) {
+			exclude(r, q, s->member[i]->trunk, DROP_NO_RATE,
+				"no rate for this number is in force in its deck");
 			continue;
 		}
-		if (s->found[i].blocked) {
-			exclude(r, q, t, DROP_BLOCKED, "its rate of prefix %s is blocked", s->found[i].prefix);
-			continue;
-		}
-		*rated = true;
-		s->candidate[n] = (struct candidate){.trial = false};
-		if (trunk_usable(r, q, plan, t, &s->candidate[n]) &&
-		    member_worth(r, q, &limits, earn, i, &s->candidate[n]))
-			n++;
+		*rated |= !s->hit[i].blocked;
+		s->candidate[n] = (struct candidate){.member = s->member[i], .found = i};
+		n += member_sift(r, q, plan, &limits, earn, &s->candidate[n]);
 	}
 	return n;
-}
-
-static void offer_fill(struct route_offer *o, const struct scratch *s, const struct candidate *c)
-{
-	o->trunk = c->member->trunk;
-	o->rate = s->found[c->found];
-	o->priority = c->member->priority;
-	o->weight = c->member->weight;
-	o->price_sell = wide_divide(c->price, EXCHANGE_ONE);
-	o->margin = margin_per_minute(&s->margin, c->margin);
-	o->score = c->score_ppm / 1e6;
-	o->health = c->health;
 }
 
 enum route_outcome route_decide(struct route *r, const struct route_query *q)
@@ -505,14 +554,25 @@ enum route_outcome route_decide(struct route *r, const struct route_query *q)
 		return outcome_set(r, ROUTE_NO_VENDOR, "trunk %s has no routing plan", q->ingress->name);
 	if (plan->n_members > r->capacity)
 		route_grow(r, plan->n_members); /* the caller forgot route_fit; rather slow than wrong */
-	int n = sift(r, q, plan, find_buys(r, q, plan), &rated);
+	int members = find_buys(r, q, plan);
+	recall(r, q);
+	margin_start(&s->margin, durations_of(s, q));
+	__int128 earn = margin_amount(&s->margin, &r->sell.terms);
+	int n = sift(r, q, plan, earn, members, &rated);
 	int best = rank_best(s->candidate, n, plan->max_attempts, plan->policy, q->seed);
 	for (int i = 0; i < best; i++)
-		offer_fill(&r->offer[i], s, &s->candidate[i]);
+		offer_fill(&r->offer[i], s, &s->candidate[i], q);
 	r->n_offers = best;
-	for (int i = best; i < n; i++)
-		exclude(r, q, s->candidate[i].member->trunk, DROP_MAX_ATTEMPTS,
-			"the plan tries %d only, and %d rank higher", plan->max_attempts, best);
+	for (int i = best; i < n; i++) {
+		const struct trunk *t = s->candidate[i].member->trunk;
+		if (q->terse) {
+			drop(r, t, DROP_MAX_ATTEMPTS);
+			continue;
+		}
+		exclude(r, q, t, DROP_MAX_ATTEMPTS, "the plan tries %d only, and %d rank higher", plan->max_attempts,
+			best);
+		tell_rate(r, q, earn, &s->candidate[i]);
+	}
 	if (best > 0)
 		return r->outcome;
 	return rated ? outcome_set(r, ROUTE_NONE_USABLE, "no vendor that has this number is usable now")

@@ -88,7 +88,9 @@ struct route_offer {
 struct route_excluded {
 	const struct trunk *trunk;
 	enum route_drop why;
-	char detail[160]; /* a sentence: "costs 0.0125 a minute more than it earns" */
+	const char *detail;		 /* a sentence: "costs 0.0125 a minute more than it earns" */
+	const struct route_offer *rated; /* what it would have been offered as; NULL: it has no rate, or terse */
+	bool weighed;			 /* rated's price_sell and margin are known; not without an exchange rate */
 };
 
 struct route { /* reusable result; text and trunks are borrowed from the snapshot */

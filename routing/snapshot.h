@@ -66,7 +66,9 @@ struct trunk {
 	const char *name;
 	enum trunk_direction direction;
 	bool enabled, relay_media;
-	int32_t max_channels, max_cps;		   /* NO_LIMIT */
+	int32_t max_channels, max_cps; /* NO_LIMIT */
+	struct gauge *gauge;
+	enum trunk_forced forced; /* up to here what a decision asks of each vendor: a line of memory */
 	int32_t max_duration_s, session_expires_s; /* 0: none */
 	const char *tech_prefix;		   /* "" if none */
 	const char *username, *password;	   /* "" if none */
@@ -79,9 +81,8 @@ struct trunk {
 	enum identity_way identity[IDENTITY_HEADERS];
 	const char *const *pass_header; /* names of further headers that may cross */
 	int n_pass_headers;
-	bool allow_refer;	 /* a transfer may cross, where the other side's trunk allows it, too */
-	const struct deck *deck; /* sell for ingress, buy for egress; NULL if none is set */
-	struct gauge *gauge;
+	bool allow_refer;		       /* a transfer may cross, where the other side's trunk allows it, too */
+	const struct deck *deck;	       /* sell for ingress, buy for egress; NULL if none is set */
 	const struct number_list *const *list; /* ingress: the number lists that apply */
 	int n_lists;
 
@@ -105,7 +106,6 @@ struct trunk {
 	const int *stop_code; /* NULL: the default list */
 	int n_stop_codes;
 	int max_redirects;
-	enum trunk_forced forced;
 	int64_t registered_as; /* id of the ingress trunk whose binding gives the address; 0 none */
 };
 

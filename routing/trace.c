@@ -61,6 +61,25 @@ static void offer_put(struct buf *out, const struct route_offer *o)
 	buf_putc(out, '}');
 }
 
+/* Of one with a rate, what it asks; of one whose price can be compared, what it would have been worth. */
+static void rated_put(struct buf *out, const struct route_excluded *e)
+{
+	const struct route_offer *o = e->rated;
+
+	buf_puts(out, ",\"prefix\":");
+	json_put_text(out, o->rate.prefix);
+	buf_puts(out, ",\"price\":");
+	json_put_money(out, o->rate.terms.price_n);
+	buf_puts(out, ",\"currency\":");
+	json_put_text(out, deck_words(o->trunk->deck)->currency);
+	if (e->weighed) {
+		buf_puts(out, ",\"expected_margin\":");
+		json_put_money(out, o->margin.nano);
+	}
+	buf_puts(out, ",\"score\":");
+	score_put(out, o->score);
+}
+
 static void excluded_put(struct buf *out, const struct route_excluded *e)
 {
 	buf_puts(out, "{\"trunk_id\":");
@@ -71,6 +90,8 @@ static void excluded_put(struct buf *out, const struct route_excluded *e)
 	json_put_text(out, route_drop_name(e->why));
 	buf_puts(out, ",\"detail\":");
 	json_put_text(out, e->detail);
+	if (e->rated != NULL)
+		rated_put(out, e);
 	buf_putc(out, '}');
 }
 

@@ -19,6 +19,9 @@ const ROUTES = [
 const EXCLUDED = [
 	{ title: "Trunk", value: (e) => link(`#/trunks/${e.trunk_id}`, e.trunk ?? name("trunks", e.trunk_id)) },
 	{ title: "Reason", value: (e) => badge(e.reason, "warn") },
+	{ title: "Prefix", kind: "mono", value: (e) => e.prefix ?? "–" },
+	{ title: "Price / min", kind: "number", value: (e) => (e.price === undefined ? "–" : amount(e.price, e.currency)) },
+	{ title: "Margin / min", kind: "number", value: (e) => (e.expected_margin === undefined ? "–" : amount(e.expected_margin)) },
 	{ title: "Detail", value: (e) => e.detail || "–" },
 ];
 

@@ -139,22 +139,20 @@ static void report(const char *what, int64_t *ns, int n, double hits)
 
 static void bench_find(struct deck *const *decks, int n, int lookups, int64_t *ns, uint64_t seed)
 {
-	struct deck_found *found = xcalloc((size_t)n, sizeof *found);
-	bool *has = xcalloc((size_t)n, sizeof *has);
+	struct deck_hit *hit = xcalloc((size_t)n, sizeof *hit);
 	double hits = 0;
 	char called[16];
 
 	for (int i = 0; i < lookups; i++) {
 		number_draw(&seed, called, 12);
 		int64_t began = now_ns();
-		deck_find_many((const struct deck *const *)decks, (size_t)n, called, "4420", AT, found, has);
+		deck_find_many((const struct deck *const *)decks, (size_t)n, called, "4420", AT, hit);
 		ns[i] = now_ns() - began;
 		for (int d = 0; d < n; d++)
-			hits += has[d];
+			hits += hit[d].rate != NULL;
 	}
 	report("find", ns, lookups, hits);
-	free(found);
-	free(has);
+	free(hit);
 }
 
 static void bench_decide(struct snapshot *s, int lookups, int64_t *ns, uint64_t seed)

@@ -363,8 +363,8 @@ static void a_thousand_numbers_are_found_as_by_asking_every_row(void **state)
 static void many_decks_in_step_find_what_each_finds_alone(void **state)
 {
 	struct deck *decks[75];
-	struct deck_found out[75], alone;
-	bool found[75];
+	struct deck_hit hit[75];
+	struct deck_found out, alone;
 	uint64_t seed = 5;
 
 	for (size_t i = 0; i < 75; i++) {
@@ -378,13 +378,16 @@ static void many_decks_in_step_find_what_each_finds_alone(void **state)
 	for (int n = 0; n < 300; n++) {
 		char called[DIGITS_MAX + 1];
 		digits_draw(&seed, called, random_draw(&seed) % DIGITS_MAX);
-		deck_find_many((const struct deck *const *)decks, 75, called, "12", AT + 4000, out, found);
+		deck_find_many((const struct deck *const *)decks, 75, called, "12", AT + 4000, hit);
 		for (size_t i = 0; i < 75; i++) {
-			assert_int_equal(found[i], deck_find(decks[i], called, "12", AT + 4000, &alone));
-			if (!found[i])
+			assert_int_equal(hit[i].rate != NULL, deck_find(decks[i], called, "12", AT + 4000, &alone));
+			if (hit[i].rate == NULL)
 				continue;
-			assert_string_equal(out[i].prefix, alone.prefix);
-			assert_int_equal(out[i].terms.price_n, alone.terms.price_n);
+			assert_string_equal(hit[i].currency, "EUR");
+			deck_hit_open(decks[i], &hit[i], called, &out);
+			assert_string_equal(out.prefix, alone.prefix);
+			assert_string_equal(out.origin, alone.origin);
+			assert_memory_equal(&out.terms, &alone.terms, offsetof(struct rate_terms, duration_rounding));
 		}
 	}
 	for (size_t i = 0; i < 75; i++)

@@ -397,6 +397,47 @@ static void a_plan_may_allow_the_way_back(void **state)
 	assert_order(&w, "49", "2");
 }
 
+static void who_is_left_out_shows_what_it_asks_and_would_be_worth(void **state)
+{
+	struct world w = {.sell = "49 0.02", .n = 4, .vendor = {{"49 0.01"}, {"49 0.03"}, {"33 0.01"}, {"49 0.015"}}};
+	w.vendor[3].trunk = ",\"enabled\":false";
+	struct made m = made_of(&w);
+	assert_int_equal(decide(&m, "4930"), ROUTE_OK);
+	const struct route_excluded *lossy = excluded_of(m.r, 3), *off = excluded_of(m.r, 5);
+	assert_string_equal(lossy->rated->rate.prefix, "49");
+	assert_int_equal(lossy->rated->rate.terms.price_n, 30000000);
+	assert_true(lossy->weighed);
+	assert_int_equal(lossy->rated->margin.nano, -10000000);
+	assert_int_equal(off->why, DROP_DISABLED); /* whatever is against it: why it would have been good */
+	assert_int_equal(off->rated->margin.nano, 5000000);
+	assert_null(excluded_of(m.r, 4)->rated); /* no rate, nothing to show */
+	unmake(&m);
+}
+
+static void more_kinds_of_intervals_than_places_cost_what_the_rating_says(void **state)
+{
+	static const int64_t usual_ms[] = {6000, 20000, 45000, 61000, 90000, 180000};
+	struct margin m;
+
+	margin_start(&m, NULL);
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < 5 * MARGIN_SHAPES; i++) {
+			struct rate_terms t = rate_terms_plain(1000 + i);
+			__int128 want = 0;
+			t.initial_s = i % 7 * 10;
+			t.increment_s = 1 + i % 31;
+			t.grace_s = i % 5 * 3;
+			t.connect_fee_n = i * 11;
+			for (size_t d = 0; d < sizeof usual_ms / sizeof *usual_ms; d++) {
+				int64_t billed_s;
+				__int128 one;
+				rate_call_wide(&t, usual_ms[d], &billed_s, &one);
+				want += one;
+			}
+			assert_true(margin_amount(&m, &t) == want);
+		}
+}
+
 static void a_look_up_without_sentences_decides_the_same(void **state)
 {
 	struct world w = {.sell = "49 0.02", .n = 2, .vendor = {{"49 0.01"}, {"49 0.03"}}};
@@ -756,6 +797,8 @@ int main(void)
 		cmocka_unit_test(a_vendor_that_may_not_have_the_call_is_named_with_the_reason),
 		cmocka_unit_test(a_full_vendor_is_passed_over_only_while_it_is_full),
 		cmocka_unit_test(a_plan_may_allow_the_way_back),
+		cmocka_unit_test(who_is_left_out_shows_what_it_asks_and_would_be_worth),
+		cmocka_unit_test(more_kinds_of_intervals_than_places_cost_what_the_rating_says),
 		cmocka_unit_test(a_look_up_without_sentences_decides_the_same),
 		cmocka_unit_test(a_vendor_at_whole_minutes_can_lose_money_under_a_cheaper_price),
 		cmocka_unit_test(equal_margin_is_enough_and_less_is_not),
