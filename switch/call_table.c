@@ -244,7 +244,7 @@ static void on_duration(struct call *c, const struct leg_event *ev, struct call_
 static void on_cancel(struct call *c, const struct leg_event *ev, struct call_attempt *t)
 {
 	reason_note(c, ev->sip);
-	if (proxy_cancel(c)) { /* the vendor has the last word: its answer may cross the CANCEL */
+	if (proxy_cancel(c, ev->sip)) { /* the vendor has the last word: its answer may cross the CANCEL */
 		call_set_timer(c, CALL_TIMER_NONE, 0);
 		c->state = CALL_CANCELLING;
 		return;

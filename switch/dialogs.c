@@ -18,8 +18,14 @@ struct end {
 	struct way *way, *before;
 };
 
+struct invite { /* that was sent to a vendor */
+	struct invite *next, *next_branch;
+	struct dialog *dialog;
+	char *branch, *uri;
+};
+
 struct dialog {
-	struct dialog *next, *next_branch, *next_over;
+	struct dialog *next, *next_over;
 	struct uuid id;
 	int worker;
 	struct call *call; /* NULL: over */
@@ -27,14 +33,16 @@ struct dialog {
 	struct end caller, callee[TAGS_MAX];
 	int callees;
 	int answered; /* index of callee; -1: not yet */
-	char *branch; /* NULL: not answered */
+	struct invite *invites;
+	const struct invite *answer; /* the one that was answered; NULL: not yet */
 	int32_t session_s;
 	int64_t over_us;
 };
 
 struct dialogs {
 	pthread_mutex_t lock;
-	struct dialog *by_id[BUCKETS], *by_branch[BUCKETS];
+	struct dialog *by_id[BUCKETS];
+	struct invite *by_branch[BUCKETS];
 	struct dialog *over, **over_tail; /* in the order of their ends */
 };
 
@@ -71,7 +79,13 @@ static void dialog_free(struct dialog *x)
 	for (int i = 0; i < x->callees; i++)
 		end_clear(&x->callee[i]);
 	end_clear(&x->caller);
-	free(x->branch);
+	while (x->invites) {
+		struct invite *i = x->invites;
+		x->invites = i->next;
+		free(i->branch);
+		free(i->uri);
+		free(i);
+	}
 	free(x);
 }
 
@@ -103,16 +117,16 @@ static struct dialog **slot_of_id(struct dialogs *d, const struct uuid *id)
 	return x;
 }
 
-static struct dialog **slot_of_branch(struct dialogs *d, const char *branch)
+static struct invite **slot_of_branch(struct dialogs *d, const char *branch)
 {
 	uint32_t h = 2166136261u;
 
 	for (const char *c = branch; *c; c++)
 		h = (h ^ (unsigned char)*c) * 16777619u;
-	struct dialog **x = &d->by_branch[h % BUCKETS];
-	while (*x && strcmp((*x)->branch, branch) != 0)
-		x = &(*x)->next_branch;
-	return x;
+	struct invite **i = &d->by_branch[h % BUCKETS];
+	while (*i && strcmp((*i)->branch, branch) != 0)
+		i = &(*i)->next_branch;
+	return i;
 }
 
 static void forget_old(struct dialogs *d)
@@ -125,8 +139,8 @@ static void forget_old(struct dialogs *d)
 		if (!d->over)
 			d->over_tail = &d->over;
 		*slot_of_id(d, &x->id) = x->next;
-		if (x->branch)
-			*slot_of_branch(d, x->branch) = x->next_branch;
+		for (struct invite *i = x->invites; i; i = i->next)
+			*slot_of_branch(d, i->branch) = i->next_branch;
 		dialog_free(x);
 	}
 }
@@ -204,6 +218,27 @@ void dialogs_moved(struct dialogs *d, const struct uuid *id, const char *tag, en
 	way_unref(&way);
 }
 
+void dialogs_sent(struct dialogs *d, const struct uuid *id, const char *branch, const char *uri)
+{
+	struct invite *i = xcalloc(1, sizeof *i);
+
+	*i = (struct invite){.branch = xstrdup(branch), .uri = xstrdup(uri)};
+	pthread_mutex_lock(&d->lock);
+	struct dialog *x = *slot_of_id(d, id);
+	if (x) {
+		i->dialog = x;
+		i->next = x->invites;
+		x->invites = i;
+		*slot_of_branch(d, branch) = i;
+	}
+	pthread_mutex_unlock(&d->lock);
+	if (x)
+		return;
+	free(i->branch);
+	free(i->uri);
+	free(i);
+}
+
 static void drop_last(struct dialog *x)
 {
 	end_clear(&x->callee[--x->callees]);
@@ -214,13 +249,12 @@ void dialogs_answered(struct dialogs *d, const struct uuid *id, const char *tag,
 {
 	pthread_mutex_lock(&d->lock);
 	struct dialog *x = *slot_of_id(d, id);
-	if (x && !x->branch) {
+	if (x && !x->answer) {
 		if (callee_of(x, tag ? tag : "") < 0 &&
 		    x->callees == TAGS_MAX) /* of all dialogs this one must be known */
 			drop_last(x);
 		x->answered = callee_new(x, tag ? tag : "");
-		x->branch = xstrdup(branch);
-		*slot_of_branch(d, branch) = x;
+		x->answer = *slot_of_branch(d, branch);
 	}
 	pthread_mutex_unlock(&d->lock);
 }
@@ -293,14 +327,15 @@ bool dialogs_answered_by(struct dialogs *d, const struct uuid *id, const char *t
 	return yes;
 }
 
-bool dialogs_branch(struct dialogs *d, const char *branch, struct uuid *id)
+bool dialogs_branch(struct dialogs *d, const char *branch, struct dialogs_invite *out)
 {
 	pthread_mutex_lock(&d->lock);
-	const struct dialog *x = *slot_of_branch(d, branch);
-	if (x)
-		*id = x->id;
+	const struct invite *i = *slot_of_branch(d, branch);
+	if (i)
+		*out = (struct dialogs_invite){
+			.call = i->dialog->id, .answered = i->dialog->answer == i, .uri = xstrdup(i->uri)};
 	pthread_mutex_unlock(&d->lock);
-	return x != NULL;
+	return i != NULL;
 }
 
 struct call *dialogs_call(struct dialogs *d, const struct uuid *id)

@@ -58,6 +58,8 @@ void dialogs_wish(struct dialogs *d, const struct uuid *id, int32_t session_s);
 void dialogs_learn(struct dialogs *d, const struct uuid *id, const char *tag, struct way *way);
 /* dialogs_moved - one end of the dialog with that callee's tag is reached by another way now, which is taken */
 void dialogs_moved(struct dialogs *d, const struct uuid *id, const char *tag, enum dialogs_side end, struct way *way);
+/* [owner] dialogs_sent - an INVITE of the call goes out with that branch, to that URI */
+void dialogs_sent(struct dialogs *d, const struct uuid *id, const char *branch, const char *uri);
 /* [owner] dialogs_answered - by the dialog with that To tag, which was learned, to the INVITE with that branch */
 void dialogs_answered(struct dialogs *d, const struct uuid *id, const char *tag, const char *branch);
 /* [owner] dialogs_end - the call is over; it must not be told any more */
@@ -71,8 +73,14 @@ bool dialogs_answered_by(struct dialogs *d, const struct uuid *id, const char *t
 void dialogs_find(struct dialogs *d, const struct uuid *id, const char *from_tag, const char *to_tag,
 		  struct dialogs_found *out);
 void dialogs_found_drop(struct dialogs_found *found);
-/* dialogs_branch - did the INVITE with that branch bring a call its answer? Then *id is the call. */
-bool dialogs_branch(struct dialogs *d, const char *branch, struct uuid *id);
+
+struct dialogs_invite {
+	struct uuid call;
+	bool answered; /* it brought the call its answer */
+	char *uri;     /* where it went; to be freed */
+};
+/* dialogs_branch - the INVITE with that branch; false: of no call that is known */
+bool dialogs_branch(struct dialogs *d, const char *branch, struct dialogs_invite *out);
 /* [owner] dialogs_call - NULL: over, or never here */
 struct call *dialogs_call(struct dialogs *d, const struct uuid *id);
 

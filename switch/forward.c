@@ -4,12 +4,13 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "lib/buf.h"
 #include "switch/session.h"
 #include "switch/worker.h"
 
 #include <sofia-sip/msg_header.h>
 
-enum { HOPS_MAX = 70 };
+enum { HOPS_USUAL = 70, HOPS_MAX = 255 };
 
 static void as_proxy(struct worker *w, bool proxy)
 {
@@ -34,8 +35,8 @@ bool forward_seen(const struct worker *w, const sip_t *sip)
 void forward_hops(msg_t *msg)
 {
 	sip_t *sip = sip_object(msg);
-	unsigned long left = sip->sip_max_forwards ? sip->sip_max_forwards->mf_count : HOPS_MAX + 1;
-	sip_max_forwards_t *h = sip_max_forwards_format(msg_home(msg), "%lu", left > HOPS_MAX ? HOPS_MAX : left - 1);
+	unsigned long left = sip->sip_max_forwards ? sip->sip_max_forwards->mf_count : HOPS_USUAL + 1;
+	sip_max_forwards_t *h = sip_max_forwards_format(msg_home(msg), "%lu", (left < HOPS_MAX ? left : HOPS_MAX) - 1);
 
 	if (h)
 		msg_header_replace(msg, NULL, (msg_header_t *)sip->sip_max_forwards, (msg_header_t *)h);
@@ -68,7 +69,7 @@ void forward_ack(struct worker *w, const struct worker_port *port, const char *r
 
 /* Section 9.1: Request-URI, Call-ID, To, From, the number of CSeq, Route and the top Via are the INVITE's. The
  * library's own CANCEL would end an INVITE over TCP at once, with its answer still to come. */
-void forward_cancel(struct worker *w, const struct worker_port *port, nta_outgoing_t *invite)
+void forward_cancel(struct worker *w, const struct worker_port *port, nta_outgoing_t *invite, const char *reason)
 {
 	msg_t *request = nta_outgoing_getrequest(invite);
 	const sip_t *old = sip_object(request);
@@ -86,7 +87,8 @@ void forward_cancel(struct worker *w, const struct worker_port *port, nta_outgoi
 			       SIPTAG_CALL_ID(old->sip_call_id),
 			       SIPTAG_CSEQ(sip_cseq_create(home, old->sip_cseq->cs_seq, SIP_METHOD_CANCEL)),
 			       TAG_IF(old->sip_route, SIPTAG_ROUTE(old->sip_route)),
-			       SIPTAG_MAX_FORWARDS(old->sip_max_forwards), TAG_END()) >= 0)
+			       TAG_IF(reason, SIPTAG_REASON_STR(reason)), SIPTAG_MAX_FORWARDS(old->sip_max_forwards),
+			       TAG_END()) >= 0)
 			orq = nta_outgoing_mcreate(w->agent, NULL, NULL, (url_string_t *)nta_outgoing_route_uri(invite),
 						   msg, NTATAG_USER_VIA(1), NTATAG_BRANCH_KEY(old->sip_via->v_branch),
 						   TPTAG_IDENT(port->ident), TAG_END());
@@ -94,6 +96,21 @@ void forward_cancel(struct worker *w, const struct worker_port *port, nta_outgoi
 			msg_destroy(msg);
 	}
 	msg_destroy(request);
+}
+
+char *forward_reason(const sip_t *cancel)
+{
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+	struct buf text = {0};
+
+	su_home_init(home);
+	for (const sip_reason_t *r = cancel ? cancel->sip_reason : NULL; r; r = r->re_next) {
+		const char *one = sip_header_as_string(home, (const sip_header_t *)r);
+		if (one)
+			buf_printf(&text, "%s%s", text.len ? ", " : "", one);
+	}
+	su_home_deinit(home);
+	return text.len ? buf_steal(&text) : NULL;
 }
 
 /* ---- answers ---- */

@@ -33,8 +33,11 @@ nta_outgoing_t *forward_request(struct worker *w, const struct worker_port *port
 /* forward_ack - an ACK for a 2xx, without a transaction. msg is taken. */
 void forward_ack(struct worker *w, const struct worker_port *port, const char *route, msg_t *msg);
 
-/* forward_cancel - CANCEL what forward_request sent, which goes on until its final answer */
-void forward_cancel(struct worker *w, const struct worker_port *port, nta_outgoing_t *invite);
+/* forward_cancel - CANCEL what forward_request sent, which goes on until its final answer. reason: the value of a
+ * Reason header (RFC 3326); NULL: none */
+void forward_cancel(struct worker *w, const struct worker_port *port, nta_outgoing_t *invite, const char *reason);
+/* forward_reason - what a CANCEL gives as its reason, as it stands; NULL: nothing, or no message. To be freed */
+char *forward_reason(const sip_t *cancel);
 
 /* forward_copy - an answer as it is to be sent on, without our Via; NULL: it has no other. The caller's. */
 msg_t *forward_copy(msg_t *answer);

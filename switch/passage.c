@@ -40,6 +40,7 @@ struct passage {
 	struct dns_question *question;
 	su_timer_t *timer; /* of an INVITE: timer C (section 16.8) */
 	bool cancelled, cancel_sent;
+	char *why;	  /* the Reason of the CANCEL; NULL: none */
 	bool knows_timer; /* its sender */
 	int32_t asked_s;  /* Session-Expires */
 };
@@ -60,6 +61,7 @@ static void passage_free(struct passage *p)
 		nta_outgoing_destroy(p->out);
 	dialogs_found_drop(&p->dialog);
 	free(p->callee);
+	free(p->why);
 	free(p);
 }
 
@@ -130,7 +132,7 @@ static void cancel(struct passage *p)
 		timer_set(p, 64 * p->worker->node->settings->t1_ms);
 	p->cancelled = true;
 	if (p->out && nta_outgoing_status(p->out) >= 100 && !p->cancel_sent) {
-		forward_cancel(p->worker, p->port, p->out);
+		forward_cancel(p->worker, p->port, p->out, p->why);
 		p->cancel_sent = true;
 	}
 }
@@ -183,7 +185,11 @@ static int on_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 		return 0;
 	if (!sip || nta_sip_is_internal(sip)) {
 		bye_settled(p, status, true);
-		refuse(p, status >= 300 ? status : 500);
+		refuse(p, status >= 300 && status != 503 ? status : 500);
+		return 0;
+	}
+	if (status == 503) { /* it speaks of that hop, and would be taken to speak of us (section 16.7, point 6) */
+		refuse(p, 500);
 		return 0;
 	}
 	msg_t *msg = nta_outgoing_getresponse(orq);
@@ -208,8 +214,11 @@ static int on_cancel(void *magic, nta_incoming_t *irq, sip_t const *sip)
 {
 	struct passage *p = magic;
 
-	if (sip && sip->sip_request->rq_method == sip_method_cancel)
+	if (sip && sip->sip_request->rq_method == sip_method_cancel) {
+		if (!p->why)
+			p->why = forward_reason(sip);
 		cancel(p);
+	}
 	return 0;
 }
 
@@ -253,7 +262,7 @@ static void passage_send(struct passage *p, const struct dns_target *hop)
 
 	p->port = port_to(p, hop);
 	if (!p->port) {
-		undeliverable(p, 503);
+		undeliverable(p, 500);
 		return;
 	}
 	snprintf(route, sizeof route, "sip:%s:%d%s", hop->host, hop->port, transport[hop->transport]);

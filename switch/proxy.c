@@ -231,9 +231,11 @@ int proxy_call(struct leg *leg, struct call *c, const struct worker_port *port, 
 	if (msg) {
 		leg->call_id = arena_strdup(c->arena, sip_object(msg)->sip_call_id->i_id);
 		const char *route = leg_target_route(msg_home(c->invite), to->next_hop, port->transport);
-		leg->invite_out =
-			forward_request(c->worker, port, route, forward_branch(c->worker, FORWARD_INITIAL, branch), msg,
-					on_invite_response, leg);
+		const char *uri = url_as_string(msg_home(msg), sip_object(msg)->sip_request->rq_url);
+		forward_branch(c->worker, FORWARD_INITIAL, branch);
+		if (uri)
+			dialogs_sent(c->worker->node->dialogs, &c->id, branch, uri);
+		leg->invite_out = forward_request(c->worker, port, route, branch, msg, on_invite_response, leg);
 	}
 	if (leg->invite_out)
 		return 0;
@@ -323,12 +325,15 @@ static void on_patience_over(struct worker *w, su_timer_t *timer, void *arg)
 	refused(arg, 408, true, NULL);
 }
 
-static void invite_cancel(struct leg *leg)
+/* why: the CANCEL that asks for it; NULL: we do */
+static void invite_cancel(struct leg *leg, const sip_t *why)
 {
 	if (leg->cancel_sent)
 		return;
 	leg->cancel_sent = true;
-	forward_cancel(leg->worker, leg->port, leg->invite_out);
+	char *reason = forward_reason(why);
+	forward_cancel(leg->worker, leg->port, leg->invite_out, reason);
+	free(reason);
 	leg->patience = su_timer_create(su_root_task(leg->worker->root), 0);
 	if (leg->patience)
 		su_timer_set_interval(leg->patience, on_patience_over, leg,
@@ -340,7 +345,7 @@ void proxy_give_up(struct leg *leg)
 	if (!leg->invite_out || leg->confirmed)
 		return;
 	if (leg->provisional) {
-		invite_cancel(leg);
+		invite_cancel(leg, NULL);
 		return;
 	}
 	settled(leg); /* nothing came back: see leg_give_up */
@@ -348,13 +353,13 @@ void proxy_give_up(struct leg *leg)
 	leg_settle(leg);
 }
 
-bool proxy_cancel(struct call *c)
+bool proxy_cancel(struct call *c, const sip_t *cancel)
 {
 	struct call_attempt *t = c->b;
 
 	if (!c->proxy || !t || !t->open || !t->leg.provisional || !t->leg.invite_out)
 		return false;
-	invite_cancel(&t->leg);
+	invite_cancel(&t->leg, cancel);
 	return true;
 }
 

@@ -36,7 +36,7 @@ bool proxy_answer(struct call *c, struct call_attempt *t);
 void proxy_refuse(struct call *c, int code);
 /* proxy_cancel - the caller gave up: so do we, and its final answer is waited for. False: there is nothing to wait for.
  */
-bool proxy_cancel(struct call *c);
+bool proxy_cancel(struct call *c, const sip_t *cancel);
 
 /* ---- of a leg of such a call; called by leg.c ---- */
 void proxy_give_up(struct leg *leg);  /* leg_give_up */

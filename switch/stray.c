@@ -40,8 +40,22 @@ static char *route_back(su_home_t *home, msg_t *msg)
 	return su_sprintf(home, "sip:%s:%d%s", from.host, from.port, transport[from.transport]);
 }
 
-/* An ACK or a CANCEL for an INVITE that we no longer know, made from its answer: same branch, From, Call-ID and CSeq
- * number, and the To URI, which our INVITEs have as Request-URI (RFC 3261 sections 9.1 and 17.1.1.3). */
+/* Where the INVITE with that branch went. That of a proxied call is written down; ours of mode b2bua have the To URI as
+ * Request-URI, and so may one of a proxied call that is long over. Memory of home. */
+static const url_t *invite_uri(struct worker *w, su_home_t *home, const sip_t *sip)
+{
+	struct dialogs_invite invite;
+	const url_t *uri = NULL;
+
+	if (dialogs_branch(w->node->dialogs, sip->sip_via->v_branch, &invite)) {
+		uri = url_make(home, invite.uri);
+		free(invite.uri);
+	}
+	return uri ? uri : sip->sip_to->a_url;
+}
+
+/* An ACK or a CANCEL for an INVITE that we no longer know, made from its answer: same branch, From, Call-ID, CSeq
+ * number and Request-URI (RFC 3261 sections 9.1 and 17.1.1.3). */
 static void stray_request(struct worker *w, msg_t *answer, const sip_t *sip, sip_method_t method, const char *name)
 {
 	const struct worker_port *port = port_of_via(w, sip->sip_via);
@@ -57,7 +71,7 @@ static void stray_request(struct worker *w, msg_t *answer, const sip_t *sip, sip
 	char *route = route_back(home, answer);
 	int r = sip_add_tl(
 		msg, sip_object(msg),
-		SIPTAG_REQUEST(sip_request_create(home, method, name, (url_string_t *)sip->sip_to->a_url, NULL)),
+		SIPTAG_REQUEST(sip_request_create(home, method, name, (url_string_t *)invite_uri(w, home, sip), NULL)),
 		SIPTAG_VIA_STR(via), SIPTAG_TO(to), SIPTAG_FROM(sip->sip_from), SIPTAG_CALL_ID(sip->sip_call_id),
 		SIPTAG_CSEQ(sip_cseq_create(home, sip->sip_cseq->cs_seq, method, name)), SIPTAG_MAX_FORWARDS_STR("70"),
 		TAG_END());
@@ -71,6 +85,8 @@ static void stray_request(struct worker *w, msg_t *answer, const sip_t *sip, sip
 				     NTATAG_ACK_BRANCH(sip->sip_via->v_branch), TPTAG_IDENT(port->ident), TAG_END());
 	if (orq)
 		nta_outgoing_destroy(orq);
+	else
+		msg_destroy(msg);
 }
 
 /* The route set of the one who called, as he would have it were we not in it: of a proxied call's Record-Routes those
@@ -97,12 +113,13 @@ static sip_record_route_t *routes_beyond(const struct worker *w, su_home_t *home
 void stray_hang_up(struct worker *w, msg_t *answer, const sip_t *sip)
 {
 	const struct worker_port *port = port_of_via(w, sip->sip_via);
-	nta_leg_t *dialog = nta_leg_tcreate(w->agent, NULL, NULL, SIPTAG_CALL_ID(sip->sip_call_id),
-					    SIPTAG_FROM(sip->sip_from), SIPTAG_TO(sip->sip_to), TAG_END());
+	nta_leg_t *dialog = port ? nta_leg_tcreate(w->agent, NULL, NULL, SIPTAG_CALL_ID(sip->sip_call_id),
+						   SIPTAG_FROM(sip->sip_from), SIPTAG_TO(sip->sip_to), TAG_END())
+				 : NULL;
 	su_home_t *home = msg_home(answer);
 	char branch[WORKER_BRANCH_MAX], *route = route_back(home, answer);
 
-	if (!dialog || !port)
+	if (!dialog)
 		return;
 	nta_leg_client_route(dialog, routes_beyond(w, home, sip), sip->sip_contact);
 	nta_outgoing_t *ack = nta_outgoing_tcreate(
@@ -136,14 +153,18 @@ static void proxied_pass(struct worker *w, msg_t *msg, const sip_t *sip)
 static bool proxied_answer(struct worker *w, msg_t *msg, const sip_t *sip)
 {
 	const sip_via_t *via = sip->sip_via;
-	struct uuid call;
+	struct dialogs_invite invite;
 
 	if (!via->v_next || sip->sip_status->st_status < 200 || sip->sip_status->st_status >= 300)
 		return false;
 	if (worker_branch_kind(via->v_branch) == FORWARD_INITIAL) {
-		if (!dialogs_branch(w->node->dialogs, via->v_branch, &call))
+		if (!dialogs_branch(w->node->dialogs, via->v_branch, &invite))
 			return false;
-		dialogs_learn(w->node->dialogs, &call, sip->sip_to->a_tag, way_of_answer(w, &call, msg, NULL));
+		free(invite.uri);
+		if (!invite.answered)
+			return false;
+		dialogs_learn(w->node->dialogs, &invite.call, sip->sip_to->a_tag,
+			      way_of_answer(w, &invite.call, msg, NULL));
 	}
 	proxied_pass(w, msg, sip);
 	return true;

@@ -38,7 +38,7 @@ class Agreed(Proxied):
         """A challenge, a fault, a BYE out of order: the call goes on, and so does its record."""
         called = self.number()
         call, leg = self.up(called)
-        for code in (401, 403, 407, 483, 500, 503, 603):
+        for code in (401, 403, 407, 483, 500, 603):
             self.passes(call, leg, "BYE", code)
             self.passes(leg, call, "BYE", code)
         self.passes(call, leg, "INFO")
