@@ -135,7 +135,8 @@ void leg_refuse(struct leg *leg, nta_incoming_t *request, int status)
 {
 	nta_incoming_treply(request, status, cause_phrase(status),
 			    TAG_IF(status == 405 || status == 501, SIPTAG_ALLOW_STR(refer_allow(&leg->refer))),
-			    TAG_IF(status == 415, SIPTAG_ACCEPT_STR(LEG_ACCEPT)), TAG_END());
+			    TAG_IF(status == 415, SIPTAG_ACCEPT_STR(LEG_ACCEPT)),
+			    TAG_IF(status == 422, SIPTAG_MIN_SE_STR(LEG_MIN_SE)), TAG_END());
 	nta_incoming_destroy(request);
 }
 

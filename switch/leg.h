@@ -25,6 +25,7 @@ struct worker_port;
 
 #define LEG_SUPPORTED "timer, 100rel"
 #define LEG_ACCEPT "application/sdp"
+#define LEG_MIN_SE "90" /* SESSION_MIN_S */
 
 enum leg_event_kind {
 	/* of the INVITE that we sent */

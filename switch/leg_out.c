@@ -27,6 +27,7 @@ static nta_outgoing_t *invite_repeat(struct leg *leg, su_home_t *home, const sip
 {
 	char branch[WORKER_BRANCH_MAX];
 	sip_session_expires_t *x = session_wish(home, leg->session_wish_s);
+	sip_min_se_t *least = session_min(home, leg);
 	const char *supported = reliable_supported(leg);
 
 	return nta_outgoing_tcreate(
@@ -36,7 +37,8 @@ static nta_outgoing_t *invite_repeat(struct leg *leg, su_home_t *home, const sip
 		TPTAG_IDENT(leg->port->ident), NTATAG_BRANCH_KEY(worker_invite_branch(leg->worker, branch)),
 		NTATAG_PASS_100(1), TAG_IF(www, SIPTAG_AUTHORIZATION_STR(www)),
 		TAG_IF(proxy, SIPTAG_PROXY_AUTHORIZATION_STR(proxy)), TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
-		SIPTAG_SUPPORTED_STR(supported), TAG_IF(leg->headers[0], SIPTAG_HEADER_STR(leg->headers)),
+		TAG_IF(least, SIPTAG_MIN_SE(least)), SIPTAG_SUPPORTED_STR(supported),
+		TAG_IF(leg->headers[0], SIPTAG_HEADER_STR(leg->headers)),
 		TAG_IF(first->sip_content_type, SIPTAG_CONTENT_TYPE(first->sip_content_type)),
 		TAG_IF(first->sip_payload, SIPTAG_PAYLOAD(first->sip_payload)), TAG_END());
 }
@@ -63,7 +65,7 @@ static bool invite_again(struct leg *leg, const sip_t *sip, int status)
 	char *uri = url_as_string(home, first->sip_request->rq_url);
 	if (status == 422 && leg->session_wish_s && sip->sip_min_se &&
 	    sip->sip_min_se->min_delta > (unsigned)leg->session_wish_s && sip->sip_min_se->min_delta < INT32_MAX) {
-		leg->session_wish_s = (int32_t)sip->sip_min_se->min_delta;
+		leg->session_wish_s = leg->session.min_s = (int32_t)sip->sip_min_se->min_delta;
 		orq = invite_repeat(leg, home, first, uri, NULL, NULL);
 	} else if (status == 421 && reliable_demanded(leg, sip)) {
 		orq = invite_repeat(leg, home, first, uri, NULL, NULL);

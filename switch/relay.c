@@ -197,6 +197,11 @@ static void answer_pass(struct relay *r, int status, const sip_t *sip)
 	su_home_init(home);
 	struct body b = body_for(home, r->from, sip);
 	char *passed = headers_text(&r->from->passed, sip, home);
+	if (good && r->target) {
+		msg_t *request = nta_incoming_getrequest(r->in);
+		session_asked(r->from, sip_object(request));
+		msg_destroy(request);
+	}
 	sip_session_expires_t *x = good && r->target ? session_header(home, r->from) : NULL;
 	nta_incoming_treply(r->in, status, cause_phrase(status),
 			    TAG_IF((good || status < 200) && !r->prack, SIPTAG_CONTACT(r->from->port->contact)),
@@ -206,9 +211,12 @@ static void answer_pass(struct relay *r, int status, const sip_t *sip)
 	su_home_deinit(home);
 	if (status < 200)
 		return;
-	if (good && !r->prack) { /* both sides have shown that they live */
+	if (good && r->target) {
 		session_start(r->from);
 		session_start(r->to);
+	} else if (good && !r->prack) { /* both sides have shown that they live */
+		session_lives(r->from);
+		session_lives(r->to);
 	}
 	if (r->invite && good)
 		r->answered = true; /* until the ACK */
@@ -265,6 +273,13 @@ static int on_relay_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 		refer_declined(&r->to->refer, r->cseq);
 	if (good && !internal && !r->prack)
 		target_refresh(r->to, nta_outgoing_getresponse(orq), sip);
+	if (good && !internal && r->target)
+		session_renewed(r->to, sip);
+	if (status == 422 && !internal &&
+	    r->target) { /* a matter between us and that side: whoever asked may ask again */
+		(void)session_grown(r->to, sip);
+		status = 500;
+	}
 	if (r->media && body_has_sdp(sip) && good) {
 		r->held = nta_outgoing_getresponse(orq);
 		r->status = status;
@@ -299,11 +314,14 @@ static void request_send(struct relay *r, const sip_t *sip)
 	su_home_init(home);
 	struct body b = body_for(home, to, sip);
 	char *passed = headers_text(&to->passed, sip, home), *lines = refer_lines(home, r->from, to, sip);
+	sip_session_expires_t *x = target ? session_request(home, to) : NULL;
+	sip_min_se_t *least = session_min(home, to);
 	r->out = nta_outgoing_tcreate(
 		to->dialog, on_relay_response, r, leg_next_hop(to), method, sip->sip_request->rq_method_name, NULL,
 		TAG_IF(target || transfer, SIPTAG_CONTACT(to->port->contact)),
 		TAG_IF(target, SIPTAG_ALLOW_STR(refer_allow(&to->refer))),
-		TAG_IF(target, SIPTAG_SUPPORTED_STR("timer")), TPTAG_IDENT(to->port->ident),
+		TAG_IF(target, SIPTAG_SUPPORTED_STR("timer")), TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
+		TAG_IF(x && least, SIPTAG_MIN_SE(least)), TPTAG_IDENT(to->port->ident),
 		NTATAG_BRANCH_KEY(worker_branch(to->worker, branch)), TAG_IF(passed, SIPTAG_HEADER_STR(passed)),
 		TAG_IF(lines, SIPTAG_HEADER_STR(lines)), BODY_TAGS(b), TAG_END());
 	su_home_deinit(home);
@@ -405,6 +423,8 @@ static int refusal(const struct leg *from, const sip_t *sip)
 	default:
 		refused = method == sip_method_unknown ? 501 : 405;
 	}
+	if (!refused && session_too_small(sip) && (method == sip_method_invite || method == sip_method_update))
+		refused = 422;
 	if (!refused && body_unreadable(sip))
 		refused = 400;
 	return refused;

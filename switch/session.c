@@ -25,6 +25,17 @@ static bool knows_timer(const sip_t *sip)
 	       sip_has_feature((sip_supported_t *)sip->sip_require, "timer");
 }
 
+static int32_t seconds(unsigned long delta)
+{
+	return delta < INT32_MAX ? (int32_t)delta : INT32_MAX;
+}
+
+static void min_note(struct session *s, const sip_t *sip)
+{
+	if (sip->sip_min_se && seconds(sip->sip_min_se->min_delta) > s->min_s)
+		s->min_s = seconds(sip->sip_min_se->min_delta);
+}
+
 bool session_offered(struct leg *leg, const sip_t *sip, int32_t wish_s)
 {
 	struct session *s = &leg->session;
@@ -32,12 +43,14 @@ bool session_offered(struct leg *leg, const sip_t *sip, int32_t wish_s)
 
 	s->peer_knows = knows_timer(sip);
 	s->update_allowed = allows_update(sip);
-	if (x && x->x_delta < SESSION_MIN_S)
+	if (session_too_small(sip))
 		return false;
-	s->expires_s = x ? (int32_t)(x->x_delta < INT32_MAX ? x->x_delta : INT32_MAX) : wish_s;
-	if (x && wish_s && wish_s < s->expires_s &&
-	    (!sip->sip_min_se || sip->sip_min_se->min_delta <= (unsigned)wish_s))
+	min_note(s, sip);
+	s->expires_s = x ? seconds(x->x_delta) : wish_s;
+	if (x && wish_s && wish_s < s->expires_s) /* the shorter one, but never below its Min-SE (section 9) */
 		s->expires_s = wish_s;
+	if (s->expires_s && s->expires_s < s->min_s)
+		s->expires_s = s->min_s;
 	if (x && x->x_refresher)
 		s->we_refresh = strcasecmp(x->x_refresher, uas) == 0;
 	else
@@ -52,8 +65,7 @@ void session_answered(struct leg *leg, const sip_t *sip, int32_t wish_s)
 
 	s->update_allowed = allows_update(sip);
 	s->peer_knows = x != NULL;
-	s->expires_s =
-		!x || x->x_delta < SESSION_MIN_S ? wish_s : (int32_t)(x->x_delta < INT32_MAX ? x->x_delta : INT32_MAX);
+	s->expires_s = !x || x->x_delta < SESSION_MIN_S ? wish_s : seconds(x->x_delta);
 	s->we_refresh = !x || !x->x_refresher || strcasecmp(x->x_refresher, uas) != 0;
 }
 
@@ -66,6 +78,63 @@ sip_session_expires_t *session_header(su_home_t *home, const struct leg *leg)
 	return sip_session_expires_format(home, "%d;refresher=%s", s->expires_s, s->we_refresh ? uas : uac);
 }
 
+bool session_too_small(const sip_t *sip)
+{
+	return sip->sip_session_expires && sip->sip_session_expires->x_delta < SESSION_MIN_S;
+}
+
+void session_asked(struct leg *leg, const sip_t *sip)
+{
+	struct session *s = &leg->session;
+	const sip_session_expires_t *x = sip->sip_session_expires;
+
+	min_note(s, sip);
+	if (!x)
+		return;
+	s->expires_s = seconds(x->x_delta);
+	s->peer_knows = true;
+	if (x->x_refresher)
+		s->we_refresh = strcasecmp(x->x_refresher, uas) == 0;
+}
+
+void session_renewed(struct leg *leg, const sip_t *sip)
+{
+	struct session *s = &leg->session;
+	const sip_session_expires_t *x = sip->sip_session_expires;
+
+	if (!s->expires_s || !s->peer_knows)
+		return; /* we asked for nothing */
+	if (x && x->x_delta >= SESSION_MIN_S)
+		s->expires_s = seconds(x->x_delta);
+	s->peer_knows = x != NULL; /* without one its timer is off (section 7.2): OPTIONS has to do */
+	s->we_refresh = !x || !x->x_refresher || strcasecmp(x->x_refresher, uas) != 0;
+}
+
+bool session_grown(struct leg *leg, const sip_t *sip)
+{
+	struct session *s = &leg->session;
+
+	min_note(s, sip);
+	if (s->min_s <= s->expires_s)
+		return false;
+	s->expires_s = s->min_s;
+	return true;
+}
+
+sip_session_expires_t *session_request(su_home_t *home, const struct leg *leg)
+{
+	const struct session *s = &leg->session;
+
+	if (!s->expires_s || !s->peer_knows)
+		return NULL;
+	return sip_session_expires_format(home, "%d;refresher=%s", s->expires_s, s->we_refresh ? uac : uas);
+}
+
+sip_min_se_t *session_min(su_home_t *home, const struct leg *leg)
+{
+	return leg->session.min_s ? sip_min_se_format(home, "%d", leg->session.min_s) : NULL;
+}
+
 sip_session_expires_t *session_wish(su_home_t *home, int32_t wish_s)
 {
 	return wish_s ? sip_session_expires_format(home, "%d", wish_s) : NULL;
@@ -74,6 +143,7 @@ sip_session_expires_t *session_wish(su_home_t *home, int32_t wish_s)
 /* ---- refreshing ---- */
 
 static void timer_set(struct leg *leg, int64_t ms);
+static void refresh_send(struct leg *leg);
 
 static int on_refreshed(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 {
@@ -84,14 +154,19 @@ static int on_refreshed(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 
 	if (status < 200)
 		return 0;
-	if (status < 300 && nta_outgoing_method(orq) == sip_method_invite)
+	sip_method_t method = nta_outgoing_method(orq);
+	bool internal = !sip || nta_sip_is_internal(sip);
+	if (status < 300 && method == sip_method_invite)
 		leg_ack_send(leg, nta_outgoing_cseq(orq), NULL, worker_branch(leg->worker, branch));
 	nta_outgoing_destroy(orq);
 	s->refresh = NULL;
 	if (leg->over)
 		return 0;
-	if (status == 408 || status == 481 || !sip ||
-	    nta_sip_is_internal(sip)) /* nobody, or nobody that knows the call */
+	if (status < 300 && !internal && method != sip_method_options)
+		session_renewed(leg, sip);
+	if (status == 422 && !internal && session_grown(leg, sip))
+		refresh_send(leg);
+	else if (status == 408 || status == 481 || internal) /* nobody, or nobody that knows the call */
 		call_on_leg(leg->call, leg, &(struct leg_event){.kind = LEG_EXPIRED});
 	else if (status < 300 || !s->peer_knows || !s->expires_s) /* any answer at all shows that it is there */
 		session_start(leg);
@@ -108,18 +183,20 @@ static void refresh_send(struct leg *leg)
 	const char *key = worker_branch(leg->worker, branch);
 
 	su_home_init(home);
-	sip_session_expires_t *x = sip_session_expires_format(home, "%d;refresher=uac", s->expires_s);
+	sip_session_expires_t *x = session_request(home, leg);
+	sip_min_se_t *least = session_min(home, leg);
 	if (s->expires_s && s->peer_knows && s->update_allowed)
 		s->refresh = nta_outgoing_tcreate(leg->dialog, on_refreshed, leg, leg_next_hop(leg), SIP_METHOD_UPDATE,
 						  NULL, SIPTAG_CONTACT(leg->port->contact), SIPTAG_SESSION_EXPIRES(x),
-						  SIPTAG_SUPPORTED_STR("timer"), TPTAG_IDENT(leg->port->ident),
-						  NTATAG_BRANCH_KEY(key), TAG_END());
+						  TAG_IF(least, SIPTAG_MIN_SE(least)), SIPTAG_SUPPORTED_STR("timer"),
+						  TPTAG_IDENT(leg->port->ident), NTATAG_BRANCH_KEY(key), TAG_END());
 	else if (s->expires_s && s->peer_knows && leg->sdp_sent)
-		s->refresh = nta_outgoing_tcreate(
-			leg->dialog, on_refreshed, leg, leg_next_hop(leg), SIP_METHOD_INVITE, NULL,
-			SIPTAG_CONTACT(leg->port->contact), SIPTAG_SESSION_EXPIRES(x), SIPTAG_SUPPORTED_STR("timer"),
-			SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(leg->sdp_sent),
-			TPTAG_IDENT(leg->port->ident), NTATAG_BRANCH_KEY(key), TAG_END());
+		s->refresh = nta_outgoing_tcreate(leg->dialog, on_refreshed, leg, leg_next_hop(leg), SIP_METHOD_INVITE,
+						  NULL, SIPTAG_CONTACT(leg->port->contact), SIPTAG_SESSION_EXPIRES(x),
+						  TAG_IF(least, SIPTAG_MIN_SE(least)), SIPTAG_SUPPORTED_STR("timer"),
+						  SIPTAG_CONTENT_TYPE_STR("application/sdp"),
+						  SIPTAG_PAYLOAD_STR(leg->sdp_sent), TPTAG_IDENT(leg->port->ident),
+						  NTATAG_BRANCH_KEY(key), TAG_END());
 	else
 		s->refresh = nta_outgoing_tcreate(leg->dialog, on_refreshed, leg, leg_next_hop(leg), SIP_METHOD_OPTIONS,
 						  NULL, SIPTAG_CONTACT(leg->port->contact),
@@ -171,6 +248,12 @@ void session_start(struct leg *leg)
 		timer_set(leg, check_ms);
 }
 
+void session_lives(struct leg *leg)
+{
+	if (!leg->session.expires_s)
+		session_start(leg);
+}
+
 void session_stop(struct leg *leg)
 {
 	struct session *s = &leg->session;
@@ -185,19 +268,14 @@ void session_stop(struct leg *leg)
 
 void session_update(struct leg *leg, nta_incoming_t *request, const sip_t *sip)
 {
-	const sip_session_expires_t *x = sip->sip_session_expires;
 	su_home_t home[1] = {SU_HOME_INIT(home)};
 
 	su_home_init(home);
-	if (x && x->x_delta < SESSION_MIN_S) {
+	if (session_too_small(sip)) {
 		nta_incoming_treply(request, SIP_422_SESSION_TIMER_TOO_SMALL,
 				    SIPTAG_MIN_SE(sip_min_se_format(home, "%d", SESSION_MIN_S)), TAG_END());
 	} else {
-		if (x) {
-			leg->session.expires_s = (int32_t)(x->x_delta < INT32_MAX ? x->x_delta : INT32_MAX);
-			leg->session.peer_knows = true;
-			leg->session.we_refresh = x->x_refresher && strcasecmp(x->x_refresher, uas) == 0;
-		}
+		session_asked(leg, sip);
 		sip_session_expires_t *answer = session_header(home, leg);
 		nta_incoming_treply(request, SIP_200_OK, SIPTAG_CONTACT(leg->port->contact),
 				    TAG_IF(answer, SIPTAG_SESSION_EXPIRES(answer)),

@@ -19,6 +19,7 @@ enum { SESSION_MIN_S = 90 };
 
 struct session {
 	int32_t expires_s; /* 0: none; then OPTIONS asks every [sip] dialog_check */
+	int32_t min_s;	   /* the largest Min-SE that was seen; 0: none */
 	bool we_refresh;
 	bool peer_knows; /* it has "timer" in Supported */
 	bool update_allowed;
@@ -32,12 +33,25 @@ bool session_offered(struct leg *leg, const sip_t *sip, int32_t wish_s);
 /* session_answered - the 2xx to our INVITE */
 void session_answered(struct leg *leg, const sip_t *sip, int32_t wish_s);
 
+/* session_too_small - a request inside the dialog asks for less than SESSION_MIN_S: 422 (section 9) */
+bool session_too_small(const sip_t *sip);
+/* session_asked - the peer's re-INVITE or UPDATE is being answered 2xx: its terms hold from now on */
+void session_asked(struct leg *leg, const sip_t *sip);
+/* session_renewed - the 2xx to such a request of ours: what the peer made of our terms */
+void session_renewed(struct leg *leg, const sip_t *sip);
+/* session_grown - a 422 to it: we ask for that much from now on. False: it wants no more than we asked for */
+bool session_grown(struct leg *leg, const sip_t *sip);
+
 /* session_header - the Session-Expires of a 2xx that we send on this leg; NULL: none. Memory of home. */
 sip_session_expires_t *session_header(su_home_t *home, const struct leg *leg);
-/* ... of an INVITE or UPDATE that we send, with wish_s */
+/* ... of an INVITE that we send, with wish_s; session_request - of a request inside the dialog; session_min - the
+ * Min-SE of both */
 sip_session_expires_t *session_wish(su_home_t *home, int32_t wish_s);
+sip_session_expires_t *session_request(su_home_t *home, const struct leg *leg);
+sip_min_se_t *session_min(su_home_t *home, const struct leg *leg);
 
 void session_start(struct leg *leg); /* the dialog is confirmed, or was refreshed */
+void session_lives(struct leg *leg); /* the peer has shown that it is there, which refreshes no session timer */
 void session_stop(struct leg *leg);
 
 /* session_update - an UPDATE without a body is a refresh and nothing else: answered here. Takes request. */
