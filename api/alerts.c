@@ -52,6 +52,7 @@ static const struct field alert_fields[] = {
 	{.name = "error",
 	 .type = FIELD_TEXT,
 	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
+	 .example = "\"the mail server refused the sender\"",
 	 .meaning = "Why the last try to send it failed."},
 };
 

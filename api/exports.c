@@ -36,7 +36,11 @@ static const struct field file_fields[] = {
 	 .meaning = "Their sum; null: a file of all sides, or of several currencies."},
 	{.name = "currency", .type = FIELD_TEXT, .flags = RON, .example = "\"EUR\"", .meaning = "Of the amount."},
 	{.name = "bytes", .type = FIELD_INT, .flags = RO, .example = "76031", .meaning = "Compressed."},
-	{.name = "sha256", .type = FIELD_TEXT, .flags = RO, .meaning = "Of the file as it is sent, in hexadecimal."},
+	{.name = "sha256",
+	 .type = FIELD_TEXT,
+	 .flags = RO,
+	 .example = "\"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"",
+	 .meaning = "Of the file as it is sent, in hexadecimal."},
 	{.name = "delivered_at",
 	 .type = FIELD_TIME,
 	 .flags = RON,
@@ -44,6 +48,7 @@ static const struct field file_fields[] = {
 	{.name = "delivery_error",
 	 .type = FIELD_TEXT,
 	 .flags = RON,
+	 .example = "\"sftp: connection refused\"",
 	 .meaning = "Why the last attempt to send it failed; not shown to a partner's key."},
 };
 static const struct field file_item = {

@@ -63,7 +63,7 @@ static const struct field self_fields[] = {
 	 .type = FIELD_ID,
 	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
 	 .refers = "carriers",
-	 .example = "null",
+	 .example = "1",
 	 .meaning = "The carrier that it is bound to. Null: none."},
 };
 

@@ -51,6 +51,7 @@ static const struct field fields[] = {
 	{.name = "reason",
 	 .type = FIELD_TEXT,
 	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
+	 .example = "\"The called number is on a block list.\"",
 	 .meaning = "The same as a sentence."},
 	{.name = "lrn",
 	 .type = FIELD_TEXT,
@@ -60,14 +61,18 @@ static const struct field fields[] = {
 	{.name = "sell",
 	 .type = FIELD_ANY,
 	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
+	 .example = "{\"prefix\": \"4420\", \"destination\": \"UK London\", \"price\": \"0.015000\"}",
 	 .meaning = "The sell rate: prefix, destination, price and its other terms."},
 	{.name = "routes",
 	 .type = FIELD_ANY,
 	 .flags = FIELD_READ_ONLY,
+	 .example = "[{\"trunk_id\": 2, \"carrier_id\": 3, \"prefix\": \"4420\", \"price\": \"0.009000\", "
+		    "\"expected_margin\": \"0.006000\", \"score\": 1}]",
 	 .meaning = "In order: trunk_id, carrier_id, prefix, price, expected_margin, score."},
 	{.name = "excluded",
 	 .type = FIELD_ANY,
 	 .flags = FIELD_READ_ONLY,
+	 .example = "[{\"trunk_id\": 4, \"reason\": \"margin\", \"detail\": \"under the plan's min_margin\"}]",
 	 .meaning = "Who was left out: trunk_id, reason, detail; prefix, price, score if it has a rate, "
 		    "expected_margin if "
 		    "that can be compared."},

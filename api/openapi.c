@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "api/endpoint.h"
+#include "api/example.h"
 #include "api/handlers.h"
 #include "api/resource.h"
 #include "api/service.h"
+#include "api/unit.h"
 #include "config.h"
 
 #define JSON_BODY "application/json"
@@ -136,9 +138,11 @@ static json_t *field_schema(const struct field *f, bool input)
 				    json_string(f->flags & FIELD_INGRESS ? "ingress" : "egress"));
 	if (f->fallback != NULL)
 		json_object_set_new(schema, "default", json_loads(f->fallback, JSON_DECODE_ANY, NULL));
-	if (f->example != NULL)
-		json_object_set_new(schema, "examples",
-				    json_pack("[o]", json_loads(f->example, JSON_DECODE_ANY, NULL)));
+	if (unit_of(f) != NULL)
+		json_object_set_new(schema, "x-unit", json_string(unit_of(f)));
+	json_t *example = example_of_field(f, input);
+	if (example != NULL)
+		json_object_set_new(schema, "examples", json_pack("[o]", example));
 	return schema;
 }
 
@@ -231,8 +235,9 @@ static json_t *parameters(const struct endpoint *e)
 		json_array_append_new(list, ref("parameters", "name"));
 	for (int i = 0; e->params != NULL && i < e->params->n; i++) {
 		const struct param_rule *rule = &e->params->rule[i];
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o}", "name", rule->name, "in", "query",
-						      "description", rule->meaning, "schema", param_schema(rule)));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:o*}", "name", rule->name, "in", "query",
+						      "description", rule->meaning, "schema", param_schema(rule),
+						      "example", example_of_param(rule)));
 	}
 	if (e->flags & (ENDPOINT_LIST | ENDPOINT_WHOLE))
 		json_array_append_new(list, ref("parameters", "format"));
@@ -327,6 +332,7 @@ static void add_problems(json_t *responses, const struct endpoint *e)
 	}
 	if (!(e->flags & ENDPOINT_OPEN))
 		json_object_set_new(responses, "429", ref("responses", "problem"));
+	json_object_set_new(responses, "500", ref("responses", "problem"));
 	json_object_set_new(responses, "503", ref("responses", "problem"));
 }
 
@@ -374,41 +380,55 @@ static json_t *components(void)
 	static const char fixed[] =
 		"{\"securitySchemes\":{\"key\":{\"type\":\"http\",\"scheme\":\"bearer\"}},"
 		"\"parameters\":{"
-		"\"id\":{\"name\":\"id\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"integer\","
-		"\"minimum\":1}},"
-		"\"uuid\":{\"name\":\"id\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\","
+		"\"id\":{\"name\":\"id\",\"in\":\"path\",\"required\":true,\"description\":\"Its id.\","
+		"\"example\":1,\"schema\":{\"type\":\"integer\",\"minimum\":1}},"
+		"\"uuid\":{\"name\":\"id\",\"in\":\"path\",\"required\":true,\"description\":\"Its UUID.\","
+		"\"example\":\"01990a5c-7c1e-7a3f-9d52-8f1b6c0e4d21\",\"schema\":{\"type\":\"string\","
 		"\"format\":\"uuid\"}},"
 		"\"parent\":{\"name\":\"parent\",\"in\":\"path\",\"required\":true,\"description\":\"Id of what it "
-		"belongs to.\","
+		"belongs to.\",\"example\":1,"
 		"\"schema\":{\"type\":\"integer\",\"minimum\":1}},"
-		"\"name\":{\"name\":\"name\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"}},"
+		"\"name\":{\"name\":\"name\",\"in\":\"path\",\"required\":true,\"description\":\"The file's name.\","
+		"\"example\":\"manifest.json\",\"schema\":{\"type\":\"string\"}},"
 		"\"format\":{\"name\":\"format\",\"in\":\"query\",\"description\":\"json (the default) or csv: all "
 		"rows, "
-		"unless limit or cursor say which. Without it, Accept decides.\",\"schema\":{\"type\":\"string\","
+		"unless limit or cursor say which. Without it, Accept "
+		"decides.\",\"example\":\"csv\",\"schema\":{\"type\":\"string\","
 		"\"enum\":[\"json\",\"csv\"],\"default\":\"json\"}},"
-		"\"limit\":{\"name\":\"limit\",\"in\":\"query\",\"description\":\"Items on a page.\","
+		"\"limit\":{\"name\":\"limit\",\"in\":\"query\",\"description\":\"Items on a page.\",\"example\":50,"
 		"\"schema\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":100}},"
 		"\"limit_long\":{\"name\":\"limit\",\"in\":\"query\",\"description\":\"Items on a page; it may have "
-		"fewer.\","
+		"fewer.\",\"example\":50,"
 		"\"schema\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":1000}},"
 		"\"cursor\":{\"name\":\"cursor\",\"in\":\"query\",\"description\":\"next_cursor of the page before.\","
+		"\"example\":\"L3YxL2NhcnJpZXJzCjEwMA\","
 		"\"schema\":{\"type\":\"string\"}},"
 		"\"idempotency_key\":{\"name\":\"Idempotency-Key\",\"in\":\"header\",\"description\":"
 		"\"The same request with the same key is done once, and answered alike, for a day.\","
+		"\"example\":\"5f0c8f6e-topup-42\","
 		"\"schema\":{\"type\":\"string\",\"maxLength\":255}},"
 		"\"if_match\":{\"name\":\"If-Match\",\"in\":\"header\",\"description\":\"Only if the ETag is still "
-		"this one.\","
+		"this one.\",\"example\":\"\\\"7\\\"\","
 		"\"schema\":{\"type\":\"string\"}},"
 		"\"if_none_match\":{\"name\":\"If-None-Match\",\"in\":\"header\",\"description\":\"Only if the ETag is "
-		"another one: else 304.\",\"schema\":{\"type\":\"string\"}}},"
+		"another one: else 304.\",\"example\":\"\\\"7\\\"\",\"schema\":{\"type\":\"string\"}}},"
 		"\"responses\":{\"problem\":{\"description\":\"What was wrong (RFC 9457).\",\"content\":"
 		"{\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}},"
 		"\"schemas\":{\"Problem\":{\"type\":\"object\",\"required\":[\"title\",\"status\",\"detail\"],"
 		"\"properties\":{"
-		"\"title\":{\"type\":\"string\"},\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
-		"\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"field\",\"message\"],"
-		"\"properties\":{"
-		"\"field\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"}}}}}}}}";
+		"\"title\":{\"type\":\"string\",\"description\":\"The status in words.\",\"examples\":[\"A field is "
+		"wrong\"]},"
+		"\"status\":{\"type\":\"integer\",\"description\":\"The status again.\",\"x-unit\":\"HTTP status\","
+		"\"examples\":[422]},"
+		"\"detail\":{\"type\":\"string\",\"description\":\"What was wrong, in a sentence.\","
+		"\"examples\":[\"At least one field is wrong; see errors.\"]},"
+		"\"errors\":{\"type\":\"array\",\"description\":\"Field by field, for bad input.\","
+		"\"examples\":[[{\"field\":\"currency\",\"message\":\"is no ISO 4217 code\"}]],"
+		"\"items\":{\"type\":\"object\",\"required\":[\"field\",\"message\"],\"properties\":{"
+		"\"field\":{\"type\":\"string\",\"description\":\"Its name, with its place in lists.\","
+		"\"examples\":[\"members[0].trunk_id\"]},"
+		"\"message\":{\"type\":\"string\",\"description\":\"What is wrong with it.\","
+		"\"examples\":[\"is no ISO 4217 code\"]}}}}}}}}";
 
 	return json_loads(fixed, 0, NULL);
 }

@@ -75,7 +75,11 @@ static const struct field booking_fields[] = {
 	 .type = FIELD_UUID,
 	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
 	 .meaning = "The call that it is for."},
-	{.name = "note", .type = FIELD_TEXT, .flags = FIELD_READ_ONLY | FIELD_NULLABLE, .meaning = "A word about it."},
+	{.name = "note",
+	 .type = FIELD_TEXT,
+	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
+	 .example = "\"wire 4711\"",
+	 .meaning = "A word about it."},
 	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was booked."},
 };
 
@@ -115,8 +119,13 @@ static const struct field audit_fields[] = {
 	{.name = "before",
 	 .type = FIELD_ANY,
 	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
+	 .example = "{\"name\": \"Acme\"}",
 	 .meaning = "The object before."},
-	{.name = "after", .type = FIELD_ANY, .flags = FIELD_READ_ONLY | FIELD_NULLABLE, .meaning = "The object after."},
+	{.name = "after",
+	 .type = FIELD_ANY,
+	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
+	 .example = "{\"name\": \"Acme Telecom\"}",
+	 .meaning = "The object after."},
 };
 
 const struct resource audit_log = {

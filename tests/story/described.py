@@ -91,9 +91,15 @@ class Description:
     def check(self, method, target, status, kind, text):
         path = target.split("?")[0]
         found = next((m for pattern, _, m in self.paths if pattern.match(path)), None)
-        if found is None or method.lower() not in found:
+        if found is None:
+            if status < 400:
+                raise Failure(f"{method} {path}: {status}, but no such path is described")
             return  # what does not exist is not described
-        answers = found[method.lower()]["responses"]
+        if method.lower() not in found and (method != "HEAD" or "get" not in found):
+            if status not in (400, 401, 405, 429, 503):
+                raise Failure(f"{method} {path}: {status} to a method that is not described")
+            return
+        answers = found["get" if method == "HEAD" else method.lower()]["responses"]
         if str(status) not in answers:
             raise Failure(f"{method} {path}: {status} is not described")
         content = self.resolve(answers[str(status)]).get("content")
