@@ -58,6 +58,11 @@ static const struct field fields[] = {
 	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
 	 .example = "\"12129990000\"",
 	 .meaning = "The routing number of a ported number, by which rates were looked up. Null: the called number."},
+	{.name = "lrn_error",
+	 .type = FIELD_TEXT,
+	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
+	 .meaning =
+		 "Why nobody could be asked for the routing number; the called number was taken. Null: all was well."},
 	{.name = "sell",
 	 .type = FIELD_ANY,
 	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
@@ -119,26 +124,24 @@ static struct snapshot *load(struct request *r, const struct lookup *q, const ch
 	return NULL;
 }
 
-/* The number that a call to this one would be routed by: an LRN, or the number itself. */
-static const char *ported(struct request *r, const char *called, char lrn[static DIGITS_MAX + 1])
+/* What outside knows of the number; *why says, if need be, why it could not be asked. */
+struct ported {
+	char lrn[DIGITS_MAX + 1]; /* "" : routed by the number itself */
+	struct status why;	  /* "": nothing was wrong */
+};
+
+static void ported_ask(struct request *r, const char *called, struct ported *p)
 {
-	const struct settings *s = r->service->settings;
-	struct status st = {""};
 	char quoted[600];
 
-	if (portability_look(&(struct portability_options){.lookup = s->portability_lookup,
-							   .prefixes = s->portability_prefixes,
-							   .dns_servers = s->dns_servers,
-							   .timeout_ms = s->portability_timeout_ms,
-							   .cache_ms = s->portability_cache_ms},
-			     r->redis, called, lrn, &st) != 0)
+	p->why.text[0] = '\0';
+	if (portability_desk_look(r->service->ported, r->redis, called, p->lrn, &p->why) != 0)
 		log_event(LOG_LEVEL_WARN, "look-up by the dialled number", "why=%s",
-			  log_quote(st.text, quoted, sizeof(quoted)));
-	return lrn[0] != '\0' ? lrn : called;
+			  log_quote(p->why.text, quoted, sizeof(quoted)));
 }
 
 static json_t *decide(struct request *r, const struct snapshot *snap, const struct lookup *q,
-		      const struct number_pair *numbers, const char *lrn)
+		      const struct number_pair *numbers, const struct ported *ported)
 {
 	const struct trunk *trunk = snapshot_trunk(snap, q->trunk_id);
 	struct route *route = route_new(16);
@@ -154,11 +157,13 @@ static json_t *decide(struct request *r, const struct snapshot *snap, const stru
 				    .seed = random_u64(),
 				    .settled = true};
 	if (route_permit(route, &query) == ROUTE_OK) { /* number lists look at what was dialled */
-		query.called = lrn[0] != '\0' ? lrn : numbers->called;
+		query.called = ported->lrn[0] != '\0' ? ported->lrn : numbers->called;
 		(void)standing_decide(route, &query, r->redis, r->pg); /* the outcome stands in route */
 	}
 	json_t *out = route_json(route);
-	json_object_set_new(out, "lrn", lrn[0] != '\0' ? json_string(lrn) : json_null());
+	json_object_set_new(out, "lrn", ported->lrn[0] != '\0' ? json_string(ported->lrn) : json_null());
+	json_object_set_new(out, "lrn_error",
+			    ported->why.text[0] != '\0' ? json_string(ported->why.text) : json_null());
 	route_free(&route);
 	return out;
 }
@@ -166,7 +171,7 @@ static json_t *decide(struct request *r, const struct snapshot *snap, const stru
 static json_t *look_up(struct request *r, const struct lookup *q)
 {
 	struct number_pair numbers;
-	char lrn[DIGITS_MAX + 1];
+	struct ported ported;
 	json_t *out = NULL;
 
 	struct snapshot *snap = load(r, q, NULL);
@@ -182,9 +187,10 @@ static json_t *look_up(struct request *r, const struct lookup *q)
 			     "is not 3 to 32 digits after the trunk's prefix and translations (a call gets 484)");
 	} else {
 		snapshot_unref(&snap);
-		snap = load(r, q, ported(r, numbers.called, lrn));
+		ported_ask(r, numbers.called, &ported);
+		snap = load(r, q, ported.lrn[0] != '\0' ? ported.lrn : numbers.called);
 		if (snap != NULL && snapshot_trunk(snap, q->trunk_id) != NULL)
-			out = decide(r, snap, q, &numbers, lrn);
+			out = decide(r, snap, q, &numbers, &ported);
 		else if (snap != NULL)
 			answer_field(r, "trunk_id", "there is no such trunk");
 	}

@@ -28,8 +28,10 @@
 #include "lib/log.h"
 #include "lib/random.h"
 #include "lib/thread.h"
+#include "routing/portability.h"
 
 #define WORKERS 8
+#define PORTED_SEATS 2			 /* of them may wait for a look-up of ported numbers */
 #define ANSWERS_BYTES ((size_t)32 << 20) /* some 15,000 CDRs */
 #define STOP_LIMIT_MS 10000
 
@@ -105,6 +107,18 @@ static int alerts_start(struct service *s, struct status *st)
 	return alert_start(&s->alerts, &o, st);
 }
 
+static int ported_start(struct service *s, struct status *st)
+{
+	const struct portability_options o = {
+		.lookup = s->settings->portability_lookup,
+		.prefixes = s->settings->portability_prefixes,
+		.dns_servers = s->settings->dns_servers,
+		.timeout_ms = s->settings->portability_timeout_ms,
+		.cache_ms = s->settings->portability_cache_ms,
+	};
+	return portability_desk_new(&s->ported, &o, PORTED_SEATS, st);
+}
+
 static int parts_start(struct service *s, struct watch **watch, struct server **server, struct status *st)
 {
 	s->openapi = openapi_make();
@@ -117,6 +131,8 @@ static int parts_start(struct service *s, struct watch **watch, struct server **
 	s->exporter = exporter_start(s);
 	s->events = events_start(s->settings->redis_url);
 	int err = alerts_start(s, st);
+	if (err == 0)
+		err = ported_start(s, st);
 	if (err != 0)
 		return err;
 	s->pool = pool_new(s, WORKERS);
@@ -141,6 +157,7 @@ static void parts_stop(struct service *s, struct watch **watch, struct server **
 	watch_stop(watch);
 	metrics_free(&s->metrics);
 	answers_free(&s->answers);
+	portability_desk_free(&s->ported);
 	limit_free(&s->by_key);
 	limit_free(&s->by_address);
 	free(s->openapi);

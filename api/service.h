@@ -21,6 +21,7 @@ struct events;
 struct limit;
 struct metrics;
 struct pool;
+struct portability_desk;
 
 struct service {
 	const struct settings *settings;
@@ -31,6 +32,7 @@ struct service {
 	struct events *events;
 	struct metrics *metrics;
 	struct answers *answers;
+	struct portability_desk *ported;   /* where look-ups ask for ported numbers */
 	struct limit *by_key, *by_address; /* of requests, see auth.h */
 	struct pool *pool;
 	char *openapi; /* the description, as JSON text */

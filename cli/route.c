@@ -134,19 +134,17 @@ static int translate(struct pg *pg, const struct query *q, struct number_pair *n
 	return err;
 }
 
-/* the number that a call to this one would be routed by: an LRN, or the number itself */
+/* the number that a call to this one would be routed by: an LRN, or the number itself; why it was not asked for */
 static const char *ported(const struct settings *s, struct redis *redis, const char *called,
-			  char lrn[static DIGITS_MAX + 1])
+			  char lrn[static DIGITS_MAX + 1], struct status *why)
 {
-	struct status st = {""};
-
 	if (portability_look(&(struct portability_options){.lookup = s->portability_lookup,
 							   .prefixes = s->portability_prefixes,
 							   .dns_servers = s->dns_servers,
 							   .timeout_ms = s->portability_timeout_ms,
 							   .cache_ms = s->portability_cache_ms},
-			     redis, called, lrn, &st) != 0)
-		fprintf(stderr, "tandem: %s; by the dialled number\n", st.text);
+			     redis, called, lrn, why) != 0)
+		fprintf(stderr, "tandem: %s; by the dialled number\n", why->text);
 	return lrn[0] != '\0' ? lrn : called;
 }
 
@@ -155,11 +153,13 @@ static int look_up(struct cli *cli, struct pg *pg, struct redis *redis, const st
 {
 	struct number_pair numbers;
 	char lrn[DIGITS_MAX + 1] = "";
+	struct status unasked = {""};
 	struct snapshot *s = NULL;
 	int err = translate(pg, q, &numbers, st);
 
 	if (err == 0)
-		err = loader_one_number(pg, q->trunk_id, ported(cli->settings, redis, numbers.called, lrn), &s, st);
+		err = loader_one_number(pg, q->trunk_id, ported(cli->settings, redis, numbers.called, lrn, &unasked),
+					&s, st);
 	if (err != 0)
 		return err;
 	const struct trunk *trunk = ingress_of(s, q->trunk_id, st);
@@ -187,6 +187,7 @@ static int look_up(struct cli *cli, struct pg *pg, struct redis *redis, const st
 	}
 	*found = route_json(route);
 	json_object_set_new(*found, "lrn", lrn[0] != '\0' ? json_string(lrn) : json_null());
+	json_object_set_new(*found, "lrn_error", unasked.text[0] != '\0' ? json_string(unasked.text) : json_null());
 	route_free(&route);
 	snapshot_unref(&s);
 	return 0;

@@ -2,11 +2,12 @@
 #include "routing/portability.h"
 
 #include <ares.h>
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <netdb.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +17,23 @@
 #include "lib/buf.h"
 #include "lib/clock.h"
 
-enum { ANSWER_MAX = 4096 };
+enum { ANSWER_MAX = 4096, ADDRESS_US = 60 * 1000 * 1000 };
 
 struct portability {
 	struct portability_options o;
-	char *host, *port, *path; /* of http: the path with %s */
-	char *zone;		  /* of enum:; NULL: http */
-	struct addrinfo *address;
-	ares_channel channel; /* of enum: */
+	char *host, *port, *path;      /* of http: the path with %s */
+	char *zone;		       /* of enum:; NULL: http */
+	struct ares_addrinfo *address; /* of http: what the host's name said last; NULL: nothing yet */
+	int64_t address_until_us;      /* then it is asked for again */
+	ares_channel channel;
 	bool has_channel;
+};
+
+struct portability_desk {
+	struct portability_options o;
+	pthread_mutex_t lock;
+	int seats;
+	struct portability *free[PORTABILITY_SEATS_MAX]; /* under lock; free[0..seats) */
 };
 
 /* ---- where to ask ---- */
@@ -68,17 +77,99 @@ static int number_copy(const char *text, size_t len, char out[static DIGITS_MAX 
 	return len == 0 || digits_only(out) ? 0 : -EPROTO;
 }
 
+/* ---- DNS, within the time that is left ---- */
+
+static int64_t left_ms(int64_t deadline_us)
+{
+	int64_t left_us = deadline_us - clock_mono_us();
+	return left_us > 0 ? left_us / 1000 : 0;
+}
+
+static void channel_turn(ares_channel channel, int wait_ms)
+{
+	ares_socket_t fd[ARES_GETSOCK_MAXNUM];
+	struct pollfd wait[ARES_GETSOCK_MAXNUM];
+	int bits = ares_getsock(channel, fd, ARES_GETSOCK_MAXNUM), n = 0;
+
+	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++)
+		if (ARES_GETSOCK_READABLE(bits, i) || ARES_GETSOCK_WRITABLE(bits, i))
+			wait[n++] = (struct pollfd){
+				.fd = fd[i],
+				.events = (short)(ARES_GETSOCK_WRITABLE(bits, i) ? POLLIN | POLLOUT : POLLIN)};
+	(void)poll(wait, (nfds_t)n, wait_ms);
+	for (int i = 0; i < n; i++)
+		ares_process_fd(channel, wait[i].revents & (POLLIN | POLLERR | POLLHUP) ? wait[i].fd : ARES_SOCKET_BAD,
+				wait[i].revents & POLLOUT ? wait[i].fd : ARES_SOCKET_BAD);
+	ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* its own time limits */
+}
+
+/* Until the question is answered, or its time is over: then it is called off, which answers it, too. */
+static int channel_wait(struct portability *p, const bool *done, int64_t deadline_us)
+{
+	while (!*done && clock_mono_us() < deadline_us) {
+		int64_t wait_ms = left_ms(deadline_us);
+		channel_turn(p->channel, wait_ms < 20 ? (int)wait_ms : 20);
+	}
+	if (*done)
+		return 0;
+	ares_cancel(p->channel);
+	return -ETIMEDOUT;
+}
+
+struct address_answer {
+	bool done;
+	int status;
+	struct ares_addrinfo *info;
+};
+
+static void on_address(void *arg, int status, int timeouts, struct ares_addrinfo *info)
+{
+	struct address_answer *a = arg;
+
+	a->done = true;
+	a->status = status;
+	a->info = info;
+}
+
+/* The host's addresses, at most a minute old; older ones serve where DNS doesn't answer, which may then take half of
+ * the time that is left. */
+static int host_resolve(struct portability *p, int64_t deadline_us)
+{
+	const struct ares_addrinfo_hints hints = {.ai_flags = ARES_AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+	struct address_answer a = {.done = false};
+	int64_t now_us = clock_mono_us();
+
+	if (p->address != NULL && now_us < p->address_until_us)
+		return 0;
+	if (p->address != NULL)
+		deadline_us = now_us + (deadline_us - now_us) / 2;
+	ares_getaddrinfo(p->channel, p->host, p->port, &hints, on_address, &a);
+	int err = channel_wait(p, &a.done, deadline_us);
+	if (err == 0 && (a.status != ARES_SUCCESS || a.info->nodes == NULL))
+		err = a.status == ARES_ETIMEOUT ? -ETIMEDOUT : -EHOSTUNREACH;
+	if (err == 0) {
+		ares_freeaddrinfo(p->address);
+		p->address = a.info;
+	} else if (a.info != NULL) {
+		ares_freeaddrinfo(a.info);
+	}
+	if (p->address == NULL)
+		return err;
+	p->address_until_us = clock_mono_us() + ADDRESS_US;
+	return 0;
+}
+
 /* ---- HTTP ---- */
 
 static int wait_for(int fd, short events, int64_t deadline_us)
 {
 	struct pollfd p = {.fd = fd, .events = events};
-	int64_t left_ms = (deadline_us - clock_mono_us()) / 1000;
-	int r = left_ms > 0 ? poll(&p, 1, (int)left_ms) : 0;
+	int64_t wait_ms = left_ms(deadline_us);
+	int r = wait_ms > 0 ? poll(&p, 1, (int)wait_ms) : 0;
 	return r > 0 ? 0 : r == 0 ? -ETIMEDOUT : -errno;
 }
 
-static int http_connect(const struct addrinfo *a, int64_t deadline_us)
+static int address_connect(const struct ares_addrinfo_node *a, int64_t deadline_us)
 {
 	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err = 0;
 	socklen_t len = sizeof err;
@@ -94,6 +185,20 @@ static int http_connect(const struct addrinfo *a, int64_t deadline_us)
 		return fd;
 	close(fd);
 	return err;
+}
+
+/* The first address that takes the connection; none may use up the time of those behind it. */
+static int http_connect(const struct ares_addrinfo *info, int64_t deadline_us)
+{
+	int fd = -EHOSTUNREACH, left = 0;
+
+	for (const struct ares_addrinfo_node *a = info->nodes; a != NULL; a = a->ai_next)
+		left++;
+	for (const struct ares_addrinfo_node *a = info->nodes; a != NULL && fd < 0; a = a->ai_next) {
+		int64_t now_us = clock_mono_us();
+		fd = address_connect(a, now_us + (deadline_us - now_us) / left--);
+	}
+	return fd;
 }
 
 static int http_talk(int fd, const char *request, char answer[static ANSWER_MAX], int64_t deadline_us)
@@ -149,21 +254,21 @@ static int http_read(const char *answer, char lrn[static DIGITS_MAX + 1])
 	return err;
 }
 
-static int http_ask(const struct portability *p, const char *number, int64_t deadline_us,
-		    char lrn[static DIGITS_MAX + 1])
+static int http_ask(struct portability *p, const char *number, int64_t deadline_us, char lrn[static DIGITS_MAX + 1])
 {
 	char answer[ANSWER_MAX];
 	struct buf request = {0};
 	const char *at = strstr(p->path, "%s");
-	int fd = -EHOSTUNREACH;
 
-	for (const struct addrinfo *a = p->address; a != NULL && fd < 0; a = a->ai_next)
-		fd = http_connect(a, deadline_us);
+	int err = host_resolve(p, deadline_us);
+	if (err != 0)
+		return err;
+	int fd = http_connect(p->address, deadline_us);
 	if (fd < 0)
 		return fd;
 	buf_printf(&request, "GET %.*s%s%s HTTP/1.0\r\nHost: %s:%s\r\nAccept: application/json, text/plain\r\n\r\n",
 		   (int)(at - p->path), p->path, number, at + 2, p->host, p->port);
-	int err = http_talk(fd, request.text, answer, deadline_us);
+	err = http_talk(fd, request.text, answer, deadline_us);
 	close(fd);
 	buf_free(&request);
 	return err != 0 ? err : http_read(answer, lrn);
@@ -193,7 +298,7 @@ static void on_naptr(void *arg, int status, int timeouts, unsigned char *answer,
 	if (status == ARES_ENOTFOUND || status == ARES_ENODATA)
 		return; /* not ported */
 	if (status != ARES_SUCCESS || ares_parse_naptr_reply(answer, len, &list) != ARES_SUCCESS) {
-		e->err = -EPROTO;
+		e->err = status == ARES_ETIMEOUT ? -ETIMEDOUT : -EPROTO;
 		return;
 	}
 	for (struct ares_naptr_reply *n = list; n != NULL && e->lrn[0] == '\0' && e->err == 0; n = n->next)
@@ -213,28 +318,8 @@ static int enum_ask(struct portability *p, const char *number, int64_t deadline_
 	buf_puts(&name, p->zone);
 	ares_query(p->channel, name.text, 1 /* IN */, 35 /* NAPTR */, on_naptr, &e);
 	buf_free(&name);
-	while (!e.done && clock_mono_us() < deadline_us) {
-		ares_socket_t fd[ARES_GETSOCK_MAXNUM];
-		struct pollfd wait[ARES_GETSOCK_MAXNUM];
-		int bits = ares_getsock(p->channel, fd, ARES_GETSOCK_MAXNUM), n = 0;
-		for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++)
-			if (ARES_GETSOCK_READABLE(bits, i) || ARES_GETSOCK_WRITABLE(bits, i))
-				wait[n++] = (struct pollfd){
-					.fd = fd[i],
-					.events = (short)(ARES_GETSOCK_WRITABLE(bits, i) ? POLLIN | POLLOUT : POLLIN)};
-		int64_t left_ms = (deadline_us - clock_mono_us()) / 1000;
-		(void)poll(wait, (nfds_t)n, left_ms < 20 ? (int)(left_ms > 0 ? left_ms : 0) : 20);
-		for (int i = 0; i < n; i++)
-			ares_process_fd(p->channel,
-					wait[i].revents & (POLLIN | POLLERR | POLLHUP) ? wait[i].fd : ARES_SOCKET_BAD,
-					wait[i].revents & POLLOUT ? wait[i].fd : ARES_SOCKET_BAD);
-		ares_process_fd(p->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* its own time limits */
-	}
-	if (!e.done) {
-		ares_cancel(p->channel); /* calls on_naptr, which writes to e */
-		e.err = -ETIMEDOUT;
-	}
-	return e.err;
+	int err = channel_wait(p, &e.done, deadline_us);
+	return err != 0 ? err : e.err;
 }
 
 /* ---- the cache ---- */
@@ -286,26 +371,109 @@ bool portability_wants(const char *prefixes, const char *number)
 	return false;
 }
 
+/* Is there anything to ask for? If Redis knows the answer already, it is in lrn. */
+static bool look_open(const struct portability_options *o, struct redis *redis, const char *number,
+		      char lrn[static DIGITS_MAX + 1])
+{
+	lrn[0] = '\0';
+	return o->lookup[0] != '\0' && portability_wants(o->prefixes, number) &&
+	       !portability_cached(redis, number, lrn);
+}
+
+static int look_ask(struct portability *p, struct redis *redis, const char *number, char lrn[static DIGITS_MAX + 1],
+		    struct status *st)
+{
+	int err = portability_ask(p, redis, number, clock_mono_us() + p->o.timeout_ms * 1000, lrn);
+	return err == 0 ? 0
+			: status_set(st, err, "the look-up of ported numbers: %s",
+				     err == -EHOSTUNREACH ? "its name or address is not reached" : strerror(-err));
+}
+
+static void look_close(const char *number, char lrn[static DIGITS_MAX + 1])
+{
+	if (strcmp(lrn, number) == 0)
+		lrn[0] = '\0';
+}
+
 int portability_look(const struct portability_options *o, struct redis *redis, const char *number,
 		     char lrn[static DIGITS_MAX + 1], struct status *st)
 {
 	struct portability *p = NULL;
-
-	lrn[0] = '\0';
-	if (o->lookup[0] == '\0' || !portability_wants(o->prefixes, number))
-		return 0;
 	int err = 0;
-	if (!portability_cached(redis, number, lrn)) {
+
+	if (look_open(o, redis, number, lrn)) {
 		err = portability_new(&p, o, st);
 		if (err == 0)
-			err = portability_ask(p, redis, number, clock_mono_us() + o->timeout_ms * 1000, lrn);
-		if (err != 0)
-			status_set(st, err, "portability look-up: %s", strerror(-err));
+			err = look_ask(p, redis, number, lrn, st);
 		portability_free(&p);
 	}
-	if (strcmp(lrn, number) == 0)
-		lrn[0] = '\0';
+	look_close(number, lrn);
 	return err;
+}
+
+/* ---- many threads, few of which may wait ---- */
+
+static struct portability *seat_take(struct portability_desk *d)
+{
+	pthread_mutex_lock(&d->lock);
+	struct portability *p = d->seats > 0 ? d->free[--d->seats] : NULL;
+	pthread_mutex_unlock(&d->lock);
+	return p;
+}
+
+static void seat_give(struct portability_desk *d, struct portability *p)
+{
+	pthread_mutex_lock(&d->lock);
+	d->free[d->seats++] = p;
+	pthread_mutex_unlock(&d->lock);
+}
+
+int portability_desk_look(struct portability_desk *d, struct redis *redis, const char *number,
+			  char lrn[static DIGITS_MAX + 1], struct status *st)
+{
+	int err = 0;
+
+	if (look_open(&d->o, redis, number, lrn)) {
+		struct portability *p = seat_take(d);
+		if (p != NULL) {
+			err = look_ask(p, redis, number, lrn, st);
+			seat_give(d, p);
+		} else {
+			err = status_set(st, -EBUSY, "the look-up of ported numbers: too many wait for it already");
+		}
+	}
+	look_close(number, lrn);
+	return err;
+}
+
+int portability_desk_new(struct portability_desk **out, const struct portability_options *o, int seats,
+			 struct status *st)
+{
+	struct portability_desk *d = xcalloc(1, sizeof *d);
+	int err = 0;
+
+	assert(seats > 0 && seats <= PORTABILITY_SEATS_MAX);
+	d->o = *o;
+	pthread_mutex_init(&d->lock, NULL);
+	for (; o->lookup[0] != '\0' && d->seats < seats && err == 0; d->seats += err == 0)
+		err = portability_new(&d->free[d->seats], o, st);
+	*out = d;
+	if (err != 0)
+		portability_desk_free(out);
+	return err;
+}
+
+void portability_desk_free(struct portability_desk **dp)
+{
+	struct portability_desk *d = *dp;
+
+	*dp = NULL;
+	if (d == NULL)
+		return;
+	for (int i = 0; i < d->seats; i++)
+		portability_free(&d->free[i]);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
 }
 
 /* ---- life ---- */
@@ -323,23 +491,16 @@ static int channel_make(struct portability *p)
 
 int portability_new(struct portability **out, const struct portability_options *o, struct status *st)
 {
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	int code = 0;
-
 	*out = NULL;
 	if (o->lookup[0] == '\0')
 		return 0;
 	struct portability *p = xcalloc(1, sizeof *p);
 	p->o = *o;
 	int err = lookup_parse(o->lookup, p);
-	if (err == 0 && p->zone != NULL)
+	if (err == 0)
 		err = channel_make(p);
-	else if (err == 0)
-		code = getaddrinfo(p->host, p->port, &hints, &p->address);
 	if (err != 0)
 		err = status_set(st, err, "[portability] lookup is not usable");
-	else if (code != 0)
-		err = status_set(st, -EHOSTUNREACH, "[portability] lookup: %s: %s", p->host, gai_strerror(code));
 	if (err != 0)
 		portability_free(&p);
 	*out = p;
@@ -357,8 +518,7 @@ void portability_free(struct portability **pp)
 	free(p->port);
 	free(p->path);
 	free(p->zone);
-	if (p->address != NULL)
-		freeaddrinfo(p->address);
+	ares_freeaddrinfo(p->address);
 	if (p->has_channel)
 		ares_destroy(p->channel);
 	free(p);

@@ -26,7 +26,8 @@ struct portability_options { /* borrowed while the object lives */
 	int64_t timeout_ms, cache_ms;
 };
 
-/* portability_new - resolves the service's name. *out is NULL where it is off; else 0, -EINVAL, -EHOSTUNREACH */
+/* portability_new - *out is NULL where it is off; 0, or -EINVAL. Nobody is asked yet: the service's name is resolved
+ * with the first question, within its time, and again each minute. */
 int portability_new(struct portability **out, const struct portability_options *o, struct status *st) must_check;
 void portability_free(struct portability **p);
 
@@ -44,5 +45,15 @@ int portability_ask(struct portability *p, struct redis *redis, const char *numb
  * the number itself. 0, or -errno with st (then a call goes by the dialled number, too) */
 int portability_look(const struct portability_options *o, struct redis *redis, const char *number,
 		     char lrn[static DIGITS_MAX + 1], struct status *st) must_check;
+
+/* struct portability_desk - portability_look for a process of many threads: at most `seats` of them wait outside at a
+ * time, so that a service that hangs does not take them all; any thread. Otherwise -EBUSY. options are borrowed. */
+#define PORTABILITY_SEATS_MAX 16
+struct portability_desk;
+int portability_desk_new(struct portability_desk **d, const struct portability_options *o, int seats,
+			 struct status *st) must_check;
+void portability_desk_free(struct portability_desk **d); /* nobody waits any more */
+int portability_desk_look(struct portability_desk *d, struct redis *redis, const char *number,
+			  char lrn[static DIGITS_MAX + 1], struct status *st) must_check;
 
 #endif

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A ported number is routed by its routing number, which an outside look-up knows; without an answer, as dialled."""
 
+import concurrent.futures
 import http.server
 import json
+import socket
 import threading
 import time
 
 from story import Story, wait_for
-from story.dns import NAPTR, NameServer, name_bytes, text_bytes
+from story.dns import A, NAPTR, NameServer, name_bytes, text_bytes
 from story import dns
 
 
@@ -165,6 +167,116 @@ class Enum(Story):
         self.assertEqual(self.looked(self.ported), ("13035550000", "1303", [self.far["id"]]))
         self.goes_to(self.far, self.ported, "13035550000", "1303")
         self.goes_to(self.near, self.plain, None, "1212")
+
+
+class Hanging(Story):
+    """Who is to be asked accepts everything and says nothing, for as long as the time limit lets it: three seconds. Look-ups wait that
+    long, two at a time; the others are answered at once, by the dialled number, and so is everybody who asks the API for something else."""
+
+    limit_s = 3
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack_options = {"settings": {"portability": {"lookup": cls.hang(), "timeout": f"{cls.limit_s}s"}, **cls.more}}
+        super().setUpClass()
+
+    @classmethod
+    def provision(cls, stack):
+        Portability.provision.__func__(cls, stack)
+
+    def look(self):
+        began = time.monotonic()
+        said = self.stack.api.post("/v1/route-lookups", trunk_id=self.customer["id"], called=self.number("1212"))
+        return time.monotonic() - began, said
+
+    def others_are_served(self):
+        with concurrent.futures.ThreadPoolExecutor(12) as all_at_once:
+            looks = [all_at_once.submit(self.look) for _ in range(12)]
+            time.sleep(0.5)  # they are under way; the slow ones hang now
+            for _ in range(10):
+                began = time.monotonic()
+                self.stack.api.get("/v1/carriers")
+                self.assertLess(time.monotonic() - began, 0.5)
+            answers = [look.result() for look in looks]
+        for _, said in answers:
+            self.assertEqual(said["outcome"], "ok")
+            self.assertEqual([r["trunk_id"] for r in said["routes"]], [self.near["id"]])
+            self.assertIsNone(said["lrn"])
+            self.assertIn("the look-up of ported numbers: ", said["lrn_error"])
+        slow = [said for took, said in answers if took > 1]
+        self.assertEqual(len(slow), 2, [took for took, _ in answers])
+        for said in slow:
+            self.assertIn("timed out", said["lrn_error"])
+        self.assertEqual(sum("too many wait" in said["lrn_error"] for _, said in answers), 10)
+        self.assertLess(max(took for took, _ in answers), self.limit_s + 1)
+        took, said = self.look()  # and those that hung are free again
+        self.assertIn("timed out", said["lrn_error"])
+        self.assertLess(took, self.limit_s + 1)
+
+
+class HangingHttp(Hanging):
+    more = {}
+
+    @classmethod
+    def hang(cls):
+        cls.server = socket.create_server(("127.0.0.1", 0), backlog=64)
+        cls.addClassCleanup(cls.server.close)
+        return f"http://127.0.0.1:{cls.server.getsockname()[1]}/%s"
+
+    def test_a_service_that_never_answers_holds_up_two_look_ups_and_nothing_else(self):
+        self.others_are_served()
+
+
+class HangingNames(Hanging):
+    """The service's own name is not resolved."""
+
+    @classmethod
+    def hang(cls):
+        cls.names = NameServer({})
+        cls.names.silent = True
+        cls.addClassCleanup(cls.names.close)
+        cls.more = {"sip": {"dns_servers": cls.names.address}}
+        return "http://directory.test:1080/%s"
+
+    def test_a_name_server_that_never_answers_holds_up_two_look_ups_and_nothing_else(self):
+        self.others_are_served()
+        self.assertIn("directory.test", [name for name, _ in self.names.asked])
+
+
+class NamedService(Story):
+    """The service has a name. It is asked for within the first question, not at the start: a node starts without it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Directory)
+        threading.Thread(target=cls.server.serve_forever, daemon=True).start()
+        cls.addClassCleanup(cls.server.server_close)
+        cls.addClassCleanup(cls.server.shutdown)
+        cls.names = NameServer({("directory.test", A): ["127.0.0.1"]})
+        cls.names.silent = True
+        cls.addClassCleanup(cls.names.close)
+        cls.stack_options = {"settings": {"portability": {"lookup": f"http://directory.test:{cls.server.server_port}/lrn/%s"},
+                                          "sip": {"dns_servers": cls.names.address}}}
+        super().setUpClass()
+
+    @classmethod
+    def provision(cls, stack):
+        Portability.provision.__func__(cls, stack)
+
+    goes_to, looked = Portability.goes_to, Portability.looked
+
+    def test_its_name_is_resolved_when_it_is_needed_and_can_be(self):
+        self.goes_to(self.near, self.number("1212"), None, "1212")
+        self.names.silent = False
+        called = self.number("1212")
+        Directory.known[called] = "13035550000"
+        self.assertEqual(self.looked(called), ("13035550000", "1303", [self.far["id"]]))
+        called = self.number("1212")
+        Directory.known[called] = "13035550000"
+        self.goes_to(self.far, called, "13035550000", "1303")
+        asked = len(self.names.asked)
+        self.goes_to(self.near, self.number("1212"), None, "1212")
+        self.assertLessEqual(len(self.names.asked), asked + 2 * 4)  # each thread once at most (A and AAAA), not each call
 
 
 class RoutingNumbers(NameServer):
