@@ -1,32 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A batch has a place: which one since the start. `turn` is the place whose batch may commit; it goes on when the fate
+ * of each of that batch's records is known. A lane is a thread with a connection: it takes the first batch that nobody
+ * has.
+ */
 #include "billing/poster.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "billing/cdr_row.h"
-#include "billing/copy.h"
-#include "billing/store.h"
-#include "billing/store_chain.h"
+#include "billing/ingest.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/log.h"
-#include "lib/pg.h"
 #include "lib/thread.h"
 
-#define ANSWER_LIMIT_US (30 * 1000000LL) /* a server that says nothing for so long is dropped */
 #define RETRY_US (500 * 1000LL)
-#define IDLE_US (1000 * 1000LL) /* how often an idle poster looks whether the database is there */
-#define PARTITIONS_US (3600 * 1000000LL)
-#define CHUNK_BYTES 65536
+#define IDLE_US (1000 * 1000LL) /* how often an idle lane looks whether the database is there */
+#define TURN_US (1000 * 1000LL) /* how long work that is done waits for its turn before it is undone */
+#define FOREVER INT64_MAX
+#define HANDS (POSTER_CONNECTIONS_MAX + 1)
+
+struct hand {
+	struct spool_batch *batch; /* NULL: free */
+	uint64_t place;
+	bool begun, finished; /* finished: waits for poster_take */
+};
+
+struct lane {
+	struct poster *poster;
+	pthread_t thread;
+	bool started;
+	struct ingest *ingest;
+	struct hand *hand; /* that it works for; NULL: none */
+	bool failing;	   /* under the mutex: its last turn ended badly */
+};
 
 struct poster {
 	char *database_url;
@@ -34,300 +47,20 @@ struct poster {
 	void *arg;
 	void (*posted)(void *arg, struct uuid *ids, size_t n);
 	void *posted_arg;
-	pthread_t thread;
 	int stop_fd; /* an eventfd: readable once the poster is to stop */
+	int lanes;
+	struct lane lane[POSTER_CONNECTIONS_MAX];
 
-	pthread_mutex_t mutex;
+	pthread_mutex_t mutex; /* of all below */
 	pthread_cond_t changed;
-	bool stop, finished;	   /* finished: batch is decided and waits for poster_take */
-	struct spool_batch *batch; /* in hand */
-
-	_Atomic bool up;
-	struct pg *pg; /* from here on: the thread's own */
-	uint64_t generation;
-	int64_t partitions_us; /* when the next are due */
+	bool stop;
+	struct hand hand[HANDS];
+	uint64_t given, turn; /* places: of the last batch given; of the one that may commit */
 	bool told_away;
-	struct buf post, chunk;
+	_Atomic bool up;
 };
 
-/* ---- one command, without ever hanging past its limit or a stop ---- */
-
-/* 0 ready, -ECANCELED stop, -ETIMEDOUT, -errno */
-static int await(struct poster *p, PGconn *conn, short events, int64_t until_us)
-{
-	struct pollfd fd[2] = {{.fd = PQsocket(conn), .events = events}, {.fd = p->stop_fd, .events = POLLIN}};
-
-	for (;;) {
-		int64_t left_us = until_us - clock_mono_us();
-
-		if (left_us <= 0)
-			return -ETIMEDOUT;
-		int n = poll(fd, 2, (int)(left_us / 1000 + 1));
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0 && fd[1].revents != 0)
-			return -ECANCELED;
-		if (n > 0)
-			return 0;
-	}
-}
-
-static int lost(PGconn *conn, struct status *st)
-{
-	return status_set(st, -ENOTCONN, "%s", PQerrorMessage(conn));
-}
-
-static int await_said(struct poster *p, PGconn *conn, short events, int64_t until_us, struct status *st)
-{
-	int err = await(p, conn, events, until_us);
-
-	if (err == -ECANCELED)
-		return status_set(st, err, "stopping");
-	if (err == -ETIMEDOUT)
-		return status_set(st, err, "no answer for %lld s", ANSWER_LIMIT_US / 1000000);
-	return err == 0 ? 0 : status_set(st, err, "%s", strerror(-err));
-}
-
-static int flush(struct poster *p, PGconn *conn, struct status *st)
-{
-	int64_t until_us = clock_mono_us() + ANSWER_LIMIT_US;
-
-	for (;;) {
-		int left = PQflush(conn), err;
-
-		if (left == 0)
-			return 0;
-		if (left < 0)
-			return lost(conn, st);
-		err = await_said(p, conn, POLLIN | POLLOUT, until_us, st);
-		if (err != 0)
-			return err;
-		if (!PQconsumeInput(conn))
-			return lost(conn, st);
-	}
-}
-
-/* The next result of the command under way; *result NULL at its end. */
-static int next_result(struct poster *p, PGconn *conn, PGresult **result, struct status *st)
-{
-	int64_t until_us = clock_mono_us() + ANSWER_LIMIT_US;
-	int err = flush(p, conn, st);
-
-	while (err == 0 && PQisBusy(conn)) {
-		err = await_said(p, conn, POLLIN, until_us, st);
-		if (err == 0 && !PQconsumeInput(conn))
-			err = lost(conn, st);
-	}
-	*result = err == 0 ? PQgetResult(conn) : NULL;
-	return err;
-}
-
-/* -EINVAL: the data is at fault, nobody but its row should suffer. Anything else is the server's state: try again. */
-static int refused(PGconn *conn, const PGresult *result, struct status *st)
-{
-	static const char *const data[] = {
-		"22" /* data exception */,
-		"23" /* integrity constraint */,
-		"54" /* program limit exceeded */,
-		"P0" /* raised by a trigger */,
-	};
-	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	const char *words = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-	int err = -EIO;
-
-	if (state == NULL || PQstatus(conn) == CONNECTION_BAD)
-		return lost(conn, st);
-	for (size_t i = 0; i < sizeof(data) / sizeof(data[0]); i++)
-		if (strncmp(state, data[i], 2) == 0)
-			err = -EINVAL;
-	return status_set(st, err, "%s (SQLSTATE %s)", words != NULL ? words : "no reason given", state);
-}
-
-static int send_chunk(struct poster *p, PGconn *conn, struct status *st)
-{
-	int sent = PQputCopyData(conn, p->chunk.text, (int)p->chunk.len);
-
-	while (sent == 0) { /* libpq could not take it: let some out first */
-		int err = flush(p, conn, st);
-
-		if (err != 0)
-			return err;
-		sent = PQputCopyData(conn, p->chunk.text, (int)p->chunk.len);
-	}
-	buf_reset(&p->chunk);
-	return sent < 0 ? lost(conn, st) : flush(p, conn, st);
-}
-
-static void put_cdr(struct buf *out, const struct spool_batch *b, const struct spool_record *r)
-{
-	cdr_row_put_whole(out, r->cdr);
-	buf_printf(out, "\t%s\t%lld\t\\\\x%s\t", b->chain, (long long)r->seq, r->hash);
-	copy_put(out, r->trace);
-	buf_putc(out, '\n');
-}
-
-/* The data of one COPY: the CDRs first, the attempts second. */
-static int send_copy(struct poster *p, PGconn *conn, const struct spool_batch *b, size_t first, size_t n, bool attempts,
-		     struct status *st)
-{
-	int err = 0;
-
-	buf_reset(&p->chunk);
-	for (size_t i = first; err == 0 && i < first + n; i++) {
-		if (attempts)
-			buf_puts(&p->chunk, b->record[i].attempts);
-		else
-			put_cdr(&p->chunk, b, &b->record[i]);
-		if (p->chunk.len >= CHUNK_BYTES)
-			err = send_chunk(p, conn, st);
-	}
-	if (err == 0 && p->chunk.len > 0)
-		err = send_chunk(p, conn, st);
-	if (err == 0 && PQputCopyEnd(conn, NULL) < 0)
-		err = lost(conn, st);
-	return err;
-}
-
-/* Run a command to its end; records first..first+n of b are its COPY data, if it asks for any. */
-static int command(struct poster *p, const char *sql, const struct spool_batch *b, size_t first, size_t n,
-		   struct status *st)
-{
-	PGconn *conn = pg_raw(p->pg);
-	PGresult *result;
-	int copies = 0, verdict = 0, err;
-
-	PQsetnonblocking(conn, 1);
-	if (!PQsendQuery(conn, sql))
-		return lost(conn, st);
-	while ((err = next_result(p, conn, &result, st)) == 0 && result != NULL) {
-		ExecStatusType status = PQresultStatus(result);
-
-		if (status == PGRES_COPY_IN)
-			err = send_copy(p, conn, b, first, n, copies++ > 0, st);
-		else if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && verdict == 0)
-			verdict = refused(conn, result, st);
-		PQclear(result);
-		if (err != 0)
-			break;
-	}
-	if (err == 0)
-		err = verdict;
-	if (err == 0 && PQstatus(conn) == CONNECTION_BAD)
-		err = lost(conn, st);
-	PQsetnonblocking(conn, 0);
-	return err;
-}
-
-/* ---- a batch ---- */
-
-static void set_fates(struct spool_batch *b, size_t first, size_t n, enum spool_fate fate)
-{
-	for (size_t i = first; i < first + n; i++)
-		b->record[i].fate = fate;
-}
-
-static void refuse(struct spool_batch *b, size_t i, const struct status *st)
-{
-	struct spool_record *r = &b->record[i];
-	char reason[600];
-
-	r->fate = SPOOL_REFUSED;
-	r->why = arena_strdup(b->arena, st->text);
-	log_event(LOG_LEVEL_ERROR, "CDR set aside: the database refuses it", "id=%s chain_seq=%lld reason=%s", r->id,
-		  (long long)r->seq, log_quote(st->text, reason, sizeof(reason)));
-}
-
-/* What is set aside is listed in its place of the chain, if at all possible: it is not missing. */
-static int list_refused(struct poster *p, const struct spool_batch *b, size_t i, struct status *st)
-{
-	const struct spool_record *r = &b->record[i];
-	char seq[24], node[80] = "";
-	const char *from = strchr(r->cdr, '\t'); /* the second column */
-
-	snprintf(seq, sizeof(seq), "%lld", (long long)r->seq);
-	if (from != NULL)
-		snprintf(node, sizeof(node), "%.*s", (int)strcspn(from + 1, "\t"), from + 1);
-	const char *params[] = {b->chain, seq, r->hash, r->id, node, r->why, r->cdr, r->attempts, r->trace};
-	int err = pg_exec(p->pg, &store_refused_add, params, NULL, st);
-	if (err != -EINVAL)
-		return err;
-	log_event(LOG_LEVEL_ERROR, "a CDR that was set aside cannot be listed", "id=%s", r->id);
-	return 0;
-}
-
-/* Post records first..first+n whose fate is open; 0 once each has one. */
-static int post(struct poster *p, struct spool_batch *b, size_t first, size_t n, struct status *st)
-{
-	int err = command(p, p->post.text, b, first, n, st);
-
-	if (err == 0)
-		set_fates(b, first, n, SPOOL_POSTED);
-	if (err != -EINVAL)
-		return err;
-	if (n == 1) {
-		refuse(b, first, st);
-		err = list_refused(p, b, first, st);
-		if (err != 0)
-			b->record[first].fate = SPOOL_WAITING; /* all of it once more */
-		return err;
-	}
-	err = post(p, b, first, n / 2, st); /* as deep as log2 of a batch */
-	return err == 0 ? post(p, b, first + n / 2, n - n / 2, st) : err;
-}
-
-static int post_open(struct poster *p, struct spool_batch *b, struct status *st)
-{
-	int err = 0;
-
-	for (size_t first = 0, next; err == 0 && first < b->n; first = next) {
-		for (next = first; next < b->n && b->record[next].fate == SPOOL_WAITING; next++)
-			;
-		if (next > first)
-			err = post(p, b, first, next - first, st);
-		else
-			next++;
-	}
-	return err;
-}
-
-/* ---- the thread ---- */
-
-static int prepare(struct poster *p, struct status *st)
-{
-	int err = pg_connect(p->pg, st);
-
-	if (err != 0)
-		return err;
-	if (pg_generation(p->pg) != p->generation) {
-		err = command(p, store_cdr_stage_make, NULL, 0, 0, st);
-		if (err != 0)
-			return err == -EINVAL ? -EIO : err;
-		p->generation = pg_generation(p->pg);
-	}
-	if (clock_mono_us() >= p->partitions_us) {
-		err = command(p, store_cdr_partitions_ahead, NULL, 0, 0, st);
-		if (err != 0)
-			return err == -EINVAL ? -EIO : err;
-		p->partitions_us = clock_mono_us() + PARTITIONS_US;
-	}
-	return 0;
-}
-
-/* Say once that the database is away, and once that it is back. */
-static void report(struct poster *p, int err, const struct status *st)
-{
-	char reason[600];
-
-	atomic_store(&p->up, err == 0);
-	if (err != 0 && err != -ECANCELED && !p->told_away) {
-		log_event(LOG_LEVEL_WARN, "CDRs wait on disk: the database does not take them", "reason=%s",
-			  log_quote(st->text, reason, sizeof(reason)));
-		p->told_away = true;
-	} else if (err == 0 && p->told_away) {
-		log_event(LOG_LEVEL_INFO, "database takes CDRs again", "%s", "");
-		p->told_away = false;
-	}
-}
+/* ---- turns ---- */
 
 static struct timespec after(int64_t us)
 {
@@ -340,21 +73,169 @@ static struct timespec after(int64_t us)
 	return t;
 }
 
-/* Sleep until there is a batch to post, a stop, or the time is over; the batch, if there is one. With one in hand
- * already (a retry) only a stop ends the sleep early. */
-static struct spool_batch *sleep_for(struct poster *p, int64_t us, bool retry, bool *stop)
+static bool has_turn(struct lane *l)
 {
-	struct timespec until = after(us);
-	struct spool_batch *b;
-	int err = 0;
+	pthread_mutex_lock(&l->poster->mutex);
+	bool mine = l->poster->turn == l->hand->place;
+	pthread_mutex_unlock(&l->poster->mutex);
+	return mine;
+}
+
+/* 0 it is this lane's turn; -EAGAIN not yet, after so long; -ECANCELED a stop */
+static int await_turn(struct lane *l, int64_t limit_us, struct status *st)
+{
+	struct poster *p = l->poster;
+	struct timespec until = after(limit_us == FOREVER ? 0 : limit_us);
+	int late = 0;
 
 	pthread_mutex_lock(&p->mutex);
-	while (!p->stop && err == 0 && (retry || p->batch == NULL || p->finished))
-		err = pthread_cond_timedwait(&p->changed, &p->mutex, &until);
-	b = p->finished ? NULL : p->batch;
-	*stop = p->stop;
+	while (!p->stop && late == 0 && p->turn != l->hand->place)
+		late = limit_us == FOREVER ? pthread_cond_wait(&p->changed, &p->mutex)
+					   : pthread_cond_timedwait(&p->changed, &p->mutex, &until);
+	int err = p->stop ? -ECANCELED : p->turn == l->hand->place ? 0 : -EAGAIN;
 	pthread_mutex_unlock(&p->mutex);
-	return b;
+	return err == -ECANCELED ? status_set(st, err, "stopping") : err;
+}
+
+/* ---- a batch ---- */
+
+static void set_fates(struct spool_batch *b, size_t first, size_t n, enum spool_fate fate)
+{
+	for (size_t i = first; i < first + n; i++)
+		b->record[i].fate = fate;
+}
+
+/* The record stands alone, and the server will not have it. */
+static int refuse(struct lane *l, size_t i, struct status *st)
+{
+	struct spool_batch *b = l->hand->batch;
+	struct spool_record *r = &b->record[i];
+	char reason[600];
+
+	r->why = arena_strdup(b->arena, st->text);
+	log_event(LOG_LEVEL_ERROR, "CDR set aside: the database refuses it", "id=%s chain_seq=%lld reason=%s", r->id,
+		  (long long)r->seq, log_quote(st->text, reason, sizeof(reason)));
+	int err = ingest_list_refused(l->ingest, b, r, st);
+	if (err == 0)
+		r->fate = SPOOL_REFUSED;
+	return err;
+}
+
+/* All but the end of the transaction, and then its end, if the turn comes soon enough.
+ * 0; -EAGAIN undone, as the turn is another's; else as ingest.h */
+static int post_once(struct lane *l, size_t first, size_t n, struct status *st)
+{
+	int err = ingest_stage(l->ingest, l->hand->batch, first, n, st);
+
+	if (err == 0)
+		err = await_turn(l, TURN_US, st);
+	if (err == 0)
+		err = ingest_commit(l->ingest, st);
+	if (err == -EAGAIN || err == -EINVAL) {
+		struct status why = {""};
+		int undone = ingest_rollback(l->ingest, &why);
+
+		if (undone != 0) {
+			*st = why;
+			err = undone;
+		}
+	}
+	return err;
+}
+
+/* Post records first..first+n, whose fate is open; 0 once each has one. What fails before its turn is done once more in
+ * its turn: only then is it known to be the data's fault, and only then may a part of it be committed. */
+static int post(struct lane *l, size_t first, size_t n, struct status *st)
+{
+	struct spool_batch *b = l->hand->batch;
+	bool in_turn = has_turn(l);
+	int err = post_once(l, first, n, st);
+
+	if (!in_turn && (err == -EAGAIN || err == -EINVAL)) {
+		err = await_turn(l, FOREVER, st);
+		if (err == 0)
+			err = post_once(l, first, n, st);
+	}
+	if (err == 0)
+		set_fates(b, first, n, SPOOL_POSTED);
+	if (err != -EINVAL)
+		return err;
+	if (n == 1)
+		return refuse(l, first, st);
+	err = post(l, first, n / 2, st); /* as deep as log2 of a batch */
+	return err == 0 ? post(l, first + n / 2, n - n / 2, st) : err;
+}
+
+static int post_open(struct lane *l, struct status *st)
+{
+	const struct spool_batch *b = l->hand->batch;
+	int err = 0;
+
+	for (size_t first = 0, next; err == 0 && first < b->n; first = next) {
+		for (next = first; next < b->n && b->record[next].fate == SPOOL_WAITING; next++)
+			;
+		if (next > first)
+			err = post(l, first, next - first, st);
+		else
+			next++;
+	}
+	return err == 0 ? await_turn(l, FOREVER, st) : err; /* nothing was open: it still ends in its turn */
+}
+
+/* ---- a lane ---- */
+
+/* Say once that the database is away, and once that all lanes have it back. */
+static void report(struct lane *l, int err, const struct status *st)
+{
+	struct poster *p = l->poster;
+	bool failing = false;
+	char reason[600];
+
+	pthread_mutex_lock(&p->mutex);
+	l->failing = err != 0 && err != -ECANCELED;
+	for (int i = 0; i < p->lanes; i++)
+		failing = failing || p->lane[i].failing;
+	bool tell = failing != p->told_away && err != -ECANCELED;
+	if (tell)
+		p->told_away = failing;
+	pthread_mutex_unlock(&p->mutex);
+	atomic_store(&p->up, !failing && err == 0);
+	if (tell && failing)
+		log_event(LOG_LEVEL_WARN, "CDRs wait on disk: the database does not take them", "reason=%s",
+			  log_quote(st->text, reason, sizeof(reason)));
+	else if (tell)
+		log_event(LOG_LEVEL_INFO, "database takes CDRs again", "%s", "");
+}
+
+static struct hand *next_hand(struct poster *p)
+{
+	struct hand *next = NULL;
+
+	for (size_t i = 0; i < HANDS; i++) {
+		struct hand *h = &p->hand[i];
+
+		if (h->batch != NULL && !h->begun && (next == NULL || h->place < next->place))
+			next = h;
+	}
+	return next;
+}
+
+/* Sleep until there is a batch to post, a stop, or the time is over. With one in hand already (a retry) only a stop
+ * ends the sleep early. Returns whether to go on. */
+static bool sleep_for(struct lane *l, int64_t us)
+{
+	struct poster *p = l->poster;
+	struct timespec until = after(us);
+	int late = 0;
+
+	pthread_mutex_lock(&p->mutex);
+	while (!p->stop && late == 0 && (l->hand != NULL || next_hand(p) == NULL))
+		late = pthread_cond_timedwait(&p->changed, &p->mutex, &until);
+	if (l->hand == NULL && (l->hand = next_hand(p)) != NULL)
+		l->hand->begun = true;
+	bool go_on = !p->stop;
+	pthread_mutex_unlock(&p->mutex);
+	return go_on;
 }
 
 static void tell_posted(const struct poster *p, const struct spool_batch *b)
@@ -368,45 +249,123 @@ static void tell_posted(const struct poster *p, const struct spool_batch *b)
 	p->posted(p->posted_arg, ids, n);
 }
 
-static void finish(struct poster *p)
+/* The batch is decided; the next one's turn. */
+static void finish(struct lane *l)
 {
+	struct poster *p = l->poster;
+
 	if (p->posted != NULL)
-		tell_posted(p, p->batch);
+		tell_posted(p, l->hand->batch);
 	pthread_mutex_lock(&p->mutex);
-	p->finished = true;
+	l->hand->finished = true;
+	l->hand = NULL;
+	p->turn++;
+	pthread_cond_broadcast(&p->changed);
 	pthread_mutex_unlock(&p->mutex);
 	p->done(p->arg);
 }
 
-static void *poster_thread(void *arg)
+static void *lane_thread(void *arg)
 {
-	struct poster *p = arg;
-	struct spool_batch *b = NULL;
-	bool stop = false;
+	struct lane *l = arg;
+	bool go_on = true;
 
 	thread_settle("poster", 5);
-	while (!stop) {
+	while (go_on) {
 		struct status st = {""};
-		int err = prepare(p, &st);
+		int err = ingest_ready(l->ingest, &st);
 
-		if (err == 0 && b != NULL)
-			err = post_open(p, b, &st);
-		report(p, err, &st);
-		if (err == 0 && b != NULL)
-			finish(p);
+		if (err == 0 && l->hand != NULL)
+			err = post_open(l, &st);
+		report(l, err, &st);
+		if (err == 0 && l->hand != NULL)
+			finish(l);
 		else if (err != 0)
-			pg_drop(p->pg); /* whatever state it is in: nothing of it is trusted */
-		b = sleep_for(p, err != 0 ? RETRY_US : IDLE_US, err != 0, &stop);
+			ingest_drop(l->ingest); /* whatever state it is in: nothing of it is trusted */
+		go_on = sleep_for(l, err != 0 ? RETRY_US : IDLE_US);
 	}
-	pg_drop(p->pg);
+	ingest_drop(l->ingest);
 	return NULL;
 }
 
-static void poster_release(struct poster **p)
+/* ---- start and stop ---- */
+
+static int start_lane(struct poster *p, struct lane *l)
 {
-	pg_free(&(*p)->pg);
-	buf_free(&(*p)->post);
-	buf_free(&(*p)->chunk);
+	l->poster = p;
+	l->ingest = ingest_new(p->database_url, p->stop_fd);
+	int err = -pthread_create(&l->thread, NULL, lane_thread, l);
+	l->started = err == 0;
+	return err;
+}
+
+int poster_start(struct poster **out, const struct poster_options *options, struct status *st)
+{
+	struct poster *p = xcalloc(1, sizeof(*p));
+	pthread_condattr_t clock;
+
+	assert(options->connections >= 1 && options->connections <= POSTER_CONNECTIONS_MAX);
+	p->database_url = xstrdup(options->database_url);
+	p->done = options->done;
+	p->arg = options->arg;
+	p->posted = options->posted;
+	p->posted_arg = options->posted_arg;
+	p->lanes = options->connections;
+	p->turn = 1;
+	pthread_mutex_init(&p->mutex, NULL);
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->changed, &clock);
+	pthread_condattr_destroy(&clock);
+	p->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int err = p->stop_fd < 0 ? -errno : 0;
+	for (int i = 0; err == 0 && i < p->lanes; i++)
+		err = start_lane(p, &p->lane[i]);
+	if (err != 0) {
+		poster_stop(p);
+		poster_free(&p);
+		return status_set(st, err, "spool: cannot start the poster: %s", strerror(-err));
+	}
+	*out = p;
+	return 0;
+}
+
+void poster_stop(struct poster *p)
+{
+	pthread_mutex_lock(&p->mutex);
+	p->stop = true;
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->mutex);
+	if (p->stop_fd >= 0)
+		eventfd_write(p->stop_fd, 1);
+	for (int i = 0; i < p->lanes; i++) {
+		if (p->lane[i].started)
+			pthread_join(p->lane[i].thread, NULL);
+		p->lane[i].started = false;
+	}
+}
+
+struct spool_batch *poster_left(struct poster *p)
+{
+	struct spool_batch *b = NULL;
+
+	for (size_t i = 0; b == NULL && i < HANDS; i++) {
+		b = p->hand[i].batch;
+		p->hand[i] = (struct hand){.batch = NULL};
+	}
+	return b;
+}
+
+void poster_free(struct poster **p)
+{
+	struct spool_batch *b;
+
+	if (*p == NULL)
+		return;
+	while ((b = poster_left(*p)) != NULL)
+		spool_batch_free(&b);
+	for (int i = 0; i < (*p)->lanes; i++)
+		ingest_free(&(*p)->lane[i].ingest);
 	free((*p)->database_url);
 	if ((*p)->stop_fd >= 0)
 		close((*p)->stop_fd);
@@ -416,72 +375,46 @@ static void poster_release(struct poster **p)
 	*p = NULL;
 }
 
-int poster_start(struct poster **out, const struct poster_options *options, struct status *st)
-{
-	struct poster *p = xcalloc(1, sizeof(*p));
-	pthread_condattr_t clock;
-	int err;
+/* ---- for the spool's thread ---- */
 
-	p->database_url = xstrdup(options->database_url);
-	p->done = options->done;
-	p->arg = options->arg;
-	p->posted = options->posted;
-	p->posted_arg = options->posted_arg;
-	p->pg = pg_new(&(struct pg_options){.url = p->database_url,
-					    .application_name = "tandemd poster",
-					    .statement_timeout_ms = (int)(ANSWER_LIMIT_US / 1000),
-					    .retry_ms = (int)(RETRY_US / 1000)});
-	store_put_cdr_post(&p->post);
-	pthread_mutex_init(&p->mutex, NULL);
-	pthread_condattr_init(&clock);
-	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->changed, &clock);
-	pthread_condattr_destroy(&clock);
-	p->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	err = p->stop_fd < 0 ? -errno : -pthread_create(&p->thread, NULL, poster_thread, p);
-	if (err != 0) {
-		poster_release(&p);
-		return status_set(st, err, "spool: cannot start the poster: %s", strerror(-err));
-	}
-	*out = p;
-	return 0;
-}
-
-struct spool_batch *poster_stop(struct poster **p)
-{
-	struct spool_batch *b;
-
-	if (*p == NULL)
-		return NULL;
-	pthread_mutex_lock(&(*p)->mutex);
-	(*p)->stop = true;
-	pthread_cond_signal(&(*p)->changed);
-	pthread_mutex_unlock(&(*p)->mutex);
-	eventfd_write((*p)->stop_fd, 1);
-	pthread_join((*p)->thread, NULL);
-	b = (*p)->batch;
-	poster_release(p);
-	return b;
-}
-
-bool poster_idle(const struct poster *p)
+int poster_busy(const struct poster *p)
 {
 	struct poster *locked = (struct poster *)p; /* the mutex is no part of what is observed */
-	bool idle;
+	int busy = 0;
 
 	pthread_mutex_lock(&locked->mutex);
-	idle = p->batch == NULL;
+	for (size_t i = 0; i < HANDS; i++)
+		busy += p->hand[i].batch != NULL && !p->hand[i].finished;
 	pthread_mutex_unlock(&locked->mutex);
-	return idle;
+	return busy;
+}
+
+static struct hand *free_hand(struct poster *p)
+{
+	for (int i = 0; i <= p->lanes; i++)
+		if (p->hand[i].batch == NULL)
+			return &p->hand[i];
+	return NULL;
+}
+
+bool poster_has_room(const struct poster *p)
+{
+	struct poster *locked = (struct poster *)p;
+
+	pthread_mutex_lock(&locked->mutex);
+	bool room = free_hand(locked) != NULL;
+	pthread_mutex_unlock(&locked->mutex);
+	return room;
 }
 
 void poster_give(struct poster *p, struct spool_batch *b)
 {
 	pthread_mutex_lock(&p->mutex);
-	assert(p->batch == NULL);
-	p->batch = b;
-	p->finished = false;
-	pthread_cond_signal(&p->changed);
+	struct hand *h = free_hand(p);
+
+	assert(h != NULL);
+	*h = (struct hand){.batch = b, .place = ++p->given};
+	pthread_cond_broadcast(&p->changed);
 	pthread_mutex_unlock(&p->mutex);
 }
 
@@ -490,9 +423,11 @@ struct spool_batch *poster_take(struct poster *p)
 	struct spool_batch *b = NULL;
 
 	pthread_mutex_lock(&p->mutex);
-	if (p->batch != NULL && p->finished) {
-		b = p->batch;
-		p->batch = NULL;
+	for (size_t i = 0; b == NULL && i < HANDS; i++) {
+		if (!p->hand[i].finished)
+			continue;
+		b = p->hand[i].batch;
+		p->hand[i] = (struct hand){.batch = NULL};
 	}
 	pthread_mutex_unlock(&p->mutex);
 	return b;

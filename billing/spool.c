@@ -56,9 +56,8 @@ struct spool {
 	size_t given_n, given_slots;
 	struct spool_batch *settled; /* back from the poster, not yet committed */
 	int64_t commit_us, second_us, post_us,
-		failing_us;	   /* monotonic: of the last one; failing_us: since when, 0 not */
-	int64_t cursor;		   /* the last record read for the poster */
-	struct spool_batch *ahead; /* read while the poster is busy: its next */
+		failing_us; /* monotonic: of the last one; failing_us: since when, 0 not */
+	int64_t cursor;	    /* the last record read for the poster */
 	bool told_low;
 	uint64_t with_poster; /* how many it has */
 };
@@ -313,29 +312,29 @@ static struct spool_batch *read_batch(struct spool *s)
 	return b;
 }
 
-/* Give the poster its next batch, if it is idle and there is one worth a transaction. */
-static void hand_over(struct spool *s)
+/* Is there a batch worth a transaction? One that waits behind others shall be a large one. */
+static bool worth_posting(const struct spool *s, int64_t now_us)
 {
 	uint64_t waiting = atomic_load(&s->on_disk) - s->with_poster;
-	int64_t now_us = clock_mono_us();
 
-	if (!poster_idle(s->poster) ||
-	    (s->ahead == NULL && (waiting == 0 || (waiting < POST_MANY && now_us - s->post_us < POST_US))))
-		return;
-	struct spool_batch *b = s->ahead != NULL ? s->ahead : read_batch(s);
-	s->ahead = NULL;
-	if (b == NULL)
-		return;
-	s->post_us = now_us;
-	poster_give(s->poster, b);
+	if (waiting >= POST_MANY)
+		return poster_busy(s->poster) == 0 || poster_database_up(s->poster);
+	return waiting > 0 && poster_busy(s->poster) == 0 && now_us - s->post_us >= POST_US;
 }
 
-/* A backlog: the poster shall not wait for the disk. */
-static void look_ahead(struct spool *s)
+/* Give the poster what it has room for: the next batches wait in its hands, not on disk. */
+static void hand_over(struct spool *s)
 {
-	if (s->ahead == NULL && !poster_idle(s->poster) && poster_database_up(s->poster) &&
-	    atomic_load(&s->on_disk) - s->with_poster >= POST_MANY)
-		s->ahead = read_batch(s);
+	int64_t now_us = clock_mono_us();
+
+	while (poster_has_room(s->poster) && worth_posting(s, now_us)) {
+		struct spool_batch *b = read_batch(s);
+
+		if (b == NULL)
+			return;
+		s->post_us = now_us;
+		poster_give(s->poster, b);
+	}
 }
 
 static void pause_until(int64_t mono_us)
@@ -355,7 +354,7 @@ static void rest(struct spool *s, int err)
 		pause_until(s->commit_us + RETRY_US);
 		return;
 	}
-	bool gathering = atomic_load(&s->on_disk) > s->with_poster && poster_idle(s->poster);
+	bool gathering = atomic_load(&s->on_disk) > s->with_poster && poster_busy(s->poster) == 0;
 	int64_t wait_us = gathering ? POST_US : SECOND_US / 2, stop_us = atomic_load(&s->stop_us);
 
 	if (stop_us != 0 && stop_us - clock_mono_us() < wait_us)
@@ -408,7 +407,6 @@ static void *spool_thread(void *arg)
 		err = commit(s);
 		look_around(s);
 		hand_over(s);
-		look_ahead(s);
 	}
 	return NULL;
 }
@@ -424,12 +422,9 @@ static void wake(void *arg)
 
 static void spool_release(struct spool **s)
 {
-	struct spool_batch *left = poster_stop(&(*s)->poster);
-
 	assert((*s)->given_n == 0);
-	spool_batch_free(&left);
+	poster_free(&(*s)->poster); /* what it has is still on disk */
 	spool_batch_free(&(*s)->settled);
-	spool_batch_free(&(*s)->ahead); /* still on disk */
 	spool_db_close(&(*s)->db);
 	queue_free(&(*s)->queue);
 	free((*s)->given);
@@ -464,6 +459,8 @@ static int start(struct spool *s, const struct spool_options *options, struct st
 	look_around(s);
 	err = poster_start(&s->poster,
 			   &(struct poster_options){.database_url = options->database_url,
+						    .connections = options->connections > 0 ? options->connections
+											    : POSTER_CONNECTIONS_MAX,
 						    .done = wake,
 						    .arg = s,
 						    .posted = options->posted,
@@ -491,6 +488,20 @@ int spool_start(struct spool **out, const struct spool_options *options, struct 
 	return err;
 }
 
+/* What the stopped poster had in hand, as far as fates are known. What a failed commit does not settle is posted once
+ * more after the next start, which changes nothing. */
+static void settle_left(struct spool *s)
+{
+	struct spool_batch *left;
+
+	while ((left = poster_left(s->poster)) != NULL) {
+		s->settled = left;
+		if (commit(s) != 0)
+			spool_batch_free(&s->settled);
+	}
+	(void)commit(s); /* log_given tells of what it does not take */
+}
+
 int64_t spool_stop(struct spool **s, int64_t post_ms)
 {
 	struct spool *stopping = *s;
@@ -503,8 +514,8 @@ int64_t spool_stop(struct spool **s, int64_t post_ms)
 	pthread_join(stopping->thread, NULL);
 	if (stopping->settled != NULL && commit(stopping) != 0)
 		spool_batch_free(&stopping->settled); /* posted twice at worst: the second time changes nothing */
-	stopping->settled = poster_stop(&stopping->poster);
-	(void)commit(stopping); /* what it does not settle is posted once more after the next start */
+	poster_stop(stopping->poster);
+	settle_left(stopping);
 	log_given(stopping);
 	left = (int64_t)atomic_load(&stopping->on_disk);
 	spool_release(s);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spool.h - CDRs on disk before they are anywhere else, then in PostgreSQL, each exactly once.
  *
- * Two threads of its own: one holds SQLite (WAL, synchronous=FULL, a commit at least every 100 ms), one holds
- * PostgreSQL; a hung server holds up no commit. Calls below marked [any] may come from SIP threads: they never block.
+ * Threads of its own: one holds SQLite (WAL, synchronous=FULL, a commit at least every 100 ms), two hold PostgreSQL, a
+ * connection each; a hung server holds up no commit. Calls below marked [any] may come from SIP threads: they never
+ * block.
  */
 #ifndef BILLING_SPOOL_H
 #define BILLING_SPOOL_H
@@ -19,10 +20,12 @@ struct spool_options {
 	const char *dir;	  /* created (0750) if missing; one process at a time (locked) */
 	const char *node;	  /* stands in recovered CDRs */
 	const char *database_url; /* where they go in the end */
-	/* these are committed there; takes ids (malloc); on the poster's thread; NULL: nobody wants to know */
+	/* these are committed there; takes ids (malloc); one call at a time, on threads of the poster's; NULL: nobody
+	 * wants to know */
 	void (*posted)(void *arg, struct uuid *ids, size_t n);
 	void *arg;	       /* of posted */
 	size_t calls_max;      /* how many calls may hold a reservation or wait in the queue; 0: 65536 */
+	int connections;       /* to PostgreSQL, 1 or 2; 0: 2 */
 	uint64_t disk_reserve; /* below this many free bytes no reservation is given; 0: 16 MiB */
 };
 

@@ -6,6 +6,15 @@
 const char store_cdr_stage_make[] = "select cdr_stage_make()";
 const char store_cdr_partitions_ahead[] = "select cdr_partitions_ahead()";
 
+const char store_cdr_commit[] = "commit";
+const char store_cdr_rollback[] = "rollback";
+
+void store_put_cdr_stage(struct buf *out)
+{
+	buf_puts(out, "begin; ");
+	store_put_cdr_post(out);
+}
+
 void store_put_cdr_post(struct buf *out)
 {
 	buf_puts(out, "copy pg_temp.cdr_stage (");

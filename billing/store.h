@@ -8,9 +8,13 @@
 
 extern const char store_cdr_stage_make[];
 extern const char store_cdr_partitions_ahead[];
+extern const char store_cdr_commit[];
+extern const char store_cdr_rollback[];
 /* store_put_cdr_post - one transaction: COPY of CDRs, COPY of attempts, cdr_ingest(). Columns of the first: those of
- *                      cdr_row_put_columns, then chain_id, chain_seq, chain_hash, trace. */
+ *                      cdr_row_put_columns, then chain_id, chain_seq, chain_hash, trace.
+ * store_put_cdr_stage - the same, and the transaction stays open */
 void store_put_cdr_post(struct buf *out);
+void store_put_cdr_stage(struct buf *out);
 
 extern const struct pg_statement store_deck_find; /* name or decimal id -> id */
 extern const struct pg_statement
