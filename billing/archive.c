@@ -70,7 +70,7 @@ static int write_lines(struct pg *pg, const char *name, gzFile out, struct archi
 }
 
 /* What the disk has, not what we meant to write. */
-static int hash_file(int fd, char hex[static 65])
+int archive_hash(int fd, char hex[static 65])
 {
 	unsigned char block[65536], hash[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
@@ -100,7 +100,7 @@ static int write_open(struct pg *pg, const char *name, int fd, struct archive_fi
 	int err = write_lines(pg, name, out, file, st);
 	if (gzclose(out) != Z_OK && err == 0)
 		err = status_set(st, -EIO, "%s: cannot be written", file->path);
-	if (err == 0 && (fsync(fd) != 0 || hash_file(fd, file->sha256) != 0))
+	if (err == 0 && (fsync(fd) != 0 || archive_hash(fd, file->sha256) != 0))
 		err = status_set(st, -EIO, "%s: %s", file->path, strerror(errno));
 	return err;
 }

@@ -26,4 +26,7 @@ struct archive_file {
  *   pg_exec, or -errno of the file */
 int archive_write(struct pg *pg, const char *dir, struct archive_file *file, struct status *st) must_check;
 
+/* archive_hash - SHA-256 of the file behind fd, as the disk has it, from its start; 0 or -EIO */
+int archive_hash(int fd, char hex[static 65]) must_check;
+
 #endif

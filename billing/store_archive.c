@@ -13,3 +13,14 @@ const struct pg_statement store_archive_lines = {"billing_archive_lines",
 
 const struct pg_statement store_archive_drop = {"billing_archive_drop", "select cdr_old_drop($1, $2, $3::bigint, $4)",
 						4};
+
+/* A restore lives in one transaction. A day of many calls takes longer than statements of other commands may. */
+const char store_restore_begin[] = "begin; set local statement_timeout = 0; select cdr_restore_stage_make()";
+const char store_restore_copy[] = "copy pg_temp.cdr_restore_stage (line) from stdin";
+const char store_restore_end[] = "commit";
+const char store_restore_undo[] = "rollback";
+
+const struct pg_statement store_restore = {"billing_restore",
+					   "select cdr_restore($1, $2), d || ' 00:00:00Z', (d + 1) || ' 00:00:00Z'"
+					   " from to_date(left($1, 8), 'YYYYMMDD') d",
+					   2};

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tandem cdr verify, tandem cdr seal, tandem cdr refused, tandem cdr archive */
+/* tandem cdr verify, tandem cdr seal, tandem cdr refused, tandem cdr archive, tandem cdr restore */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "billing/archive.h"
 #include "billing/chain.h"
 #include "billing/refused.h"
+#include "billing/restore.h"
 #include "billing/root.h"
 #include "cli/cli.h"
 #include "cli/table.h"
@@ -213,6 +214,49 @@ static enum cli_exit run_archive(struct cli *cli, int argc, char **argv)
 	pg_free(&pg);
 	return status;
 }
+
+/* ---- restore ---- */
+
+static enum cli_exit run_restore(struct cli *cli, int argc, char **argv)
+{
+	const char *file = NULL;
+	bool json = false;
+	const struct cli_option options[] = {{.name = "file", .value = &file, .required = true},
+					     {.name = "json", .flag = &json}};
+	struct status st = {""};
+	enum cli_exit status;
+	int64_t calls;
+
+	if (!cli_parse(cli, argc, argv, options, 2, NULL, 0, &status))
+		return status;
+
+	struct pg *pg = cli_database(cli);
+	if (pg == NULL)
+		return CLI_FAILED;
+	int err = restore_file(pg, file, &calls, &st);
+	pg_free(&pg);
+	if (err != 0)
+		return cli_fail("%s", st.text);
+	if (json) {
+		json_t *j = json_pack("{ss sI}", "file", file, "rows", (json_int_t)calls);
+		cli_print_json(j);
+		json_decref(j);
+	} else if (calls > 0) {
+		printf("%" PRId64 " calls are back, and their chain holds\n", calls);
+	} else {
+		printf("its calls are here already\n");
+	}
+	return CLI_DONE;
+}
+
+const struct command command_cdr_restore = {
+	.name = "cdr restore",
+	.synopsis = "--file FILE [--json]",
+	.meaning = "bring an archived day of CDRs back into the database",
+	.help = "  --file FILE   a file that `tandem cdr archive` wrote, under its name\n"
+		"  --json        how many calls came back as JSON\n",
+	.run = run_restore,
+};
 
 const struct command command_cdr_archive = {
 	.name = "cdr archive",

@@ -38,9 +38,10 @@ struct command {
 extern const struct command command_audit, command_setup, command_migrate, command_apikey_create, command_rates_import,
 	command_rates_export, command_rates_versions, command_rates_rollback, command_route, command_calls,
 	command_calls_hangup, command_hangup, command_bench_routes, command_rate, command_doctor, command_cdr_verify,
-	command_cdr_seal, command_cdr_refused, command_cdr_archive, command_export_run, command_export_write,
-	command_export_list, command_export_deliver, command_export_options, command_rerate, command_invoice_create,
-	command_invoice_issue, command_invoice_void, command_invoice_list, command_invoice_show, command_invoice_write;
+	command_cdr_seal, command_cdr_refused, command_cdr_archive, command_cdr_restore, command_export_run,
+	command_export_write, command_export_list, command_export_deliver, command_export_options, command_rerate,
+	command_invoice_create, command_invoice_issue, command_invoice_void, command_invoice_list, command_invoice_show,
+	command_invoice_write;
 
 struct cli_option {
 	const char *name;   /* "deck": given as --deck VALUE or --deck=VALUE */

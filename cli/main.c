@@ -10,14 +10,14 @@
 #include "lib/log.h"
 
 static const struct command *const commands[] = {
-	&command_setup,	       &command_migrate,	&command_apikey_create,	 &command_rates_import,
-	&command_rates_export, &command_rates_versions, &command_rates_rollback, &command_route,
-	&command_calls_hangup, &command_calls,		&command_audit,		 &command_hangup,
-	&command_rate,	       &command_bench_routes,	&command_doctor,	 &command_export_run,
-	&command_cdr_verify,   &command_cdr_seal,	&command_cdr_refused,	 &command_cdr_archive,
-	&command_export_write, &command_export_list,	&command_export_deliver, &command_export_options,
-	&command_rerate,       &command_invoice_create, &command_invoice_issue,	 &command_invoice_void,
-	&command_invoice_list, &command_invoice_show,	&command_invoice_write,
+	&command_setup,		 &command_migrate,	  &command_apikey_create,  &command_rates_import,
+	&command_rates_export,	 &command_rates_versions, &command_rates_rollback, &command_route,
+	&command_calls_hangup,	 &command_calls,	  &command_audit,	   &command_hangup,
+	&command_rate,		 &command_bench_routes,	  &command_doctor,	   &command_export_run,
+	&command_cdr_verify,	 &command_cdr_seal,	  &command_cdr_refused,	   &command_cdr_archive,
+	&command_cdr_restore,	 &command_export_write,	  &command_export_list,	   &command_export_deliver,
+	&command_export_options, &command_rerate,	  &command_invoice_create, &command_invoice_issue,
+	&command_invoice_void,	 &command_invoice_list,	  &command_invoice_show,   &command_invoice_write,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

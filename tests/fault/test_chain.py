@@ -166,6 +166,7 @@ class Chain(Story):
                  "h := sha256(h || convert_to(cdr_line(c) || E'\\n' || cdr_attempt_lines(c.id), 'UTF8')); "
                  "update cdrs set chain_hash = h where id = c.id; end loop; end $$")
         self.holds()
+        self.stack.tandem("export", "run")
         folder = os.path.join(self.stack.folder, "archive")
         os.makedirs(folder)
         self.assertEqual(self.stack.tandem("cdr", "archive", "--keep", "30").stdout, "0 days detached\n")
@@ -184,8 +185,54 @@ class Chain(Story):
         self.assertTrue(all(r["trace"] for r in rows))
         self.assertEqual(self.sql("select count(*) from pg_class where relname like 'cdr%_old_%' and relkind = 'r'"), "0")
         self.holds()
+        self.comes_back(path, old, before)
         # One of that day that comes late is stored, and archived under the next number.
         self.sql("select cdr_partition_make('" + day + "')")
         self.assertEqual(self.stack.tandem("cdr", "archive", "--keep", "1", "--dir", folder).returncode, 0)
         self.assertEqual(len(os.listdir(folder)), 2)
+        # What came back and was archived again is in the newer file; the older one has no place any more, the newer one has.
+        newer = os.path.join(folder, max(os.listdir(folder)))
+        self.assertEqual(self.restore(newer).stdout, "2 calls are back, and their chain holds\n")
+        self.assertEqual(self.restore(path).stdout, "its calls are here already\n")
+        self.holds()
         self.undone(f"update cdrs set node = 'x' where id = '{ids[2]}'", "edited", ids[2])
+
+    def restore(self, path):
+        return self.stack.tandem("cdr", "restore", "--file", path, check=False)
+
+    def comes_back(self, path, ids, rows):
+        """An archived file is read back: once, whole, only as it was written, and nothing is booked or counted for it."""
+        booked = "select count(*), sum(amount) from ledger"
+        counted = "select sum(calls) from stats_hours where slice = 0"
+        before = self.sql(booked), self.sql(counted)
+        wrong = os.path.join(self.stack.folder, os.path.basename(path))
+        with gzip.open(path, "rt") as f, gzip.open(wrong, "wt") as g:
+            g.write(f.read().replace("\"duration_ms\":", "\"duration_ms\":1"))
+        done = self.restore(wrong)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("SHA-256", done.stderr)
+        # Somebody who can write to the database, too, does not get an edited file in.
+        with open(wrong, "rb") as f:
+            forged = hashlib.sha256(f.read()).hexdigest()
+        kept = self.sql("select name || ' ' || sha256 from cdr_archives").split()
+        self.sql(f"update cdr_archives set sha256 = '{forged}'")
+        done = self.restore(wrong)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("edited", done.stderr)
+        self.sql(f"update cdr_archives set sha256 = '{kept[1]}' where name = '{kept[0]}'")
+        self.assertEqual(self.sql(f"select count(*) from cdrs where id = '{ids[0]}'"), "0")
+        self.holds()
+        elsewhere = os.path.join(self.stack.folder, "cdrs-20200101_1.jsonl.gz")
+        os.link(path, elsewhere)
+        self.assertIn("archived nothing under the name", self.restore(elsewhere).stderr)
+
+        self.assertEqual(self.restore(path).stdout, f"{len(ids)} calls are back, and their chain holds\n")
+        self.assertEqual(self.restore(path).stdout, "its calls are here already\n")
+        self.assertEqual(self.holds()["rows"], rows)
+        self.assertEqual((self.sql(booked), self.sql(counted)), before)
+        cdr = self.stack.api.ask("GET", f"/v1/cdrs/{ids[0]}")
+        self.assertEqual(len(cdr["attempts"]), 1)
+        self.assertTrue(cdr["trace"])
+        again = json.loads(self.stack.tandem("export", "run", "--json").stdout)
+        self.assertEqual([f["rows"] for r in again for f in r["files"] if f["name"] == "cdrs.csv.gz"], [0])
+        self.undone(f"update cdrs set node = 'x' where id = '{ids[1]}'", "edited", ids[1])
