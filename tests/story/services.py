@@ -36,6 +36,7 @@ class Postgres:
         self.log = os.path.join(self.folder, "postgresql.log")
         self.port = None
         self.fast = fast
+        self.settings = {}  # further ones of the server's, for its next start
         self.process = None
         self.bin = _bindir()
         os.makedirs(self.folder, exist_ok=True)
@@ -79,6 +80,8 @@ class Postgres:
                    "-c", "timezone=UTC", "-c", "log_timezone=UTC", "-c", "jit=off"]
         if self.fast:
             options += ["-c", "fsync=off", "-c", "full_page_writes=off"]
+        for name, value in self.settings.items():
+            options += ["-c", f"{name}={value}"]
         self.process = Process("postgresql", self._prefix + [os.path.join(self.bin, "postgres")] + options, self.log,
                                cwd="/")
         wait_for("PostgreSQL's start", self._answers, 60)
