@@ -114,7 +114,7 @@ STATEMENT(deck_users, 1, "select api_rate_deck_users($1)");
 
 /* Rates, in the order of the index that keeps them one at a time: the cursor is "prefix:origin:schedule:microseconds".
  * Filters prefix, prefix_starts, number, at, blocked, destination. */
-#define RATE_TIMES "md5(coalesce(r.schedule::text, ''))"
+#define RATE_TIMES "coalesce(md5(r.schedule::text), '')"
 STATEMENT(rate_list, 10,
 	  "select concat_ws(':', r.prefix, r.origin_prefix, " RATE_TIMES
 	  ", (extract(epoch from r.effective_from) * 1000000)::bigint), "
@@ -139,7 +139,7 @@ STATEMENT(rate_insert, 2, "select p.id, api_rate(p) from rate_put($2, $1::jsonb)
 STATEMENT(rate_same, 2,
 	  "select from rates r where r.deck_id = $2 and r.prefix = $1::jsonb ->> 'prefix' "
 	  "and r.origin_prefix = coalesce($1::jsonb ->> 'origin_prefix', '') "
-	  "and md5(coalesce(r.schedule::text, '')) = md5(coalesce(nullif($1::jsonb -> 'schedule', 'null')::text, '')) "
+	  "and " RATE_TIMES " = coalesce(md5(nullif($1::jsonb -> 'schedule', 'null')::text), '') "
 	  "and r.effective_from = ($1::jsonb ->> 'effective_from')::timestamptz");
 STATEMENT(rate_update, 2,
 	  "update rates t set destination = r.destination, price = r.price, initial_price = r.initial_price, "

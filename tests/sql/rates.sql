@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The rates of a prefix follow each other in time: what a new one ends, and what it leaves alone.
 begin;
-select plan(57);
+select plan(63);
 
 insert into rate_decks (name, side, currency) values ('deck', 'sell', 'EUR'), ('other', 'sell', 'EUR');
 create function deck(n text default 'deck') returns bigint language sql as $$ select id from rate_decks where name = n $$;
@@ -154,7 +154,20 @@ select is(history('6'), '0.7 2040-02-01..2040-03-01, 0.6 2040-05-01..', 'with th
 select is((select string_agg(coalesce(m.name, '-'), ' ' order by v.id) from rate_versions v
 	left join made m on m.n = v.rolled_back_to where v.deck_id = deck()), '- - first first second', 'a roll-back is a version, too');
 select throws_ok(format($$ select rates_rollback(%s, 0, now(), 'test') $$, deck()), 'P0002', null, 'there is no such version');
+-- Plain keys beside such whose rates are to be put in order, in one sheet.
+delete from rates;
+select is(sheet('2050-01-01', false, E'1,0.1,\n2,0.2,\n3,0.3,2050-06-01'), row(3, 0, 0, 0)::counts, 'a deck');
+select is(sheet('2050-02-01', true, E'2,0.25,\n2,0.28,2050-03-01\n3,0.3,2050-06-01\n4,0.4,,2050-02-01'), row(1, 2, 1, 1)::counts,
+	'each rate is counted once');
+select is((select string_agg(history(n::text), ' | ' order by n) from generate_series(1, 4) n),
+	'0.1 2050-01-01..2050-02-01 | 0.2 2050-01-01..2050-02-01, 0.25 2050-02-01..2050-03-01, 0.28 2050-03-01.. | 0.3 2050-06-01.. | '
+	'0.4 2050-02-01..2050-02-01', 'and stands where it belongs');
+
+-- A rate belongs to a deck.
+select throws_ok('insert into rates (deck_id, prefix, price) values (0, ''1'', 1)', '23503', null, 'there is no rate without one');
+select throws_ok(format('update rates set deck_id = %s where deck_id = %s', deck('other'), deck()), '23503', null, 'it stays there');
 select lives_ok(format($$ delete from rate_decks where id = %s $$, deck()), 'a deck goes with its versions');
+select is((select (select count(*) from rates) + (select count(*) from rate_past)), 0::bigint, 'its rates, and what they were');
 
 select * from finish();
 rollback;
