@@ -142,18 +142,19 @@ static int pointer_get(struct cache *c, uint64_t source, int64_t id, struct poin
 	buf_free(&key);
 	if (err != 0)
 		return err;
-	if (sscanf(reply->str, "%" SCNd64 " %zu %zu", &p->version, &p->chunks, &p->length) != 3 ||
+	if (sscanf(reply->str, "%" SCNd64 " %zu %zu", &p->version, &p->chunks, &p->length) != 3 || p->length == 0 ||
 	    p->length > IMAGE_MAX || p->chunks != (p->length + CHUNK_BYTES - 1) / CHUNK_BYTES)
 		err = -ENOENT;
 	freeReplyObject(reply);
 	return err;
 }
 
-static int image_get(struct cache *c, uint64_t source, int64_t id, const struct pointer *p, struct deck **out)
+/* 0, -EBADMSG: it is not whole or not sound, or another error: Redis didn't answer */
+static int image_read(struct cache *c, uint64_t source, int64_t id, const struct pointer *p, struct deck **out,
+		      struct status *why)
 {
 	uint8_t *image = xcalloc(1, p->length + 1);
 	struct buf key = {0};
-	struct status why;
 	size_t at = 0;
 	int err = 0;
 
@@ -163,16 +164,53 @@ static int image_get(struct cache *c, uint64_t source, int64_t id, const struct 
 		if (err != 0)
 			break;
 		if (reply->len > p->length - at)
-			err = -ENOENT;
+			err = status_set(why, -EBADMSG, "a part is too long");
 		else
 			memcpy(image + at, reply->str, reply->len);
 		at += reply->len;
 		freeReplyObject(reply);
 	}
-	if (err == 0 && (at != p->length || deck_open(image, at, out, &why) != 0))
-		err = -ENOENT; /* another node is writing it, or it is damaged: it will be compiled anew */
+	if (err == -ENOENT)
+		err = status_set(why, -EBADMSG, "a part is missing");
+	else if (err == 0 && at != p->length)
+		err = status_set(why, -EBADMSG, "it is cut: %zu of %zu bytes", at, p->length);
+	else if (err == 0)
+		err = deck_open(image, at, out, why);
+	const struct deck_words *w = err == 0 ? deck_words(*out) : NULL;
+	if (w != NULL && (w->id != id || w->source != source || w->version != p->version)) {
+		deck_unref(out);
+		err = status_set(why, -EBADMSG, "it is another deck's");
+	}
 	buf_free(&key);
 	free(image);
+	return err;
+}
+
+static void image_drop(struct cache *c, uint64_t source, int64_t id)
+{
+	struct buf key = {0};
+
+	drop(c, deck_key(&key, source, id));
+	buf_free(&key);
+}
+
+/* What is not sound is read once more: another node may have written a later one meanwhile, and let go of this one's
+ * parts. If it is still said to be there it goes: else nobody would write it again. */
+static int image_get(struct cache *c, uint64_t source, int64_t id, const struct pointer *p, struct deck **out)
+{
+	struct pointer again;
+	struct status why;
+
+	int err = image_read(c, source, id, p, out, &why);
+	if (err == -EBADMSG && pointer_get(c, source, id, &again) == 0 && again.version == p->version)
+		err = image_read(c, source, id, &again, out, &why);
+	else if (err == -EBADMSG)
+		err = -ENOENT;
+	if (err == -EBADMSG) {
+		log_event(LOG_LEVEL_WARN, "deck cache: an image in Redis is not usable", "deck=%" PRId64 " why=\"%s\"",
+			  id, why.text);
+		image_drop(c, source, id);
+	}
 	return err;
 }
 
@@ -427,15 +465,11 @@ int cache_deck_get(struct cache *c, uint64_t source, int64_t id, int64_t version
 	if (pointer_get(c, source, id, &p) == 0 &&
 	    (version == CACHE_ANY_VERSION ? p.version >= on_disk : p.version == version) &&
 	    image_get(c, source, id, &p, out) == 0) {
-		const struct deck_words *w = deck_words(*out);
-		if (w->id == id && w->source == source && w->version == p.version) {
-			size_t len;
-			const void *image = deck_image(*out, &len);
-			if (on_disk != w->version)
-				file_put(c, id, image, len);
-			return 0;
-		}
-		deck_unref(out);
+		size_t len;
+		const void *image = deck_image(*out, &len);
+		if (on_disk != p.version)
+			file_put(c, id, image, len);
+		return 0;
 	}
 	if (version == CACHE_ANY_VERSION && on_disk != 0)
 		return file_deck(c, id, out);
