@@ -4,6 +4,7 @@ import { all, get } from "./api.js";
 import { amount, badge, h, panel, tile, to, yes } from "./dom.js";
 import { collection } from "./collection.js";
 import { BOOKING } from "./ledger.js";
+import { currencyInUse } from "./names.js";
 import { table } from "./table.js";
 
 function lead(c) {
@@ -26,12 +27,12 @@ async function extra(c) {
 			{ title: "Enabled", value: (t) => yes(t.enabled, "good", "bad") },
 		], trunks, { link: (t) => `#/trunks/${t.id}`, none: "It has no trunk: no call can come from it or go to it.", label: "Trunks" }), h("div", { class: "actions foot" }, news("ingress"), news("egress"))),
 		panel("Latest bookings", table(BOOKING, bookings.items, { none: "No booking yet.", label: "Latest bookings", cards: true }),
-			h("div", { class: "actions foot" }, to(`#/payments/new?carrier_id=${c.id}`, "New payment", "small"), bookings.next_cursor && to(`#/ledger?carrier_id=${c.id}`, "All bookings", "small"))),
+			h("div", { class: "actions foot" }, to(`#/payments/new?carrier_id=${c.id}`, "New payment", "small"), to(`#/invoices/new?carrier_id=${c.id}`, "New invoice", "small"), bookings.next_cursor && to(`#/ledger?carrier_id=${c.id}`, "All bookings", "small"))),
 	];
 }
 
 export const carriers = collection({
-	page: "carriers", path: "/v1/carriers", title: "Carriers", noun: "carrier", component: "Carriers", lead, extra, hidden: ["balance", "available", "credit_limit"], needs: ["carriers"],
+	page: "carriers", path: "/v1/carriers", title: "Carriers", noun: "carrier", component: "Carriers", lead, extra, hidden: ["balance", "available", "credit_limit"], needs: ["carriers"], start: () => ({ currency: currencyInUse() }),
 	groups: [["Who", ["name", "currency", "timezone", "status"]], ["Money", ["billing_mode", "credit_limit", "low_balance", "vendor_limit"]], ["Limits", ["max_channels", "max_cps"]]],
 	none: "No carrier yet. A carrier sends calls, takes them, or both; its trunks and rate decks come next.",
 	filters: () => [{ name: "name", label: "Name" }, { name: "status", label: "Status", choices: [["active", "active"], ["suspended", "suspended"]] }, { name: "currency", label: "Currency" }],

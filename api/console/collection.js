@@ -56,7 +56,7 @@ function sections(object, groups, hidden) {
 }
 
 /* collection - {page, path, title, noun, component, about, needs, groups, filters, columns, lead(object), extra(object, again),
- * actions(object, again), kinds, choose(value, query), hidden, fixed: can't be changed, none, id(object): its name,
+ * actions(object, again), start(): what a new one begins with, kinds, choose(value, query), hidden, fixed: can't be changed, none, id(object): its name,
  * many(query): actions of the list, change(place, query): the page of a change of many,
  * sub: {word: (place, object, rest, query, signal)} pages under an object's}. Returns the page's function. */
 export function collection(c) {
@@ -67,7 +67,7 @@ export function collection(c) {
 	async function form(place, value, query) {
 		const direction = value?.direction ?? query.direction;
 		const fixed = !value && direction ? { direction } : {};
-		const start = Object.fromEntries(Object.entries(query).map(([n, v]) => [n, /^\d+$/.test(v) ? Number(v) : v]));
+		const start = { ...(c.start?.() ?? {}), ...Object.fromEntries(Object.entries(query).map(([n, v]) => [n, /^\d+$/.test(v) ? Number(v) : v])) };
 		const save = async (body, version, once) => {
 			const done = value ? await patch(`${c.path}/${value.id}`, body, version) : await post(c.path, body, once);
 			toast(value ? "Saved." : `${c.noun[0].toUpperCase()}${c.noun.slice(1)} created.`, "good");

@@ -2,17 +2,18 @@
 /* decks.js - rate decks: their terms, their rates, and the sheets that change them. */
 import { badge, panel, to, when } from "./dom.js";
 import { collection } from "./collection.js";
+import { currencyInUse } from "./names.js";
 import { may } from "./rights.js";
 import { newRate, rates, search } from "./rates.js";
-import { history, importer, imports } from "./sheets.js";
+import { history, importer, imports, versions } from "./sheets.js";
 import { word } from "./values.js";
 
 const RATES_SHOWN = 20;
 
-const extra = async (deck) => [may("POST", "/v1/rate-decks/{parent}/imports") ? importer(deck) : null, panel("Rates", await search(deck, {}, RATES_SHOWN)), may("GET", "/v1/imports") ? await history(deck) : null];
+const extra = async (deck) => [may("POST", "/v1/rate-decks/{parent}/imports") ? importer(deck) : null, panel("Rates", await search(deck, {}, RATES_SHOWN)), may("GET", "/v1/rate-decks/{parent}/versions") ? await versions(deck) : null, may("GET", "/v1/imports") ? await history(deck) : null];
 
 export const decks = collection({
-	page: "rate-decks", path: "/v1/rate-decks", title: "Rate decks", noun: "deck", component: "RateDecks", extra, sub: { rates, imports },
+	page: "rate-decks", path: "/v1/rate-decks", title: "Rate decks", noun: "deck", component: "RateDecks", needs: ["carriers"], start: () => ({ currency: currencyInUse() }), extra, sub: { rates, imports },
 	actions: (deck) => [to(`#/trunks?rate_deck_id=${deck.id}`, "Its trunks"), newRate(deck)],
 	warning: "All its rates go with it. Trunks that use it keep it from being deleted.",
 	groups: [["What", ["name", "side", "currency"]], ["Durations", ["default_initial", "default_increment", "duration_rounding"]], ["Increases", ["notice_days"]], ["Amounts", ["rounding"]]], hidden: ["rates_version"],

@@ -71,6 +71,14 @@ export function copyable(text, what) {
 /* ---- parts of pages ---- */
 
 export const button = (text, onclick, kind = "") => h("button", { type: "button", class: kind, onclick }, text);
+/* visit - the page at an address; the same one is read again */
+export function visit(href) {
+	if (location.hash === href)
+		window.dispatchEvent(new HashChangeEvent("hashchange"));
+	else
+		location.hash = href;
+}
+
 /* to, link - a way to another page, as a button or in a text; null, or the text alone, where the key may not go */
 export const to = (href, text, kind = "") => (offers(href) ? h("a", { class: `button ${kind}`, href }, text) : null);
 export const link = (href, text, about) => (href && offers(href) ? h("a", { href, title: about }, text) : text);

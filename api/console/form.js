@@ -15,11 +15,19 @@ const same = (a, b) => canonical(a) === canonical(b);
  * form would say them. */
 const meaning = (f) => [(f.description || "").replace(/\bNull\b/g, "Empty").replace(/;? a PATCH[^.]*/, "").replace(/\b[a-z]+(_[a-z]+)+\b/g, (n) => `“${label(n)}”`), range(f)].filter(Boolean).join(" ");
 
+const SECONDS = /_timeout$|^(session_expires|max_duration|probe_interval|default_initial|default_increment|initial|increment|grace)$/;
+
+/* What a number counts, beside its label. currency: of the object, if that is known. */
+function unit(name, f, currency) {
+	const words = SECONDS.test(name) ? "seconds" : /_days$/.test(name) ? "days" : f.format !== "decimal" || /percent|^rate$/.test(name) || !currency ? null : /price$|^min_margin$/.test(name) ? `${currency} a minute` : currency;
+	return words && h("span", { class: "unit" }, ` (${words})`);
+}
+
 /* field - a control with its label, its meaning, and a place for what is wrong with it */
-export function field(name, f, needed, made, group) {
+export function field(name, f, needed, made, { group, currency } = {}) {
 	const id = `field-${name}`;
 	const box = made.node.type === "checkbox";
-	const title = [label(name), needed ? h("span", { class: "needed", title: "needed" }, " *") : null];
+	const title = [label(name), unit(name, f, currency), needed ? h("span", { class: "needed", title: "needed" }, " *") : null];
 	const grouped = ["DIV", "FIELDSET"].includes(made.node.tagName); /* several controls: they are named as a group */
 	const head = grouped ? h("span", { class: group === label(name) ? "label unseen" : "label", id: `${id}-label` }, title) : h("label", { for: id }, box ? [made.node, " "] : null, title);
 	if (grouped)
@@ -55,16 +63,17 @@ export function tell(form, general, problem) {
 
 /* schemaForm - component "Trunks": its New or Change schema. value: the object, or null to make one. start: values to begin
  * with. fixed: fields that are set and not asked for. keep(name, field) false leaves one out. groups: [[title, [field, ...]], ...].
- * choose: {field: (object) => may it be chosen?}. save(changes, version, once) is awaited; its refusal is shown beside the fields.
+ * choose: {field: (object) => may it be chosen?}. currency: of its amounts. save(changes, version, once) is awaited; its refusal is shown beside the fields.
  * once: the same as long as what is sent is, for a POST whose answer may be lost.
  * latest() reads the object as it is now, shown(field, value) a value as people read it: for a change that somebody else made
  * meanwhile. */
-export async function schemaForm({ component, value, start = {}, fixed = {}, keep = () => true, groups = [], choose = {}, verb, save, latest, shown, cancel }) {
+export async function schemaForm({ component, value, start = {}, fixed = {}, keep = () => true, groups = [], choose = {}, currency = value?.currency, verb, save, latest, shown, cancel }) {
 	const { properties, required = [] } = await schema(component + (value ? "Change" : "New"));
 	const asked = Object.entries(properties).filter(([name, f]) => !(name in fixed) && !f.readOnly && !(value && /Set once\./.test(f.description)) && keep(name, f));
 	asked.sort(([a], [b]) => required.includes(b) - required.includes(a));
 	const controls = new Map(asked.map(([name, f]) => [name, control(name, f, value ? value[name] : (start[name] ?? f.default), { id: `field-${name}`, name, "aria-describedby": `field-${name}-about field-${name}-fault` }, choose)]));
-	const parts = grouped(asked, groups).map(([title, list]) => h("fieldset", {}, title && h("legend", {}, title), h("div", { class: "fields" }, list.map(([name, f]) => field(name, f, required.includes(name), controls.get(name))))));
+	const parts = grouped(asked, groups).map(([title, list]) => h("fieldset", {}, title && h("legend", {}, title), h("div", { class: "fields" }, list.map(([name, f]) => field(name, f, required.includes(name), controls.get(name), { group: title, currency })))));
+	const needed = asked.some(([name]) => required.includes(name));
 	const general = h("p", { class: "fault", role: "alert" });
 	const meanwhile = h("div", { "aria-live": "polite" });
 	const submit = h("button", { class: "primary" }, verb ?? (value ? "Save" : "Create"));
@@ -104,7 +113,7 @@ export async function schemaForm({ component, value, start = {}, fixed = {}, kee
 				await collide();
 		}
 		submit.disabled = false;
-	} }, parts, general, meanwhile, h("div", { class: "actions end" }, submit, button("Cancel", cancel)));
+	}, oninput: () => (form.dataset.touched = "") }, needed ? h("p", { class: "about" }, h("span", { class: "needed" }, "*"), " is needed.") : null, parts, general, meanwhile, h("div", { class: "actions end" }, submit, button("Cancel", cancel)));
 
 	/* Somebody else was faster: what they changed, beside what is typed here; the next Save goes over theirs, knowingly. */
 	const collide = async () => {

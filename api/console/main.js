@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main.js - the frame around all pages: sign-in, navigation, which page the address names. */
 import { key, signIn, signOut } from "./api.js";
-import { button, dialog, h, replace, toast } from "./dom.js";
+import { ask, button, dialog, h, replace, toast, visit } from "./dom.js";
 import { alarms } from "./alarms.js";
 import { audit } from "./audit.js";
 import { exports, invoices } from "./bills.js";
@@ -268,6 +268,20 @@ window.addEventListener("scroll", () => {
 window.addEventListener("hashchange", () => {
 	clearTimeout(scrolled);
 	start();
+});
+/* A way out of a form that was begun is asked about; the address that is shown already is read again. */
+document.addEventListener("click", async (e) => {
+	const href = e.target.closest?.("a[href^='#/']")?.getAttribute("href");
+	if (!href || e.defaultPrevented || e.ctrlKey || e.metaKey || e.shiftKey || e.button)
+		return;
+	if (place?.querySelector("form.schema[data-touched]")) {
+		e.preventDefault();
+		if (await ask("Leave without saving?", "Leave", "What you have typed here is lost."))
+			visit(href);
+	} else if (href === location.hash) {
+		e.preventDefault();
+		visit(href);
+	}
 });
 window.addEventListener("keydown", (e) => {
 	if (e.key === "Escape" && document.body.classList.contains("menu")) {

@@ -28,5 +28,12 @@ function full(collection, o) {
 	const carrier = collection === "trunks" && object("carriers", o.carrier_id)?.name;
 	return carrier && carrier !== o.name ? `${carrier} / ${o.name}` : o.name;
 }
+/* currencyInUse - what a new carrier or deck most likely has: that of most carriers, or undefined */
+export function currencyInUse() {
+	const counted = new Map();
+	objects("carriers").forEach((c) => counted.set(c.currency, (counted.get(c.currency) ?? 0) + 1));
+	return [...counted].sort((a, b) => b[1] - a[1])[0]?.[0];
+}
+
 /* choices - [[id, name]] for a select */
 export const choices = (collection, keep = () => true) => objects(collection).filter(keep).map((o) => [o.id, full(collection, o)]).sort((a, b) => a[1].localeCompare(b[1]));

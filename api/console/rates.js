@@ -53,7 +53,7 @@ async function form(place, deck, rate, query) {
 	};
 	replace(place, heading(rate ? `Change the rate of ${rate.prefix}` : "New rate", { under: [deck.name, `#/rate-decks/${deck.id}`] }),
 		h("p", { class: "lede" }, rate ? "This changes the rate in place, for calls that start from now on. To keep the old price on record, add a new rate instead: it ends this one." : "A new rate ends the earlier one of its prefix where it begins."),
-		await schemaForm({ component: "Rates", value: rate, start: query, groups: GROUPS, save, latest: () => get(`${path}/${rate.id}`), shown: (n, v) => shown(n, v, deck.currency), cancel: () => (location.hash = rate ? `${home}/${rate.id}` : home) }));
+		await schemaForm({ component: "Rates", value: rate, start: query, groups: GROUPS, currency: deck.currency, save, latest: () => get(`${path}/${rate.id}`), shown: (n, v) => shown(n, v, deck.currency), cancel: () => (location.hash = rate ? `${home}/${rate.id}` : home) }));
 }
 
 async function one(place, deck, id) {

@@ -13,9 +13,9 @@ let paths = {};
 
 /* learn - ask who is signed in, and what the API is; both are needed before any page is drawn */
 export async function learn() {
-	const [me, described] = await Promise.all([get("/v1/self"), description()]);
-	self = me;
-	paths = described.paths;
+	const asked = await get("/v1/self"); /* first: a key that is not known is refused once */
+	paths = (await description()).paths;
+	self = asked;
 }
 /* me - {id, name, role, carrier_id} of the key */
 export const me = () => self;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sheets.js - rate sheets: what one would change, row by row, before it is applied; and the imports of a deck. */
 import { get, request } from "./api.js";
-import { amount, attempt, badge, button, h, heading, panel, replace, to, toast, when } from "./dom.js";
+import { amount, attempt, badge, button, h, heading, link, panel, replace, to, toast, when } from "./dom.js";
 import { listing, table } from "./table.js";
 import { NONE, compare, count, difference } from "./values.js";
 
@@ -104,6 +104,21 @@ export async function history(deck) {
 		{ title: "Ended", kind: "number", value: (j) => count(j.report?.ended) },
 		{ title: "Rejected", kind: "number", value: (j) => count(j.report?.rejected) },
 	], jobs, { none: "No sheet was imported yet.", label: "Imports", cards: true, link: (j) => `#/rate-decks/${deck.id}/imports/${j.id}` }));
+}
+
+/* versions - what the deck was after each import: which file made it, by whom, and to which of them it went back */
+export async function versions(deck) {
+	const { items } = await get(`/v1/rate-decks/${deck.id}/versions`, { limit: 20 });
+	const origin = (v) => (v.rolled_back_to ? `brought back version ${v.rolled_back_to}` : v.import_id ? link(`#/rate-decks/${deck.id}/imports/${v.import_id}`, `import ${v.import_id}`) : "import by command line");
+	return panel("Versions", table([
+		{ title: "Version", value: (v) => String(v.id) },
+		{ title: "At", kind: "mono", value: (v) => when(v.at) },
+		{ title: "By", value: (v) => v.actor },
+		{ title: "From", value: origin },
+		{ title: "Added", kind: "number", value: (v) => count(v.added) },
+		{ title: "Changed", kind: "number", value: (v) => count(v.changed) },
+		{ title: "Ended", kind: "number", value: (v) => count(v.ended) },
+	], items, { none: "Each import makes a version that the deck can go back to.", label: "Versions", cards: true }));
 }
 
 /* imports - the pages under #/rate-decks/ID/imports */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simulator.js - where a call would go, without placing it. The question stands in the address. */
 import { post } from "./api.js";
-import { empty, h, heading, panel, replace } from "./dom.js";
+import { empty, h, heading, panel, replace, visit } from "./dom.js";
 import { choices, load } from "./names.js";
 import { decision } from "./trace.js";
 import { fromInput, toInput } from "./values.js";
@@ -14,7 +14,7 @@ export async function simulator(place, rest, query) {
 		const values = Object.fromEntries([...new FormData(e.target)].filter(([, v]) => v !== ""));
 		if (values.at)
 			values.at = fromInput(values.at);
-		location.hash = "#/simulator?" + new URLSearchParams(values);
+		visit("#/simulator?" + new URLSearchParams(values));
 	};
 	const ingress = choices("trunks", (t) => t.direction === "ingress");
 	replace(place, heading("Route simulator"), h("p", { class: "lede" }, "Where a call would go, without placing it: translations, number lists, margins and vendors’ health count as in a call."),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* table.js - rows under columns, and lists of the API under their filters, page after page. */
 import { download, get, search } from "./api.js";
-import { attempt, button, empty, h, replace } from "./dom.js";
+import { attempt, button, empty, h, replace, visit } from "./dom.js";
 import { count, fromInput, toInput } from "./values.js";
 
 /* Up and down go from row to row, to what stands first in it. */
@@ -82,7 +82,7 @@ const SPANS = [["Last hour", 3600], ["24 hours", 86400], ["7 days", 604800]];
 
 /* filterForm - the search over a list; submitting it changes the address, and nothing else */
 export function filterForm(filters, query, page, spans = false) {
-	const go = (values) => (location.hash = `#/${page}` + (values.length ? "?" + new URLSearchParams(values) : ""));
+	const go = (values) => visit(`#/${page}` + (values.length ? "?" + new URLSearchParams(values) : ""));
 	const submit = (e) => {
 		e.preventDefault();
 		go([...new FormData(e.target)].filter(([, v]) => v !== "").map(([k, v]) => [k, e.target.elements[k].type === "datetime-local" ? fromInput(v) : v.trim()]));

@@ -5,6 +5,7 @@ import { search } from "./api.js";
 import { collection } from "./collection.js";
 import { changeTrunks } from "./many.js";
 import { choices, name, object } from "./names.js";
+import { may } from "./rights.js";
 
 const place = (t) => (t.direction === "egress" ? `${t.host ?? "registered"}${t.port ? ":" + t.port : ""}` : (t.source_cidrs || []).join(", ") || "any address");
 
@@ -18,7 +19,14 @@ function choose(value, query) {
 	};
 }
 
-const lead = (t) => h("div", { class: "actions" }, to(`#/cdrs?trunk_id=${t.id}`, "CDRs"), to(`#/calls?trunk_id=${t.id}`, "Live calls"),
+/* What keeps calls from it, although nothing of it is wrong. */
+function lacks(t) {
+	const missing = [!t.rate_deck_id && "rate deck", t.direction === "ingress" && !t.routing_plan_id && "routing plan"].filter(Boolean);
+	return missing.length && may("PATCH", "/v1/trunks/{id}") ? h("p", { class: "panel notice" }, badge("no call yet", "warn"), ` It has no ${missing.join(" and no ")}: ${t.direction === "ingress" ? "its calls are refused" : "no call goes to it"}.`) : null;
+}
+
+const lead = (t) => [lacks(t), links(t)];
+const links = (t) => h("div", { class: "actions" }, to(`#/cdrs?trunk_id=${t.id}`, "CDRs"), to(`#/calls?trunk_id=${t.id}`, "Live calls"),
 	t.direction === "ingress" ? to(`#/simulator?trunk_id=${t.id}`, "Simulate a route") : to(`#/vendors?trunk_id=${t.id}`, "Health and quality"));
 
 export const trunks = collection({

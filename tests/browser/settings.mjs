@@ -144,7 +144,6 @@ export const settings = (walk, { sheet }) => {
 		async "a rate sheet is compared row by row, then imported"() {
 			await page.getByRole("link", { name: "Atlas Carrier buy" }).click();
 			await walk.heading("Atlas Carrier buy");
-			await walk.picture("deck");
 			const { id } = await walk.only("/v1/rate-decks?name=Atlas%20Carrier%20buy");
 			await page.getByLabel("CSV file").setInputFiles(sheet);
 			await page.getByLabel("It is the whole sheet").check();
@@ -164,6 +163,10 @@ export const settings = (walk, { sheet }) => {
 			await walk.press("Import this");
 			await walk.heading("Imported");
 			must((await walk.api(`/v1/rate-decks/${id}/rates?prefix=44`)).items.some((r) => r.price === "0.011000"), "the sheet was not imported");
+			const job = page.url().split("/").at(-1);
+			await walk.visit(`rate-decks/${id}`, "Atlas Carrier buy");
+			must((await walk.rows("Versions").count()) === 1 && (await walk.rows("Versions").innerText()).includes(`import ${job}`), "the import is no version of the deck");
+			await walk.picture("deck");
 			await walk.visit(`rate-decks/${id}/rates?number=442079460123`, "Rates of Atlas Carrier buy");
 			await walk.rows("Rates").filter({ hasText: "United Kingdom" }).first().waitFor();
 			await walk.picture("rates");
