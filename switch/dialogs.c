@@ -338,6 +338,17 @@ bool dialogs_branch(struct dialogs *d, const char *branch, struct dialogs_invite
 	return i != NULL;
 }
 
+bool dialogs_has_end(struct dialogs *d, const struct uuid *id, const char *address)
+{
+	pthread_mutex_lock(&d->lock);
+	const struct dialog *x = *slot_of_id(d, id);
+	bool has = x && way_comes_from(x->caller.way, address);
+	for (int i = 0; x && i < x->callees && !has; i++)
+		has = way_comes_from(x->callee[i].way, address);
+	pthread_mutex_unlock(&d->lock);
+	return has;
+}
+
 struct call *dialogs_call(struct dialogs *d, const struct uuid *id)
 {
 	pthread_mutex_lock(&d->lock);

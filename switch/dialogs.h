@@ -81,6 +81,8 @@ struct dialogs_invite {
 };
 /* dialogs_branch - the INVITE with that branch; false: of no call that is known */
 bool dialogs_branch(struct dialogs *d, const char *branch, struct dialogs_invite *out);
+/* dialogs_has_end - does one of the call's ends send from that address (numeric, no brackets)? */
+bool dialogs_has_end(struct dialogs *d, const struct uuid *id, const char *address);
 /* [owner] dialogs_call - NULL: over, or never here */
 struct call *dialogs_call(struct dialogs *d, const struct uuid *id);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "switch/stray.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -137,19 +138,36 @@ void stray_hang_up(struct worker *w, msg_t *answer, const sip_t *sip)
 	nta_leg_destroy(dialog);
 }
 
+/* Its next Via is what its sender says: nobody but an end of the call is sent anything by it. */
+static bool leads_to_end(struct worker *w, const struct uuid *call, const sip_via_t *via)
+{
+	const char *host = via->v_received ? via->v_received : via->v_host;
+	char address[64];
+
+	snprintf(address, sizeof address, "%.*s", (int)strcspn(host + (host[0] == '['), "]"), host + (host[0] == '['));
+	return dialogs_has_end(w->node->dialogs, call, address);
+}
+
 static void proxied_pass(struct worker *w, msg_t *msg, const sip_t *sip)
 {
 	const struct worker_port *port = NULL;
 	struct recordroute ours;
+	struct uuid call = {0};
 
 	for (const sip_record_route_t *r = sip->sip_record_route; r; r = r->r_next)
-		if (recordroute_read(w, r->r_url, sip->sip_call_id->i_id, &ours) && ours.port)
-			port = ours.port; /* the last one is what the caller's side sees */
-	forward_stray(w, port ? port : &w->port[0], msg);
+		if (recordroute_read(w, r->r_url, sip->sip_call_id->i_id, &ours)) {
+			call = ours.call;
+			if (ours.port)
+				port = ours.port; /* the last one is what the caller's side sees */
+		}
+	if (leads_to_end(w, &call, sip->sip_via->v_next))
+		forward_stray(w, port ? port : &w->port[0], msg);
+	else
+		nta_msg_discard(w->agent, msg);
 }
 
 /* The 2xx of a proxied INVITE: its repeats, and what other branches answer further on, are the caller's business (RFC
- * 3261 section 16.7), if this INVITE is the one that was answered. True: it was sent on. */
+ * 3261 section 16.7), if this INVITE is the one that was answered. True: it was taken care of. */
 static bool proxied_answer(struct worker *w, msg_t *msg, const sip_t *sip)
 {
 	const sip_via_t *via = sip->sip_via;

@@ -183,6 +183,32 @@ class Gate(Proxied):
         self.goes_on(called)
         self.ends(call, leg)
 
+    def test_an_answer_goes_to_an_end_or_nowhere(self):
+        """A 2xx that is repeated, of the INVITE or of one inside the call, goes where its Via says: that is its sender's word."""
+        call = self.caller.invite(self.number())
+        leg = self.a.expect_call()
+        first = leg.reply(200, sdp=True)
+        call.expect(200)
+        call.ack()
+        leg.expect("ACK")
+        call.request("INVITE", self.caller.sdp())
+        leg.expect("INVITE")
+        second = leg.reply(200, sdp=True)
+        call.expect(200, method="INVITE")
+        call.ack()
+        leg.expect("ACK")
+        for said in (first, second):
+            vias = said.all("Via")
+            said.set("Via", vias[0], f"SIP/2.0/UDP {self.evil.host}:{self.evil.port};branch=z9hG4bKvictim;rport")
+            leg.repeat(said)
+            said.set("Via", *vias)
+            leg.repeat(said)
+        self.assertTrue(call.repeated(200, 2))
+        leg.expect("ACK")
+        leg.expect("ACK")
+        self.assertEqual(self.evil.stray, [])
+        self.ends(call, leg)
+
     # ---- a call that is not known
 
     def test_after_a_restart_only_its_end_passes(self):
