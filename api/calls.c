@@ -10,7 +10,9 @@
 #include "api/resource.h"
 #include "api/store.h"
 #include "cluster/live.h"
+#include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/uuid.h"
 
 #define RO FIELD_READ_ONLY
 #define RON (FIELD_READ_ONLY | FIELD_NULLABLE)
@@ -319,6 +321,21 @@ static const char *call_key(struct request *r, const json_t *call)
 	return arena_printf(r->arena, "%s/%s", text_of(call, "started_at"), text_of(call, "id"));
 }
 
+/* Is it a call_key: a time, a slash, an id? */
+static bool is_key(const char *key)
+{
+	const char *slash = strchr(key, '/');
+	char at[CLOCK_TEXT_MAX];
+	struct uuid id;
+	int64_t us;
+
+	if (slash == NULL || (size_t)(slash - key) >= sizeof(at) || uuid_parse(slash + 1, &id) != 0)
+		return false;
+	memcpy(at, key, (size_t)(slash - key));
+	at[slash - key] = '\0';
+	return clock_parse(at, &us) == 0;
+}
+
 void calls_list(struct request *r)
 {
 	const char *values[PARAMS_MAX];
@@ -329,6 +346,10 @@ void calls_list(struct request *r)
 
 	if (params_check(r, r->endpoint->params, values, &listing) != 0)
 		return;
+	if (listing.cursor != NULL && !is_key(listing.cursor)) {
+		request_problem(r, 400, "cursor is not one that this list gave.");
+		return;
+	}
 	struct live_filter filter = filter_of(values);
 	int err = live_calls(r->redis, &all, &st);
 	if (err != 0) {
