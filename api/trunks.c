@@ -297,7 +297,7 @@ static const struct field fields[] = {
 	 .fallback = "false",
 	 .example = "false",
 	 .meaning = "A REFER (transfer) inside a call crosses, where the other side's trunk allows it, too; else it is "
-		    "declined (603)."},
+		    "declined (603). Ingress: INVITE with Replaces takes calls over."},
 	{.name = "media",
 	 .type = FIELD_CHOICE,
 	 .choices = medias,

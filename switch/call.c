@@ -52,6 +52,7 @@ static void call_free(struct call *c)
 	dns_drop(c->name_question);
 	spend_drop(c);
 	proxy_drop(c);
+	replaces_free(c);
 	leg_close(&c->a);
 	for (int i = 0; i < c->attempts; i++) {
 		media_end(c->attempt[i]);
@@ -82,7 +83,7 @@ static void call_unlink(struct call *c)
  * callback of the library may still be on the stack. */
 static void call_settle(struct call *c)
 {
-	if (c->state != CALL_OVER || c->buried || !c->a.gone)
+	if (c->state != CALL_OVER || c->buried || !c->a.gone || !replaces_gone(c))
 		return;
 	for (int i = 0; i < c->attempts; i++)
 		if (!c->attempt[i]->leg.gone)
@@ -353,6 +354,7 @@ void call_finish(struct call *c, struct cause cause, enum cdr_party party)
 	int code = answered ? 200 : cause.code;
 	struct reason none = {0};
 
+	replaces_over(c);
 	call_set_timer(c, CALL_TIMER_NONE, 0);
 	c->a.reason = party == CDR_CALLER ? none : c->reason;
 	if (c->b)

@@ -22,6 +22,7 @@
 #include "switch/peer.h"
 #include "switch/proxy.h"
 #include "switch/reason.h"
+#include "switch/replaces.h"
 #include "switch/shared.h"
 #include "switch/spend.h"
 #include "switch/worker.h"
@@ -116,7 +117,9 @@ struct call {
 	enum call_state state;
 	struct snapshot *snap; /* held until the call is answered or over */
 	struct leg a;
-	struct proxy *proxy; /* its trunk's mode is proxy; NULL: b2bua or redirect */
+	struct call *takes, *taker; /* replaces.h: what it takes over, who takes it over; NULL */
+	struct replaced *replaced;  /* callers that were taken over, the youngest first */
+	struct proxy *proxy;	    /* its trunk's mode is proxy; NULL: b2bua or redirect */
 	struct call_attempt *attempt[CDR_ATTEMPTS_MAX];
 	int attempts;
 	struct call_attempt *b; /* the present attempt, or the one that answered */

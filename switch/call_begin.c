@@ -265,18 +265,33 @@ void call_route(struct call *c)
 		hunt_next(c);
 }
 
+/* Neither number nor route are asked for: it gets those of the call that it takes over. */
+static void take_over(struct call *c, const sip_t *sip)
+{
+	struct call *taken = NULL;
+	int refused = !c->ingress->carrier->active || !c->ingress->enabled ? 403 : replaces_refusal(c, sip, &taken);
+
+	if (refused)
+		reject(c, refused, CDR_REJECTED);
+	else if (!capacity_taken(c))
+		reject(c, 503, CDR_CAPACITY);
+	else
+		replaces_begin(c, taken, sip);
+}
+
 static void admit(struct call *c, const char *called, const char *calling, const sip_t *sip)
 {
 	int refused = check_message(c, sip);
-	sip_unsupported_t *unsupported = c->proxy ? peer_unsupported_by_proxy(msg_home(c->invite), sip)
-						  : peer_unsupported(msg_home(c->invite), sip);
+	sip_unsupported_t *unsupported =
+		c->proxy ? peer_unsupported_by_proxy(msg_home(c->invite), sip)
+			 : peer_unsupported(msg_home(c->invite), sip, replaces_allowed(c->ingress));
 
 	if (!refused && unsupported) {
 		leg_answer_unsupported(&c->a, unsupported);
 		refused = 420;
 	}
-	if (!refused && sip->sip_replaces)
-		refused = 501; /* RFC 3891: calls are not taken over here */
+	if (!refused && sip->sip_replaces && !replaces_allowed(c->ingress))
+		refused = 501;
 	if (!refused && !session_offered(&c->a, sip, c->ingress->session_expires_s)) {
 		leg_answer_too_small(&c->a);
 		refused = 422;
@@ -287,6 +302,10 @@ static void admit(struct call *c, const char *called, const char *calling, const
 	}
 	if (atomic_load_explicit(&c->worker->node->draining, memory_order_relaxed)) {
 		reject(c, 503, CDR_CAPACITY);
+		return;
+	}
+	if (sip->sip_replaces) {
+		take_over(c, sip);
 		return;
 	}
 	if (number_in(c->ingress, called, calling, &c->number)) {
@@ -331,6 +350,7 @@ static struct call *call_of_invite(struct worker *w, nta_incoming_t *irq, const 
 		log_event(LOG_LEVEL_DEBUG, "INVITE without a usable Contact", "source=%s", peer->text);
 	c->a.arena = c->arena;
 	c->a.reliable = reliable_asked(sip_object(c->invite));
+	c->a.refer.replaces = replaces_allowed(trunk);
 	if (trunk->allow_refer)
 		c->a.refer.prefix = arena_strdup(c->arena, trunk->tech_prefix);
 	c->a.to_base = sip_object(c->invite)->sip_to;

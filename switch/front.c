@@ -40,7 +40,7 @@ static void reply_challenge(struct worker *w, msg_t *msg, const struct peer *pee
 /* Of requests other than INVITE, which has a record: what asks for an extension that we do not have (420). */
 static bool reply_unsupported(struct worker *w, msg_t *msg, const sip_t *sip)
 {
-	sip_unsupported_t *unsupported = peer_unsupported(msg_home(msg), sip);
+	sip_unsupported_t *unsupported = peer_unsupported(msg_home(msg), sip, false);
 
 	if (!unsupported || sip->sip_request->rq_method == sip_method_invite)
 		return false;

@@ -116,7 +116,8 @@ int leg_on_request(struct leg *leg, nta_leg_t *dialog, nta_incoming_t *irq, sip_
 		if (leg->over)
 			return 481;
 		nta_incoming_treply(irq, SIP_200_OK, SIPTAG_ALLOW_STR(refer_allow(&leg->refer)),
-				    SIPTAG_ACCEPT_STR(LEG_ACCEPT), SIPTAG_SUPPORTED_STR(LEG_SUPPORTED), TAG_END());
+				    SIPTAG_ACCEPT_STR(LEG_ACCEPT), SIPTAG_SUPPORTED_STR(refer_supported(&leg->refer)),
+				    TAG_END());
 		nta_incoming_destroy(irq);
 		return 0;
 	case sip_method_invite:

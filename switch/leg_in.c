@@ -189,7 +189,7 @@ static void answer_send(struct leg *leg, int status, const sip_t *body, struct p
 	tagi_t *tags =
 		tl_list(TAG_IF(to, SIPTAG_TO(to)), TAG_IF(dialog, SIPTAG_CONTACT(leg->port->contact)),
 			TAG_IF(dialog || status == 405, SIPTAG_ALLOW_STR(refer_allow(&leg->refer))),
-			TAG_IF(good, SIPTAG_SUPPORTED_STR(LEG_SUPPORTED)),
+			TAG_IF(good, SIPTAG_SUPPORTED_STR(refer_supported(&leg->refer))),
 			TAG_IF(status == 415, SIPTAG_ACCEPT_STR(LEG_ACCEPT)), TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
 			TAG_IF(x && !leg->session.we_refresh, SIPTAG_REQUIRE_STR("timer")),
 			TAG_IF(reason[0], SIPTAG_REASON_STR(reason)), TAG_IF(passed, SIPTAG_HEADER_STR(passed)),

@@ -136,7 +136,7 @@ bool peer_private(const sip_t *sip)
 }
 
 static sip_unsupported_t *unsupported_of(su_home_t *home, const sip_require_t *require,
-					 const sip_proxy_require_t *proxy_require)
+					 const sip_proxy_require_t *proxy_require, bool replaces)
 {
 	const msg_param_t *const list[] = {require ? require->k_items : NULL,
 					   proxy_require ? proxy_require->k_items : NULL};
@@ -144,7 +144,8 @@ static sip_unsupported_t *unsupported_of(su_home_t *home, const sip_require_t *r
 
 	for (size_t i = 0; i < 2; i++)
 		for (const msg_param_t *tag = list[i]; tag && *tag; tag++) {
-			if (i == 0 && (strcasecmp(*tag, "timer") == 0 || strcasecmp(*tag, "100rel") == 0))
+			if (i == 0 && (strcasecmp(*tag, "timer") == 0 || strcasecmp(*tag, "100rel") == 0 ||
+				       (replaces && strcasecmp(*tag, "replaces") == 0)))
 				continue;
 			if (!u)
 				u = (sip_unsupported_t *)msg_header_alloc(home, sip_unsupported_class, 0);
@@ -154,12 +155,12 @@ static sip_unsupported_t *unsupported_of(su_home_t *home, const sip_require_t *r
 	return u;
 }
 
-sip_unsupported_t *peer_unsupported(su_home_t *home, const sip_t *sip)
+sip_unsupported_t *peer_unsupported(su_home_t *home, const sip_t *sip, bool replaces)
 {
-	return unsupported_of(home, sip->sip_require, sip->sip_proxy_require);
+	return unsupported_of(home, sip->sip_require, sip->sip_proxy_require, replaces);
 }
 
 sip_unsupported_t *peer_unsupported_by_proxy(su_home_t *home, const sip_t *sip)
 {
-	return unsupported_of(home, NULL, sip->sip_proxy_require);
+	return unsupported_of(home, NULL, sip->sip_proxy_require, false);
 }

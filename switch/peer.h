@@ -39,8 +39,8 @@ void peer_calling(const sip_t *sip, bool trust_pai, char out[static NUMBER_MAX])
 bool peer_private(const sip_t *sip);
 
 /* peer_unsupported - what its Require and Proxy-Require ask for and we do not do (RFC 3261 section 8.2.2.3); NULL:
- * nothing. Memory of home. */
-sip_unsupported_t *peer_unsupported(su_home_t *home, const sip_t *sip);
+ * nothing. replaces: its sender may take over calls. Memory of home. */
+sip_unsupported_t *peer_unsupported(su_home_t *home, const sip_t *sip, bool replaces);
 /* peer_unsupported_by_proxy - the same of a request that is only passed on: what its Require names is the callee's
  * affair (RFC 3261 section 16.3) */
 sip_unsupported_t *peer_unsupported_by_proxy(su_home_t *home, const sip_t *sip);

@@ -19,6 +19,11 @@ const char *refer_allow(const struct refer *r)
 			  : "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK";
 }
 
+const char *refer_supported(const struct refer *r)
+{
+	return r->replaces ? LEG_SUPPORTED ", replaces" : LEG_SUPPORTED;
+}
+
 /* ---- the request ---- */
 
 /* Of the URI's headers those that name a dialog to take over (RFC 3891, 3911): they are ids of our legs, which mean

@@ -20,8 +20,9 @@ struct refer_subscription { /* what a REFER made: the side that got it sends NOT
 	uint32_t asked, sent; /* CSeq of the REFER as the other side sent it, and as we did on this leg */
 };
 
-struct refer {	      /* of a leg; zero: none are allowed */
-	bool allowed; /* the trunks of both sides do */
+struct refer {	       /* of a leg; zero: none are allowed */
+	bool allowed;  /* the trunks of both sides do */
+	bool replaces; /* this side may take over its calls (replaces.h) */
 	const char
 		*prefix; /* what a number begins with that this side calls us by: its trunk's tech prefix; NULL: "" */
 	struct refer_subscription subscription[REFER_SUBSCRIPTIONS_MAX]; /* the youngest first */
@@ -29,6 +30,9 @@ struct refer {	      /* of a leg; zero: none are allowed */
 
 /* refer_allow - the methods that a leg takes, for its Allow */
 const char *refer_allow(const struct refer *r);
+
+/* refer_supported - the extensions that a leg's Supported names */
+const char *refer_supported(const struct refer *r);
 
 /* refer_refusal - the status that a REFER or NOTIFY of this leg is refused with; 0: it may pass.
  *   603, 405 not allowed; 400 it lacks or garbles what RFC 3515 wants; 416 no number to call; 501 a transfer that takes

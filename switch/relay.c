@@ -8,6 +8,7 @@
 #include "switch/body.h"
 #include "switch/call.h"
 #include "switch/cause.h"
+#include "switch/leg_priv.h"
 #include "switch/worker.h"
 
 struct relay {
@@ -50,13 +51,23 @@ static void relay_free(struct relay *r)
 	free(r);
 }
 
+/* Whoever takes a call over, if that is what it is for, hears how it went. */
+static struct call *taker_of(const struct relay *r)
+{
+	return r->from && r->from->call->takes && r->from == &r->from->call->a ? r->from->call : NULL;
+}
+
 static void relay_refuse(struct relay *r, int status)
 {
+	struct call *taker = taker_of(r);
+
 	if (r->prack) /* the 18x is confirmed all the same */
 		(void)prack_send(r->prack, NULL, NULL, NULL);
 	leg_refuse(r->from, r->in, status);
 	r->in = NULL;
 	relay_free(r);
+	if (taker)
+		replaces_decided(taker, status);
 }
 
 bool relay_busy(const struct leg *leg)
@@ -92,9 +103,13 @@ static void ack_pass(struct relay *r, const sip_t *sip)
 static void torn(struct relay *r)
 {
 	struct leg *leg = r->from;
+	struct call *taker = taker_of(r);
 
 	relay_free(r);
-	call_on_leg(leg->call, leg, &(struct leg_event){.kind = LEG_TORN});
+	if (taker) /* both calls: the one that was to be taken over sees what its caller does not */
+		call_end(taker->takes, CDR_NORMAL, 500);
+	else
+		call_on_leg(leg->call, leg, &(struct leg_event){.kind = LEG_TORN});
 }
 
 static void on_ack_made(void *arg, const json_t *answer, int instance)
@@ -143,6 +158,8 @@ static int on_relay_ack_cancel(void *magic, nta_incoming_t *irq, sip_t const *si
 		if (!r->answered) {
 			r->cancelled = true;
 			nta_incoming_treply(irq, SIP_487_REQUEST_CANCELLED, TAG_END());
+			if (taker_of(r))
+				replaces_decided(taker_of(r), 487);
 		}
 		return 0;
 	}
@@ -185,13 +202,18 @@ static void orphan_answer(struct relay *r, int status)
 	if (status < 300)
 		ack_pass(r, NULL);
 	relay_free(r);
-	leg_settle(to);
+	if (status < 300 &&
+	    !to->over) /* whoever asked was to take the call over, and the other side has agreed to it */
+		call_on_leg(to->call, to, &(struct leg_event){.kind = LEG_TORN});
+	else
+		leg_settle(to);
 }
 
 /* sip: whose body goes along; NULL: none. May free r. */
 static void answer_pass(struct relay *r, int status, const sip_t *sip)
 {
 	bool good = status >= 200 && status < 300;
+	struct call *taker = taker_of(r);
 	su_home_t home[1] = {SU_HOME_INIT(home)};
 
 	su_home_init(home);
@@ -205,12 +227,18 @@ static void answer_pass(struct relay *r, int status, const sip_t *sip)
 	sip_session_expires_t *x = good && r->target ? session_header(home, r->from) : NULL;
 	nta_incoming_treply(r->in, status, cause_phrase(status),
 			    TAG_IF((good || status < 200) && !r->prack, SIPTAG_CONTACT(r->from->port->contact)),
+			    TAG_IF(good && r->target, SIPTAG_ALLOW_STR(refer_allow(&r->from->refer))),
+			    TAG_IF(good && r->target, SIPTAG_SUPPORTED_STR(refer_supported(&r->from->refer))),
 			    TAG_IF(x, SIPTAG_SESSION_EXPIRES(x)),
 			    TAG_IF(x && !r->from->session.we_refresh, SIPTAG_REQUIRE_STR("timer")),
 			    TAG_IF(passed, SIPTAG_HEADER_STR(passed)), BODY_TAGS(b), TAG_END());
+	if (good && r->target)
+		leg_sdp_keep(r->from, &b);
 	su_home_deinit(home);
 	if (status < 200)
 		return;
+	if (good && taker)
+		replaces_decided(taker, status); /* from here on r->from is that call's caller */
 	if (good && r->target) {
 		session_start(r->from);
 		session_start(r->to);
@@ -222,6 +250,8 @@ static void answer_pass(struct relay *r, int status, const sip_t *sip)
 		r->answered = true; /* until the ACK */
 	else
 		relay_free(r);
+	if (!good && taker)
+		replaces_decided(taker, status);
 }
 
 static void on_answer_made(void *arg, const json_t *answer, int instance)
@@ -252,6 +282,14 @@ static void on_answer_made(void *arg, const json_t *answer, int instance)
 	msg_destroy(msg);
 }
 
+/* It was agreed to: a refresh by re-INVITE offers that from now on. */
+static void sdp_keep(struct leg *leg, msg_t *request)
+{
+	if (body_has_sdp(sip_object(request)))
+		leg_sdp_keep(leg, &(struct body){.payload = sip_object(request)->sip_payload});
+	msg_destroy(request);
+}
+
 static int on_relay_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 {
 	struct relay *r = magic;
@@ -273,8 +311,10 @@ static int on_relay_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 		refer_declined(&r->to->refer, r->cseq);
 	if (good && !internal && !r->prack)
 		target_refresh(r->to, nta_outgoing_getresponse(orq), sip);
-	if (good && !internal && r->target)
+	if (good && !internal && r->target) {
 		session_renewed(r->to, sip);
+		sdp_keep(r->to, nta_outgoing_getrequest(orq));
+	}
 	if (status == 422 && !internal &&
 	    r->target) { /* a matter between us and that side: whoever asked may ask again */
 		(void)session_grown(r->to, sip);
@@ -469,6 +509,32 @@ void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const
 		relay_begin(from, to, request, &copy, media);
 	}
 	su_home_deinit(home);
+}
+
+void relay_take(struct leg *from, struct leg *to, nta_incoming_t *request, const sip_t *sip, struct media *media)
+{
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+	sip_t copy;
+
+	su_home_init(home);
+	int refused = media && body_hides_sdp(sip)				 ? 415
+		      : body_offer(&copy, home, sip, &from->codecs, &to->codecs) ? 488
+										 : 0;
+	if (refused) {
+		leg_refuse(from, request, refused);
+		replaces_decided(from->call, refused);
+	} else {
+		relay_begin(from, to, request, &copy, media);
+	}
+	su_home_deinit(home);
+}
+
+void relay_moved(struct leg *leg)
+{
+	for (struct relay *r = leg->relays; r; r = r->next)
+		r->from = leg;
+	for (struct relay *r = leg->orphans; r; r = r->next)
+		r->to = leg;
 }
 
 void relay_prack(struct leg *from, struct prack *later, nta_incoming_t *request, const sip_t *sip)

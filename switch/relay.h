@@ -8,6 +8,8 @@
 
 #include "switch/leg.h"
 
+struct media;
+
 /* relay_pass - send on what came on `from`. Takes request, answers it in any case:
  *   491 while another INVITE is under way on either leg (RFC 3261 section 14.2), 481 if the other leg is over,
  *   405, 501 for what is not passed, what refer_refusal says for REFER and NOTIFY */
@@ -16,6 +18,11 @@ void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const
 /* relay_prack - a PRACK of the caller's with a body: the vendor's 18x that it confirms gets it, and its answer comes
  * back (RFC 3262 section 5). Takes request. later NULL: no vendor waits for one, so nothing can be agreed by it: 488 */
 void relay_prack(struct leg *from, struct prack *later, nta_incoming_t *request, const sip_t *sip);
+
+/* relay_take - an INVITE with Replaces: a re-INVITE to the call's other side. Takes request; replaces_decided hears
+ * what came of it, perhaps before this returns. relay_moved - this leg has another address in memory now */
+void relay_take(struct leg *from, struct leg *to, nta_incoming_t *request, const sip_t *sip, struct media *media);
+void relay_moved(struct leg *leg);
 
 /* relay_busy - an INVITE is under way on this leg, whoever sent it */
 bool relay_busy(const struct leg *leg);
