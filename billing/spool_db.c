@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "billing/spool_db.h"
+#include "billing/spool_db_priv.h"
 
 #include <errno.h>
 #include <sqlite3.h>
@@ -27,29 +27,6 @@ static const char schema[] =
 	"create table state (name text primary key, value) without rowid;"
 	"pragma user_version = 3;";
 
-enum statement {
-	BEGIN,
-	COMMIT,
-	ROLLBACK,
-	PUT_RECORD,
-	PUT_OPEN,
-	DROP_OPEN,
-	SET_STATE,
-	GET_STATE,
-	DROP_RANGE,
-	SET_ASIDE,
-	READ,
-	OLDEST,
-	COUNT_RECORDS,
-	COUNT_OPEN,
-	EACH_OPEN,
-	SET_OPEN_ASIDE,
-	FREE_PAGES,
-	PAGE_SIZE,
-	TRIM,
-	STATEMENTS
-};
-
 static const char *const sql[STATEMENTS] = {
 	[BEGIN] = "begin immediate",
 	[COMMIT] = "commit",
@@ -74,18 +51,7 @@ static const char *const sql[STATEMENTS] = {
 	[TRIM] = "pragma wal_checkpoint(truncate)",
 };
 
-struct spool_db {
-	sqlite3 *sqlite;
-	sqlite3_stmt *statement[STATEMENTS];
-	int lock_fd;
-	char *dir;
-	char chain[UUID_TEXT_MAX];
-	struct chain_hash head; /* of the last record, committed or not */
-	bool head_moved;
-	struct buf cdr, attempts;
-};
-
-static int failed(struct spool_db *db, struct status *st)
+int spool_db_failed(struct spool_db *db, struct status *st)
 {
 	int code = sqlite3_errcode(db->sqlite), err;
 
@@ -107,41 +73,39 @@ static int failed(struct spool_db *db, struct status *st)
 	return status_set(st, err, "spool %s: %s", db->dir, sqlite3_errmsg(db->sqlite));
 }
 
-/* The statement, reset, with its parameters forgotten; NULL and st if it cannot be prepared. */
-static sqlite3_stmt *statement(struct spool_db *db, enum statement which, struct status *st)
+sqlite3_stmt *spool_db_statement(struct spool_db *db, enum spool_statement which, struct status *st)
 {
 	sqlite3_stmt **s = &db->statement[which];
 
 	if (*s == NULL &&
 	    sqlite3_prepare_v3(db->sqlite, sql[which], -1, SQLITE_PREPARE_PERSISTENT, s, NULL) != SQLITE_OK) {
-		(void)failed(db, st);
+		(void)spool_db_failed(db, st);
 		return NULL;
 	}
 	sqlite3_clear_bindings(*s);
 	return *s;
 }
 
-/* One step of a statement that gives no rows (those of a pragma are dropped). */
-static int run(struct spool_db *db, sqlite3_stmt *s, struct status *st)
+int spool_db_run(struct spool_db *db, sqlite3_stmt *s, struct status *st)
 {
 	int code = sqlite3_step(s), err = 0;
 
 	if (code != SQLITE_DONE && code != SQLITE_ROW)
-		err = failed(db, st);
+		err = spool_db_failed(db, st);
 	sqlite3_reset(s);
 	return err;
 }
 
-static int run_plain(struct spool_db *db, enum statement which, struct status *st)
+static int run_plain(struct spool_db *db, enum spool_statement which, struct status *st)
 {
-	sqlite3_stmt *s = statement(db, which, st);
+	sqlite3_stmt *s = spool_db_statement(db, which, st);
 
-	return s != NULL ? run(db, s, st) : -EIO;
+	return s != NULL ? spool_db_run(db, s, st) : -EIO;
 }
 
-static int get_number(struct spool_db *db, enum statement which, int64_t *out, struct status *st)
+static int get_number(struct spool_db *db, enum spool_statement which, int64_t *out, struct status *st)
 {
-	sqlite3_stmt *s = statement(db, which, st);
+	sqlite3_stmt *s = spool_db_statement(db, which, st);
 	int code, err = 0;
 
 	*out = 0;
@@ -151,28 +115,28 @@ static int get_number(struct spool_db *db, enum statement which, int64_t *out, s
 	if (code == SQLITE_ROW)
 		*out = sqlite3_column_int64(s, 0);
 	else if (code != SQLITE_DONE)
-		err = failed(db, st);
+		err = spool_db_failed(db, st);
 	sqlite3_reset(s);
 	return err;
 }
 
-static void bind_text(sqlite3_stmt *s, int place, const char *text)
+void spool_db_bind_text(sqlite3_stmt *s, int place, const char *text)
 {
 	sqlite3_bind_text(s, place, text, -1, SQLITE_STATIC); /* NULL is NULL; borrowed until the step is done */
 }
 
 static int set_state(struct spool_db *db, const char *name, const char *text, int64_t number, struct status *st)
 {
-	sqlite3_stmt *s = statement(db, SET_STATE, st);
+	sqlite3_stmt *s = spool_db_statement(db, SET_STATE, st);
 
 	if (s == NULL)
 		return -EIO;
-	bind_text(s, 1, name);
+	spool_db_bind_text(s, 1, name);
 	if (text != NULL)
-		bind_text(s, 2, text);
+		spool_db_bind_text(s, 2, text);
 	else
 		sqlite3_bind_int64(s, 2, number);
-	return run(db, s, st);
+	return spool_db_run(db, s, st);
 }
 
 int spool_db_begin(struct spool_db *db, struct status *st)
@@ -183,12 +147,12 @@ int spool_db_begin(struct spool_db *db, struct status *st)
 /* The hash of the last record, as it stands in the file. */
 static int get_head(struct spool_db *db, struct status *st)
 {
-	sqlite3_stmt *s = statement(db, GET_STATE, st);
+	sqlite3_stmt *s = spool_db_statement(db, GET_STATE, st);
 	int code, err = 0;
 
 	if (s == NULL)
 		return -EIO;
-	bind_text(s, 1, "chain_hash");
+	spool_db_bind_text(s, 1, "chain_hash");
 	code = sqlite3_step(s);
 	if (code != SQLITE_ROW || sqlite3_column_text(s, 0) == NULL ||
 	    chain_parse((const char *)sqlite3_column_text(s, 0), &db->head) != 0)
@@ -226,28 +190,28 @@ void spool_db_rollback(struct spool_db *db)
 
 int spool_db_put_open(struct spool_db *db, const struct cdr *c, struct status *st)
 {
-	sqlite3_stmt *s = statement(db, PUT_OPEN, st);
+	sqlite3_stmt *s = spool_db_statement(db, PUT_OPEN, st);
 	char id[UUID_TEXT_MAX];
 
 	if (s == NULL)
 		return -EIO;
 	buf_reset(&db->cdr);
 	cdr_row_pack(&db->cdr, c);
-	bind_text(s, 1, uuid_format(&c->id, id));
+	spool_db_bind_text(s, 1, uuid_format(&c->id, id));
 	sqlite3_bind_int64(s, 2, c->given_mono_us);
-	bind_text(s, 3, db->cdr.text);
-	return run(db, s, st);
+	spool_db_bind_text(s, 3, db->cdr.text);
+	return spool_db_run(db, s, st);
 }
 
-static int drop_open(struct spool_db *db, const char *id, int *was_open, struct status *st)
+int spool_db_drop_open(struct spool_db *db, const char *id, int *was_open, struct status *st)
 {
-	sqlite3_stmt *s = statement(db, DROP_OPEN, st);
+	sqlite3_stmt *s = spool_db_statement(db, DROP_OPEN, st);
 	int err = -EIO;
 
 	if (s == NULL)
 		return err;
-	bind_text(s, 1, id);
-	err = run(db, s, st);
+	spool_db_bind_text(s, 1, id);
+	err = spool_db_run(db, s, st);
 	*was_open = err == 0 ? sqlite3_changes(db->sqlite) : 0;
 	return err;
 }
@@ -255,8 +219,8 @@ static int drop_open(struct spool_db *db, const char *id, int *was_open, struct 
 int spool_db_put_record(struct spool_db *db, const struct cdr *c, int *was_open, struct status *st)
 {
 	char id[UUID_TEXT_MAX], hash[CHAIN_HEX_MAX];
-	int err = drop_open(db, uuid_format(&c->id, id), was_open, st);
-	sqlite3_stmt *s = statement(db, PUT_RECORD, st);
+	int err = spool_db_drop_open(db, uuid_format(&c->id, id), was_open, st);
+	sqlite3_stmt *s = spool_db_statement(db, PUT_RECORD, st);
 
 	if (err != 0 || s == NULL)
 		return err != 0 ? err : -EIO;
@@ -264,15 +228,15 @@ int spool_db_put_record(struct spool_db *db, const struct cdr *c, int *was_open,
 	buf_reset(&db->attempts);
 	cdr_row_put(&db->cdr, c);
 	cdr_row_put_attempts(&db->attempts, c);
-	bind_text(s, 1, id);
+	spool_db_bind_text(s, 1, id);
 	sqlite3_bind_int64(s, 2, c->ended_us);
-	bind_text(s, 3, db->cdr.text);
-	bind_text(s, 4, db->attempts.len > 0 ? db->attempts.text : "");
-	bind_text(s, 5, c->trace);
+	spool_db_bind_text(s, 3, db->cdr.text);
+	spool_db_bind_text(s, 4, db->attempts.len > 0 ? db->attempts.text : "");
+	spool_db_bind_text(s, 5, c->trace);
 	chain_link(&db->head, db->cdr.text, db->attempts.len > 0 ? db->attempts.text : "");
 	db->head_moved = true;
-	bind_text(s, 6, chain_hex(&db->head, hash));
-	return run(db, s, st);
+	spool_db_bind_text(s, 6, chain_hex(&db->head, hash));
+	return spool_db_run(db, s, st);
 }
 
 int spool_db_heartbeat(struct spool_db *db, int64_t mono_us, struct status *st)
@@ -282,25 +246,25 @@ int spool_db_heartbeat(struct spool_db *db, int64_t mono_us, struct status *st)
 
 static int set_aside(struct spool_db *db, const struct spool_record *r, struct status *st)
 {
-	sqlite3_stmt *s = statement(db, SET_ASIDE, st);
+	sqlite3_stmt *s = spool_db_statement(db, SET_ASIDE, st);
 
 	if (s == NULL)
 		return -EIO;
 	sqlite3_bind_int64(s, 1, clock_wall_us());
-	bind_text(s, 2, r->why);
+	spool_db_bind_text(s, 2, r->why);
 	sqlite3_bind_int64(s, 3, r->seq);
-	return run(db, s, st);
+	return spool_db_run(db, s, st);
 }
 
 static int drop_range(struct spool_db *db, int64_t first, int64_t last, struct status *st)
 {
-	sqlite3_stmt *s = statement(db, DROP_RANGE, st);
+	sqlite3_stmt *s = spool_db_statement(db, DROP_RANGE, st);
 
 	if (s == NULL)
 		return -EIO;
 	sqlite3_bind_int64(s, 1, first);
 	sqlite3_bind_int64(s, 2, last);
-	return run(db, s, st);
+	return spool_db_run(db, s, st);
 }
 
 int spool_db_settle(struct spool_db *db, const struct spool_batch *b, struct status *st)
@@ -322,7 +286,7 @@ int spool_db_settle(struct spool_db *db, const struct spool_batch *b, struct sta
 
 int spool_db_read(struct spool_db *db, int64_t after, size_t max, struct spool_batch **out, struct status *st)
 {
-	sqlite3_stmt *s = statement(db, READ, st);
+	sqlite3_stmt *s = spool_db_statement(db, READ, st);
 	int code, err = 0;
 
 	*out = NULL;
@@ -342,7 +306,7 @@ int spool_db_read(struct spool_db *db, int64_t after, size_t max, struct spool_b
 		r->hash = arena_strdup(b->arena, (const char *)sqlite3_column_text(s, 5));
 	}
 	if (code != SQLITE_DONE)
-		err = failed(db, st);
+		err = spool_db_failed(db, st);
 	sqlite3_reset(s);
 	if (err != 0 || b->n == 0)
 		spool_batch_free(&b);
@@ -376,140 +340,9 @@ void spool_db_trim(struct spool_db *db)
 			&st); /* no room to copy the log into the file: the log stays, the next turn tries again */
 }
 
-/* What is proven of an answered call whose process died: it talked until the last heartbeat. */
-static void close_recovered(struct cdr *c, const char *node, int64_t answered_mono_us, int64_t heartbeat_us)
-{
-	int64_t proven_us = heartbeat_us - answered_mono_us;
-
-	if (c->node == NULL || c->node[0] == '\0')
-		c->node = cdr_text(c, node);
-	c->recovered = true;
-	c->reason = CDR_SWITCH_RESTART;
-	c->party = CDR_SWITCH;
-	c->duration_ms = proven_us > 0 ? proven_us / 1000 : 0;
-	c->ended_us = c->answered_us + c->duration_ms * 1000;
-	for (int i = 0; i < c->attempts; i++)
-		if (c->attempt[i].ended_us == 0)
-			c->attempt[i].ended_us = c->ended_us;
-	if (cdr_rate(c) != 0)
-		log_event(LOG_LEVEL_ERROR, "recovered call cannot be rated", "duration_ms=%lld",
-			  (long long)c->duration_ms);
-}
-
-static int set_open_aside(struct spool_db *db, const char *id, struct status *st)
-{
-	sqlite3_stmt *s = statement(db, SET_OPEN_ASIDE, st);
-	int was_open, err;
-
-	if (s == NULL)
-		return -EIO;
-	log_event(LOG_LEVEL_ERROR, "open call of an earlier run set aside", "id=%s reason=\"cannot be read\"", id);
-	sqlite3_bind_int64(s, 1, clock_wall_us());
-	bind_text(s, 2, "open call cannot be read");
-	bind_text(s, 3, id);
-	err = run(db, s, st);
-	return err == 0 ? drop_open(db, id, &was_open, st) : err;
-}
-
-struct open_call {
-	char *id, *cdr;
-	int64_t mono_us;
-};
-
-static int read_open(struct spool_db *db, struct open_call **out, size_t *n, struct status *st)
-{
-	sqlite3_stmt *s = statement(db, EACH_OPEN, st);
-	struct open_call *call = NULL;
-	size_t slots = 0;
-	int code, err = 0;
-
-	*out = NULL;
-	*n = 0;
-	if (s == NULL)
-		return -EIO;
-	while ((code = sqlite3_step(s)) == SQLITE_ROW) {
-		if (*n == slots) {
-			slots = slots > 0 ? slots * 2 : 64;
-			call = xrealloc(call, slots * sizeof(*call));
-		}
-		call[*n].id = xstrdup((const char *)sqlite3_column_text(s, 0));
-		call[*n].mono_us = sqlite3_column_int64(s, 1);
-		call[*n].cdr = xstrdup((const char *)sqlite3_column_text(s, 2));
-		(*n)++;
-	}
-	if (code != SQLITE_DONE)
-		err = failed(db, st);
-	sqlite3_reset(s);
-	*out = call;
-	return err;
-}
-
-static int recover_one(struct spool_db *db, const struct open_call *call, const char *node, int64_t heartbeat_us,
-		       struct status *st)
-{
-	struct cdr *c;
-	int was_open, err;
-
-	if (cdr_row_unpack(call->cdr, &c) != 0)
-		return set_open_aside(db, call->id, st);
-	close_recovered(c, node, call->mono_us, heartbeat_us);
-	err = spool_db_put_record(db, c, &was_open, st);
-	cdr_free(&c);
-	return err;
-}
-
-static int get_heartbeat(struct spool_db *db, int64_t *mono_us, struct status *st)
-{
-	sqlite3_stmt *s = statement(db, GET_STATE, st);
-	int code, err = 0;
-
-	*mono_us = 0;
-	if (s == NULL)
-		return -EIO;
-	bind_text(s, 1, "heartbeat_us");
-	code = sqlite3_step(s);
-	if (code == SQLITE_ROW)
-		*mono_us = sqlite3_column_int64(s, 0);
-	else if (code != SQLITE_DONE)
-		err = failed(db, st);
-	sqlite3_reset(s);
-	return err;
-}
-
-/* In one transaction: the open calls become records, and the heartbeat of the earlier run, which may be of an earlier
- * boot of the machine, goes. */
-static int recover(struct spool_db *db, const char *node, int64_t *recovered, struct status *st)
-{
-	struct open_call *call = NULL;
-	int64_t heartbeat_us;
-	size_t n = 0;
-	int err = spool_db_begin(db, st);
-
-	if (err != 0)
-		return err;
-	err = get_heartbeat(db, &heartbeat_us, st);
-	if (err == 0)
-		err = read_open(db, &call, &n, st);
-	for (size_t i = 0; i < n; i++) {
-		if (err == 0)
-			err = recover_one(db, &call[i], node, heartbeat_us, st);
-		free(call[i].id);
-		free(call[i].cdr);
-	}
-	free(call);
-	if (err == 0)
-		err = spool_db_heartbeat(db, clock_mono_us(), st);
-	if (err == 0)
-		err = spool_db_commit(db, st);
-	if (err != 0)
-		spool_db_rollback(db);
-	*recovered = (int64_t)n;
-	return err;
-}
-
 static int execute(struct spool_db *db, const char *script, struct status *st)
 {
-	return sqlite3_exec(db->sqlite, script, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(db, st);
+	return sqlite3_exec(db->sqlite, script, NULL, NULL, NULL) == SQLITE_OK ? 0 : spool_db_failed(db, st);
 }
 
 static int user_version(struct spool_db *db, int *version, struct status *st)
@@ -519,7 +352,7 @@ static int user_version(struct spool_db *db, int *version, struct status *st)
 
 	if (sqlite3_prepare_v2(db->sqlite, "pragma user_version", -1, &s, NULL) != SQLITE_OK ||
 	    sqlite3_step(s) != SQLITE_ROW)
-		err = failed(db, st);
+		err = spool_db_failed(db, st);
 	else
 		*version = sqlite3_column_int(s, 0);
 	sqlite3_finalize(s);
@@ -549,13 +382,13 @@ static int make_tables(struct spool_db *db, struct status *st)
 
 static int get_chain(struct spool_db *db, struct status *st)
 {
-	sqlite3_stmt *s = statement(db, GET_STATE, st);
+	sqlite3_stmt *s = spool_db_statement(db, GET_STATE, st);
 	struct uuid chain;
 	int err = 0;
 
 	if (s == NULL)
 		return -EIO;
-	bind_text(s, 1, "chain_id");
+	spool_db_bind_text(s, 1, "chain_id");
 	if (sqlite3_step(s) == SQLITE_ROW)
 		snprintf(db->chain, sizeof(db->chain), "%s", (const char *)sqlite3_column_text(s, 0));
 	sqlite3_reset(s);
@@ -573,7 +406,7 @@ static int open_file(struct spool_db *db, struct status *st)
 		 db->dir); /* "lock" fitted; this is cut and refused if it does not */
 	if (sqlite3_open_v2(path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
 			    NULL) != SQLITE_OK)
-		return failed(db, st);
+		return spool_db_failed(db, st);
 	sqlite3_busy_timeout(db->sqlite, 1000); /* a person looking into the file */
 	err = execute(db, "pragma journal_mode = wal; pragma synchronous = full; pragma temp_store = memory", st);
 	if (err == 0)
@@ -608,7 +441,7 @@ int spool_db_open(struct spool_db **out, const char *dir, const char *node, stru
 	if (err == 0)
 		err = open_file(db, st);
 	if (err == 0)
-		err = recover(db, node, &counts->recovered, st);
+		err = spool_recover(db, node, &counts->recovered, st);
 	if (err == 0)
 		err = get_number(db, COUNT_RECORDS, &counts->records, st);
 	if (err == 0)
