@@ -95,6 +95,7 @@ struct lookup { /* what was asked */
 	int64_t trunk_id, at_us;
 	bool now;
 	const char *called, *calling;
+	struct gauge_table *gauges; /* of this look-up alone */
 };
 
 static void answer_field(struct request *r, const char *field, const char *message)
@@ -109,7 +110,7 @@ static struct snapshot *load(struct request *r, const struct lookup *q, const ch
 	struct snapshot *snap = NULL;
 	struct status st = {0};
 	char quoted[600];
-	int err = loader_one_number(r->pg, q->trunk_id, called, &snap, &st);
+	int err = loader_one_number(r->pg, q->trunk_id, called, q->gauges, &snap, &st);
 
 	if (err == 0)
 		return snap;
@@ -158,7 +159,7 @@ static json_t *decide(struct request *r, const struct snapshot *snap, const stru
 				    .settled = true};
 	if (route_permit(route, &query) == ROUTE_OK) { /* number lists look at what was dialled */
 		query.called = ported->lrn[0] != '\0' ? ported->lrn : numbers->called;
-		(void)standing_decide(route, &query, r->redis, r->pg); /* the outcome stands in route */
+		(void)standing_decide(route, &query, r->redis, r->pg, q->gauges); /* the outcome stands in route */
 	}
 	json_t *out = route_json(route);
 	json_object_set_new(out, "lrn", ported->lrn[0] != '\0' ? json_string(ported->lrn) : json_null());
@@ -230,10 +231,13 @@ void route_lookup(struct request *r)
 			   .now = at == NULL,
 			   .at_us = clock_wall_us()};
 	json_t *out = NULL;
-	if (at != NULL && clock_parse(at, &q.at_us) != 0)
+	if (at != NULL && clock_parse(at, &q.at_us) != 0) {
 		answer_field(r, "at", "is not a time");
-	else
+	} else {
+		q.gauges = gauge_table_new();
 		out = look_up(r, &q);
+		gauge_table_free(&q.gauges);
+	}
 	if (out != NULL) {
 		request_answer_json(r, 200, out);
 		keep(r);

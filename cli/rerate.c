@@ -74,7 +74,7 @@ static enum cli_exit rerate(struct cli *cli, struct rerate_options *o, bool json
 
 	if (pg == NULL)
 		return CLI_FAILED;
-	int err = loader_one_number(pg, 0, NULL, &snapshot, &st); /* the trunks, no rates */
+	int err = loader_one_number(pg, 0, NULL, NULL, &snapshot, &st); /* the trunks, no rates */
 	if (err == 0) {
 		o->arg = snapshot;
 		err = rerate_run(pg, o, &report, &st);

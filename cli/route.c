@@ -22,6 +22,7 @@ struct query {
 	int64_t trunk_id;
 	const char *called, *calling;
 	int64_t at_us; /* 0: now */
+	struct gauge_table *gauges;
 };
 
 static const char *text_of(const json_t *object, const char *key)
@@ -121,7 +122,7 @@ static const struct trunk *ingress_of(const struct snapshot *s, int64_t id, stru
 static int translate(struct pg *pg, const struct query *q, struct number_pair *numbers, struct status *st)
 {
 	struct snapshot *s = NULL;
-	int err = loader_one_number(pg, q->trunk_id, NULL, &s, st);
+	int err = loader_one_number(pg, q->trunk_id, NULL, NULL, &s, st);
 
 	if (err != 0)
 		return err;
@@ -159,7 +160,7 @@ static int look_up(struct cli *cli, struct pg *pg, struct redis *redis, const st
 
 	if (err == 0)
 		err = loader_one_number(pg, q->trunk_id, ported(cli->settings, redis, numbers.called, lrn, &unasked),
-					&s, st);
+					q->gauges, &s, st);
 	if (err != 0)
 		return err;
 	const struct trunk *trunk = ingress_of(s, q->trunk_id, st);
@@ -183,7 +184,7 @@ static int look_up(struct cli *cli, struct pg *pg, struct redis *redis, const st
 	route_fit(route, s);
 	if (route_permit(route, &query) == ROUTE_OK) { /* number lists look at what was dialled */
 		query.called = lrn[0] != '\0' ? lrn : numbers.called;
-		(void)standing_decide(route, &query, redis, pg);
+		(void)standing_decide(route, &query, redis, pg, q->gauges);
 	}
 	*found = route_json(route);
 	json_object_set_new(*found, "lrn", lrn[0] != '\0' ? json_string(lrn) : json_null());
@@ -222,7 +223,9 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 	if (pg == NULL)
 		return CLI_FAILED;
 	struct redis *redis = redis_new(cli->settings->redis_url, REDIS_TIMEOUT_MS);
+	q.gauges = gauge_table_new();
 	int err = look_up(cli, pg, redis, &q, &found, &st);
+	gauge_table_free(&q.gauges);
 	redis_free(&redis);
 	pg_free(&pg);
 	if (err != 0)

@@ -478,8 +478,8 @@ static int64_t *decks_of_trunk(const json_t *document, int64_t trunk_id, size_t 
 	return ids;
 }
 
-int loader_one_number(struct pg *pg, int64_t ingress_trunk_id, const char *called, struct snapshot **out,
-		      struct status *st)
+int loader_one_number(struct pg *pg, int64_t ingress_trunk_id, const char *called, struct gauge_table *gauges,
+		      struct snapshot **out, struct status *st)
 {
 	json_t *document = NULL;
 	struct deck **decks = NULL;
@@ -498,7 +498,7 @@ int loader_one_number(struct pg *pg, int64_t ingress_trunk_id, const char *calle
 	if (pg_simple(pg, err == 0 ? "commit" : "rollback", &why) != 0)
 		pg_drop(pg);
 	if (err == 0)
-		err = snapshot_make(document, decks, n_decks, NULL, out, st);
+		err = snapshot_make(document, decks, n_decks, gauges, out, st);
 	free(ids);
 	decks_free(&decks, &n_decks);
 	json_decref(document);

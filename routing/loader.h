@@ -41,8 +41,8 @@ void loader_stats(struct loader *l, struct loader_stats *out);
 /* loader_one_number - a snapshot for one look-up, straight from PostgreSQL: the whole configuration, but of the decks
  * only the prefixes of `called` (all times, past ones too). For the API and the CLI. `called` is the number after
  * translation; to translate first, load the trunk with called = NULL (no rates), number_in, then load again with the
- * digits. */
-int loader_one_number(struct pg *pg, int64_t ingress_trunk_id, const char *called, struct snapshot **out,
-		      struct status *st) must_check;
+ * digits. gauges: of the look-up, outlives the snapshot; NULL: none. */
+int loader_one_number(struct pg *pg, int64_t ingress_trunk_id, const char *called, struct gauge_table *gauges,
+		      struct snapshot **out, struct status *st) must_check;
 
 #endif

@@ -117,6 +117,46 @@ int standing_read_attempts(struct redis *r, json_t *nodes, struct status *st)
 	return err;
 }
 
+/* ---- channels ---- */
+
+static void use_add(json_t *sum, const char *field, long long n)
+{
+	json_object_set_new(sum, field, json_integer(json_integer_value(json_object_get(sum, field)) + n));
+}
+
+static void use_set(void *arg, char kind, int64_t id, struct gauge *g)
+{
+	const json_t *sum = arg;
+	char field[24];
+
+	snprintf(field, sizeof field, "%c%lld", kind, (long long)id);
+	atomic_store(&g->elsewhere, (int32_t)json_integer_value(json_object_get(sum, field)));
+}
+
+int standing_read_use(struct redis *r, struct gauge_table *gauges, struct status *st)
+{
+	redisReply *nodes, *use;
+	int err = redis_command(r, &nodes, st, "HKEYS %s", STANDING_NODES_KEY);
+
+	if (err != 0)
+		return err;
+	json_t *sum = json_object();
+	for (size_t i = 0; err == 0 && nodes->type == REDIS_REPLY_ARRAY && i < nodes->elements; i++) {
+		char name[160];
+		snprintf(name, sizeof name, STANDING_USE_KEY, nodes->element[i]->str);
+		err = redis_command(r, &use, st, "HGETALL %s", name);
+		if (err != 0)
+			break;
+		for (size_t at = 0; use->type == REDIS_REPLY_ARRAY && at + 1 < use->elements; at += 2)
+			use_add(sum, use->element[at]->str, strtoll(use->element[at + 1]->str, NULL, 10));
+		freeReplyObject(use);
+	}
+	gauge_each(gauges, use_set, sum);
+	json_decref(sum);
+	freeReplyObject(nodes);
+	return err;
+}
+
 /* ---- a look-up ---- */
 
 static void put_trunk(struct standing *s, const json_t *trunks, int64_t id)
@@ -185,7 +225,8 @@ static int read_owed(struct pg *pg, struct standing *s, struct status *st)
 	return err;
 }
 
-enum route_outcome standing_decide(struct route *route, struct route_query *q, struct redis *redis, struct pg *pg)
+enum route_outcome standing_decide(struct route *route, struct route_query *q, struct redis *redis, struct pg *pg,
+				   struct gauge_table *gauges)
 {
 	struct standing *s = NULL;
 	struct status st = {""};
@@ -201,6 +242,8 @@ enum route_outcome standing_decide(struct route *route, struct route_query *q, s
 		err = read_vendors(redis, s, &st);
 	if (err == 0 && redis != NULL)
 		err = read_destination(redis, s, key, &st);
+	if (err == 0 && redis != NULL && gauges != NULL)
+		err = standing_read_use(redis, gauges, &st);
 	if (err != 0)
 		log_event(LOG_LEVEL_WARN, "look-up without what the nodes observe", "why=%s",
 			  log_quote(st.text, quoted, sizeof quoted));

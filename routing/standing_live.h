@@ -6,6 +6,7 @@
  *   {tandem}:talk:DESTINATION     30 days; list: milliseconds of the last answered calls, the latest first
  *   {tandem}:destinations         sorted set: DESTINATION by the second of its last call
  *   {tandem}:told:NODE            an hour; sorted set: DESTINATION by a number that rises whenever the node tells
+ *   {tandem}:use:NODE             some seconds; hash: t TRUNK or c CARRIER -> channels in use there
  *   {tandem}:vendor-events        list: JSON {at, node, trunk_id, destination, event, reason}, the latest first
  *   {tandem}:attempts:NODE        10 s; JSON: egress trunk id -> SIP code -> attempts since its start; -1: others
  *
@@ -28,6 +29,7 @@
 #define STANDING_TALK_KEY "{tandem}:talk:%s"
 #define STANDING_TOLD_KEY "{tandem}:told:%s"
 #define STANDING_DESTINATIONS_KEY "{tandem}:destinations"
+#define STANDING_USE_KEY "{tandem}:use:%s"
 #define STANDING_EVENTS_KEY "{tandem}:vendor-events"
 #define STANDING_EVENTS_MAX "999" /* index of the last one kept */
 
@@ -42,9 +44,15 @@ int standing_read_health(struct redis *r, json_t *trunks, struct status *st) mus
 /* standing_read_attempts - each node's, as {node: what is in its key} in a JSON object. 0, or as redis_command */
 int standing_read_attempts(struct redis *r, json_t *nodes, struct status *st) must_check;
 
+/* standing_read_use - the channels in use on all nodes, into gauges that no process counts in itself. 0, or as
+ * redis_command: then they are partly set */
+int standing_read_use(struct redis *r, struct gauge_table *gauges, struct status *st) must_check;
+
 /* standing_decide - route_decide by what the nodes know now: a vendor is down where all nodes that watch it say so.
  *   q->standing is set for the decision only. With Redis away (or q->now false) what it knows is left out.
- *   pg may be NULL. returns the outcome, as it stands in route */
-enum route_outcome standing_decide(struct route *route, struct route_query *q, struct redis *redis, struct pg *pg);
+ *   pg may be NULL; gauges: those of q->snap, filled here (NULL: channels are not looked at). How many calls a vendor
+ *   got in the last second a node tells nobody. returns the outcome, as it stands in route */
+enum route_outcome standing_decide(struct route *route, struct route_query *q, struct redis *redis, struct pg *pg,
+				   struct gauge_table *gauges);
 
 #endif

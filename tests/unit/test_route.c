@@ -366,6 +366,10 @@ static void a_vendor_that_may_not_have_the_call_is_named_with_the_reason(void **
 		.trunk = ",\"translations\":[{\"number\":\"called\",\"match\":\"(\",\"replace\":\"\"}]"};
 	assert_excluded(&w, "49", 2, DROP_DISABLED); /* a bad pattern spoils its trunk alone */
 	assert_order(&w, "49", "3");
+	w.ingress = ",\"mode\":\"proxy\"";
+	w.vendor[0] = (struct vendor){.rates = "49 0.01", .trunk = ",\"media\":\"relay\""};
+	assert_excluded(&w, "49", 2, DROP_MODE);
+	assert_order(&w, "49", "3");
 }
 
 static void a_full_vendor_is_passed_over_only_while_it_is_full(void **state)
