@@ -74,6 +74,9 @@ static const struct param_rule import_run_params[] = {
 	{"dry_run", PARAM_BOOL, NULL, "only report what would change"},
 	{"replace", PARAM_BOOL, NULL, "end every rate that the file lacks"},
 };
+static const struct param_rule rollback_params[] = {
+	{"dry_run", PARAM_BOOL, NULL, "only report what would change"},
+};
 static const struct param_rule import_params[] = {
 	{"rate_deck_id", PARAM_ID, NULL, "into this deck"},
 	{"status", PARAM_CHOICE, job_statuses, "with this status"},
@@ -252,6 +255,8 @@ const struct endpoint endpoints[] = {
 
 	LISTED("/v1/rate-decks/{parent}/versions", &rate_versions, NULL, 0,
 	       "List what was imported into a deck, newest first"),
+	{REQUEST_POST, "/v1/rate-decks/{parent}/rollbacks", rollbacks_create, ROLE_PROVISIONING, ENDPOINT_JOB, &imports,
+	 RULES(rollback_params), "Bring back the rates of a version; the answer is a job"},
 
 	LISTED("/v1/routing-plans", &routing_plans, RULES(plan_params), 0, "List routing plans"),
 	MADE("/v1/routing-plans", &routing_plans, ROLE_PROVISIONING, "Create a routing plan"),

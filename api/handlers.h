@@ -6,6 +6,7 @@
 #include "api/request.h"
 
 void imports_create(struct request *r);
+void rollbacks_create(struct request *r);
 void route_lookup(struct request *r);
 void calls_list(struct request *r);
 void calls_get(struct request *r);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "api/store.h"
+#include "billing/rate_version.h"
 #include "billing/ratesheet.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
@@ -169,8 +170,27 @@ static void plan_anew(struct importer *i, struct job *j, const struct ratesheet_
 		log_failure("rates not analyzed", j->id, &st);
 }
 
-static int run_sheet(struct importer *i, struct job *j, const PGresult *row)
+static int run_rollback(struct importer *i, const struct ratesheet_options *o, int64_t version,
+			struct ratesheet_report *report, struct status *st)
 {
+	const struct rate_version_restore restore = {.deck_id = o->deck_id,
+						     .version = version,
+						     .import_id = o->import_id,
+						     .dry_run = o->dry_run,
+						     .actor = o->actor};
+
+	return rate_version_restore(i->work, &restore, report, st);
+}
+
+static int run_sheet(struct importer *i, struct job *j, const struct ratesheet_options *o,
+		     struct ratesheet_report *report, struct status *st)
+{
+	return lseek(j->fd, 0, SEEK_SET) == 0 ? ratesheet_import(i->work, o, read_file, j, report, st) : -errno;
+}
+
+static int run_claimed(struct importer *i, struct job *j, const PGresult *row)
+{
+	int64_t version = strtoll(PQgetvalue(row, 0, 4), NULL, 10);
 	struct ratesheet_report report = {0};
 	struct status st = {0};
 	struct ratesheet_options o = {
@@ -188,8 +208,7 @@ static int run_sheet(struct importer *i, struct job *j, const PGresult *row)
 
 	if (err == 0) {
 		i->work_pid = PQbackendPID(pg_raw(i->work));
-		err = lseek(j->fd, 0, SEEK_SET) == 0 ? ratesheet_import(i->work, &o, read_file, j, &report, &st)
-						     : -errno;
+		err = version != 0 ? run_rollback(i, &o, version, &report, &st) : run_sheet(i, j, &o, &report, &st);
 		i->work_pid = 0;
 	}
 	if (err == -ETIMEDOUT && i->stopping) /* cancelled by importer_stop */
@@ -220,7 +239,7 @@ static void run_job(struct importer *i, struct job *j)
 		return;
 	}
 	if (PQntuples(row) == 1) {
-		err = run_sheet(i, j, row);
+		err = run_claimed(i, j, row);
 		log_event(LOG_LEVEL_INFO, "import ended", "import=%s result=%d ms=%" PRId64, j->id, err,
 			  (clock_mono_us() - began_us) / 1000);
 	}
@@ -257,7 +276,8 @@ static void *runner_thread(void *arg)
 		} else {
 			run_job(i, j);
 		}
-		close(j->fd);
+		if (j->fd >= 0)
+			close(j->fd);
 		free(j);
 	}
 	return NULL;

@@ -17,7 +17,8 @@ struct importer *importer_start(struct service *service); /* NULL: no thread to 
 void importer_stop(struct importer **i);		  /* a running job is cancelled and says so */
 
 bool importer_has_room(struct importer *i);
-/* importer_add - job id stands in the database as queued; takes fd (open at any offset) of `bytes` bytes */
+/* importer_add - job id stands in the database as queued; takes fd (open at any offset) of `bytes` bytes; -1: a
+ * roll-back, which has no file */
 void importer_add(struct importer *i, int64_t id, int fd, int64_t bytes);
 
 #endif

@@ -84,6 +84,12 @@ static const struct field fields[] = {
 	 .flags = RO,
 	 .example = "false",
 	 .meaning = "Ends every rate that the file lacks."},
+	{.name = "version_id",
+	 .type = FIELD_ID,
+	 .flags = FIELD_REQUIRED | FIELD_NULLABLE,
+	 .refers = "rate-versions",
+	 .example = "3",
+	 .meaning = "The version that a roll-back brings back. Null: the job imports a sheet."},
 	{.name = "report",
 	 .type = FIELD_OBJECT,
 	 .flags = RON,
@@ -97,7 +103,7 @@ static const struct field fields[] = {
 const struct resource imports = {
 	.collection = "imports",
 	.noun = "import job",
-	.meaning = "CSV imports of rates, all or nothing, run beside the requests.",
+	.meaning = "CSV imports of rates and roll-backs of decks, all or nothing, run beside the requests.",
 	.fields = fields,
 	.n = sizeof(fields) / sizeof(*fields),
 	.list = &store_import_list,
@@ -160,11 +166,7 @@ const struct resource import_changes = {
 };
 
 static const struct field version_fields[] = {
-	{.name = "id",
-	 .type = FIELD_ID,
-	 .flags = RO,
-	 .example = "3",
-	 .meaning = "`tandem rates rollback --to` takes it."},
+	{.name = "id", .type = FIELD_ID, .flags = RO, .example = "3", .meaning = "`version_id` of a roll-back."},
 	{.name = "rate_deck_id",
 	 .type = FIELD_ID,
 	 .flags = RO,
@@ -201,7 +203,7 @@ static const struct field version_fields[] = {
 const struct resource rate_versions = {
 	.collection = "rate-versions",
 	.noun = "version",
-	.meaning = "What was imported into a rate deck and applied, or brought back by `tandem rates rollback`.",
+	.meaning = "What was imported into a rate deck and applied, or brought back by a roll-back.",
 	.fields = version_fields,
 	.n = sizeof(version_fields) / sizeof(*version_fields),
 	.parent = &rate_decks,
@@ -222,10 +224,19 @@ static int deck_check(struct request *r)
 	return rows == 0 ? -1 : 0;
 }
 
-static int job_insert(struct request *r, const char *dry_run, const char *replace, int64_t *id)
+struct new_job {
+	const char *dry_run, *replace; /* NULL: false */
+	const char *version;	       /* to be brought back; NULL: a sheet is imported */
+};
+
+static int job_insert(struct request *r, const struct new_job *job, int64_t *id)
 {
-	const char *values[] = {r->parent, dry_run != NULL ? dry_run : "false", replace != NULL ? replace : "false",
-				r->caller.name, r->service->instance};
+	const char *values[] = {r->parent,
+				job->dry_run != NULL ? job->dry_run : "false",
+				job->replace != NULL ? job->replace : "false",
+				r->caller.name,
+				r->service->instance,
+				job->version};
 	PGresult *result;
 
 	if (store_query(r, &store_import_insert, values, &result) != 0)
@@ -235,6 +246,15 @@ static int job_insert(struct request *r, const char *dry_run, const char *replac
 	r->answer.location = arena_printf(r->arena, "/v1/imports/%s", PQgetvalue(result, 0, 0));
 	PQclear(result);
 	return idempotency_keep(r);
+}
+
+static int room_check(struct request *r)
+{
+	if (importer_has_room(r->service->importer))
+		return 0;
+	request_problem(r, 429, "Too many imports wait; try again later.");
+	r->answer.retry_after_s = 10;
+	return -1;
 }
 
 void imports_create(struct request *r)
@@ -248,15 +268,68 @@ void imports_create(struct request *r)
 		request_problem(r, 422, "The body is empty: a CSV file with a header is expected.");
 		return;
 	}
-	if (!importer_has_room(r->service->importer)) {
-		request_problem(r, 429, "Too many imports wait; try again later.");
-		r->answer.retry_after_s = 10;
+	if (room_check(r) != 0)
 		return;
-	}
-	if (store_begin(r) == 0 && idempotency_claim(r) == 0 && deck_check(r) == 0 &&
-	    job_insert(r, values[0], values[1], &id) == 0 && store_commit(r) == 0) {
+	const struct new_job job = {.dry_run = values[0], .replace = values[1]};
+	if (store_begin(r) == 0 && idempotency_claim(r) == 0 && deck_check(r) == 0 && job_insert(r, &job, &id) == 0 &&
+	    store_commit(r) == 0) {
 		importer_add(r->service->importer, id, r->body_fd, r->body_bytes);
 		r->body_fd = -1;
 	}
+	store_rollback(r);
+}
+
+/* ---- roll-backs ---- */
+
+static int version_check(struct request *r, const char *version)
+{
+	const char *values[] = {r->parent, version};
+	struct errors e = {NULL};
+	PGresult *result;
+
+	if (store_query(r, &store_rate_version_find, values, &result) != 0)
+		return -1;
+	int rows = PQntuples(result);
+	PQclear(result);
+	if (rows > 0)
+		return 0;
+	errors_add(&e, "version_id", "the deck has no version %s", version);
+	request_problem_fields(r, 422, "At least one field is wrong; see errors.", e.list);
+	return -1;
+}
+
+/* The version that the body names (arena), or NULL after an answer. */
+static const char *version_read(struct request *r)
+{
+	struct errors e = {NULL};
+	const char *version = NULL;
+	json_t *input = request_json(r), *object;
+
+	if (input == NULL)
+		return NULL;
+	object = fields_check(imports.fields, imports.n, input, NULL, &e);
+	if (e.list != NULL)
+		request_problem_fields(r, 422, "At least one field is wrong; see errors.", e.list);
+	else
+		version = arena_printf(r->arena, "%" JSON_INTEGER_FORMAT,
+				       json_integer_value(json_object_get(object, "version_id")));
+	json_decref(object);
+	json_decref(input);
+	return version;
+}
+
+void rollbacks_create(struct request *r)
+{
+	struct new_job job = {.replace = "true"};
+	const char *values[1];
+	int64_t id;
+
+	if (params_check(r, r->endpoint->params, values, NULL) != 0 || (job.version = version_read(r)) == NULL ||
+	    room_check(r) != 0)
+		return;
+	job.dry_run = values[0];
+	if (store_begin(r) == 0 && idempotency_claim(r) == 0 && deck_check(r) == 0 &&
+	    version_check(r, job.version) == 0 && job_insert(r, &job, &id) == 0 && store_commit(r) == 0)
+		importer_add(r->service->importer, id, -1, 0);
 	store_rollback(r);
 }

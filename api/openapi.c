@@ -306,7 +306,7 @@ static json_t *good_answer(const struct endpoint *e, int *status)
 				 "A page; as CSV a header and all pages.", "content", JSON_BODY, "schema",
 				 page_schema(name), "text/csv", "schema", "type", "string");
 	if (e->method == REQUEST_POST && e->run != route_lookup && !(e->flags & ENDPOINT_ACTION))
-		*status = e->flags & ENDPOINT_CSV ? 202 : 201;
+		*status = e->flags & (ENDPOINT_CSV | ENDPOINT_JOB) ? 202 : 201;
 	return json_pack("{s:s, s:o}", "description",
 			 *status == 200 ? "The object." : "Made; Location says where it is.", "content",
 			 content(JSON_BODY, ref("schemas", name)));

@@ -132,8 +132,7 @@ STATEMENT(rate_list, 10,
 STATEMENT(rate_get, 3,
 	  "select api_rate(r) from rates r where r.id = $1 and r.deck_id = $3 "
 	  "and ($2::bigint is null or exists (select from trunks t where t.rate_deck_id = $3 and t.carrier_id = $2))");
-STATEMENT(rate_lock, 3,
-	  "select r.id, api_rate(r) from rates r where r.id = $1 and r.deck_id = $3 and $2::bigint is null for update");
+STATEMENT(rate_lock, 3, "select r.id, api_rate(r) from rate_locked($3::bigint, $1::bigint) r where $2::bigint is null");
 STATEMENT(rate_insert, 2, "select p.id, api_rate(p) from rate_put($2, $1::jsonb) p");
 /* What rate_put would change in place: the API calls that a conflict. */
 STATEMENT(rate_same, 2,

@@ -84,13 +84,15 @@ STATEMENT(import_changes_expire, 0,
 	  "delete from import_changes where ctid = any (array(select c.ctid from import_changes c where c.import_id <= "
 	  "(select max(i.id) from imports i where i.created_at < now() - interval '7 days') "
 	  "order by c.import_id, c.n limit 50000))");
-STATEMENT(import_insert, 5,
-	  "insert into imports (deck_id, dry_run, replace, actor, worker, heartbeat_at) "
-	  "values ($1, $2, $3, $4, $5, now()) returning id, api_import(imports)");
+STATEMENT(import_insert, 6,
+	  "insert into imports (deck_id, dry_run, replace, actor, worker, version_id, heartbeat_at) "
+	  "values ($1, $2, $3, $4, $5, $6, now()) returning id, api_import(imports)");
+STATEMENT(rate_version_find, 2, "select from rate_versions where deck_id = $1 and id = $2");
 /* The worker's own: a job that another has given up as dead stays failed. */
 STATEMENT(import_start, 2,
 	  "update imports set status = 'running', heartbeat_at = now() "
-	  "where id = $1 and worker = $2 and status = 'queued' returning deck_id, dry_run, replace, actor");
+	  "where id = $1 and worker = $2 and status = 'queued' returning deck_id, dry_run, replace, actor, "
+	  "coalesce(version_id, 0)");
 STATEMENT(import_progress, 3,
 	  "update imports set progress = $3, heartbeat_at = now() where id = $1 and worker = $2 and status = 'running' "
 	  "returning id");

@@ -41,16 +41,16 @@ int rate_version_each(struct pg *pg, int64_t deck_id, void (*tell)(void *arg, co
 	return 0;
 }
 
-int rate_version_restore(struct pg *pg, int64_t deck_id, int64_t version, const char *actor,
-			 struct ratesheet_report *report, struct status *st)
+static int restore(struct pg *pg, const struct rate_version_restore *o, struct ratesheet_report *report,
+		   struct status *st)
 {
-	char deck[24], to[24];
-	const char *const params[] = {deck, to, actor};
+	char deck[24], to[24], import[24];
+	const char *const params[] = {deck, to, o->actor, import, o->dry_run ? "true" : "false"};
 	PGresult *r;
 
-	*report = (struct ratesheet_report){0};
-	snprintf(deck, sizeof(deck), "%" PRId64, deck_id);
-	snprintf(to, sizeof(to), "%" PRId64, version);
+	snprintf(deck, sizeof(deck), "%" PRId64, o->deck_id);
+	snprintf(to, sizeof(to), "%" PRId64, o->version);
+	snprintf(import, sizeof(import), "%" PRId64, o->import_id);
 	int err = pg_exec(pg, &store_rates_rollback, params, &r, st);
 	if (err != 0 && strcmp(pg_sqlstate(pg), "P0002") == 0)
 		return status_set(st, -ENOENT, "the deck has no version %s", to);
@@ -62,4 +62,20 @@ int rate_version_restore(struct pg *pg, int64_t deck_id, int64_t version, const 
 	report->unchanged = number_at(r, 0, 3);
 	PQclear(r);
 	return 0;
+}
+
+int rate_version_restore(struct pg *pg, const struct rate_version_restore *o, struct ratesheet_report *report,
+			 struct status *st)
+{
+	struct status ignored;
+	int err = pg_simple(pg, store_rate_stage_begin, st);
+
+	*report = (struct ratesheet_report){0};
+	if (err == 0)
+		err = restore(pg, o, report, st);
+	if (err == 0)
+		err = pg_simple(pg, "commit", st);
+	else if (pg_raw(pg) != NULL && pg_simple(pg, "rollback", &ignored) != 0)
+		pg_drop(pg);
+	return err;
 }

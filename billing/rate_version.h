@@ -15,9 +15,17 @@ struct rate_version {
 int rate_version_each(struct pg *pg, int64_t deck_id, void (*tell)(void *arg, const struct rate_version *v), void *arg,
 		      struct status *st) must_check;
 
+struct rate_version_restore {
+	int64_t deck_id, version;
+	int64_t import_id; /* whose job it is: a dry run's changes are written down for it; 0: none */
+	bool dry_run;	   /* report only */
+	const char *actor; /* for the audit log */
+};
+
 /* rate_version_restore - from now on the deck's rates are those that it had right after that version; past ones stay.
- *   report has the counts and no errors; nothing to free. -ENOENT: the deck has no such version; else as pg_exec. */
-int rate_version_restore(struct pg *pg, int64_t deck_id, int64_t version, const char *actor,
-			 struct ratesheet_report *report, struct status *st) must_check;
+ *   pg: with no transaction under way. report has the counts and no errors; nothing to free. -ENOENT: the deck has no
+ *   such version; else as pg_exec. */
+int rate_version_restore(struct pg *pg, const struct rate_version_restore *o, struct ratesheet_report *report,
+			 struct status *st) must_check;
 
 #endif

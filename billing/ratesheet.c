@@ -281,6 +281,7 @@ static int audit(struct import *im)
 /* Inside the transaction, the sheet staged: 0 if it is to be committed. */
 static int apply(struct import *im)
 {
+	char deck[24];
 	int err = find_repeats(im);
 
 	if (err == 0 && im->report->rejected > 0)
@@ -288,6 +289,9 @@ static int apply(struct import *im)
 				 im->report->rejected, im->rows);
 	if (err == 0)
 		err = tell(im, READ_SHARE);
+	if (err == 0) /* so that what counts as now is after all that others have stored */
+		err = pg_exec(im->pg, &store_rate_deck_lock, (const char *const[]){id_text(im->options->deck_id, deck)},
+			      NULL, im->st);
 	if (err == 0)
 		err = compare(im);
 	if (err == 0 && im->options->dry_run)

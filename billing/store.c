@@ -40,6 +40,9 @@ const char store_rate_stage_copy[] = "copy pg_temp.rate_stage (line, prefix, des
 				     "connect_fee, initial, increment, grace,"
 				     " effective_from, effective_to, blocked, origin_prefix, schedule) from stdin";
 
+const struct pg_statement store_rate_deck_lock = {"billing_rate_deck_lock",
+						  "select from rate_decks where id = $1 for update", 1};
+
 const struct pg_statement store_rate_repeats = {
 	"billing_rate_repeats",
 	"select line, first_line, count(*) over (), prefix from rate_stage_repeats() order by line limit 1000", 0};
@@ -73,11 +76,10 @@ const struct pg_statement store_rate_versions = {
 				      " from rate_versions where deck_id = $1 order by id desc limit 1000",
 	1};
 
-const struct pg_statement store_rates_rollback = {
-	"billing_rates_rollback",
-	"select added, changed, ended, unchanged"
-	" from rates_rollback($1, $2, date_trunc('milliseconds', clock_timestamp()), $3)",
-	3};
+const struct pg_statement store_rates_rollback = {"billing_rates_rollback",
+						  "select added, changed, ended, unchanged"
+						  " from rates_rollback($1, $2, null, $3, nullif($4::bigint, 0), $5)",
+						  5};
 
 const struct pg_statement store_rates_page = {
 	"billing_rates_page",

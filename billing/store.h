@@ -26,7 +26,9 @@ extern const struct pg_statement store_import_audit;  /* and a version: actor, d
 							 unchanged, import (0: none) */
 extern const struct pg_statement store_rates_page;    /* deck, after prefix, after id -> columns of section 8, id */
 extern const struct pg_statement store_rate_versions; /* deck -> id, at, actor, rolled back to, the four counts */
-extern const struct pg_statement store_rates_rollback; /* deck, version, actor -> added, changed, ended, unchanged */
+extern const struct pg_statement store_rates_rollback; /* deck, version, actor, import (0: none), trial -> added,
+							  changed, ended, unchanged */
+extern const struct pg_statement store_rate_deck_lock; /* deck: nobody else stores rates of it before the commit */
 extern const char store_rate_stage_begin[];
 extern const char store_rate_stage_copy[];
 

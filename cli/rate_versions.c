@@ -78,18 +78,19 @@ static enum cli_exit run_versions(struct cli *cli, int argc, char **argv)
 static enum cli_exit run_rollback(struct cli *cli, int argc, char **argv)
 {
 	const char *deck = NULL, *to = NULL;
+	struct rate_version_restore restore = {.actor = cli_actor()};
 	const struct cli_option options[] = {{.name = "deck", .value = &deck, .required = true},
-					     {.name = "to", .value = &to, .required = true}};
+					     {.name = "to", .value = &to, .required = true},
+					     {.name = "dry-run", .flag = &restore.dry_run}};
 	struct ratesheet_report r;
 	struct status st = {""};
 	enum cli_exit status;
-	int64_t deck_id;
 	char *end;
 
-	if (!cli_parse(cli, argc, argv, options, 2, NULL, 0, &status))
+	if (!cli_parse(cli, argc, argv, options, 3, NULL, 0, &status))
 		return status;
 	errno = 0;
-	long long version = strtoll(to, &end, 10);
+	restore.version = strtoll(to, &end, 10);
 	if (errno != 0 || end == to || *end != '\0')
 		return cli_fail("--to %s is no version: `tandem rates versions` lists them", to);
 
@@ -97,8 +98,7 @@ static enum cli_exit run_rollback(struct cli *cli, int argc, char **argv)
 	if (pg == NULL)
 		return CLI_FAILED;
 	status = CLI_DONE;
-	if (ratesheet_deck(pg, deck, &deck_id, &st) != 0 ||
-	    rate_version_restore(pg, deck_id, version, cli_actor(), &r, &st) != 0)
+	if (ratesheet_deck(pg, deck, &restore.deck_id, &st) != 0 || rate_version_restore(pg, &restore, &r, &st) != 0)
 		status = cli_fail("%s", st.text);
 	else
 		printf("added %" PRId64 "\nchanged %" PRId64 "\nended %" PRId64 "\nunchanged %" PRId64 "\n", r.added,
@@ -118,9 +118,10 @@ const struct command command_rates_versions = {
 
 const struct command command_rates_rollback = {
 	.name = "rates rollback",
-	.synopsis = "--deck NAME_OR_ID --to VERSION",
+	.synopsis = "--deck NAME_OR_ID --to VERSION [--dry-run]",
 	.meaning = "from now on, a deck's rates are what they were after an import",
 	.help = "  --deck D    the rate deck, by name or id\n"
-		"  --to N      the version, as tandem rates versions lists it\n",
+		"  --to N      the version, as tandem rates versions lists it\n"
+		"  --dry-run   only report what would change\n",
 	.run = run_rollback,
 };

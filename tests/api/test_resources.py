@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Provisioning: what may be stored, what is refused and why, and what stands in the audit log."""
 
+import os
 import threading
 import time
 
@@ -410,6 +411,84 @@ class Rates(ApiStory):
         told = [(v["import_id"], v["added"], v["changed"], v["ended"], v["rolled_back_to"]) for v in self.api.items(path)]
         self.assertEqual(told, [(jobs[3]["id"], 0, 1, 1, None), (jobs[0]["id"], 2, 0, 0, None)])
         self.api.refused(404, "GET", "/v1/rate-decks/999999/versions")
+
+    def test_a_deck_goes_back_to_a_version(self):
+        deck, path = self.deck("back")
+        for sheet in "prefix,price\n49,0.01\n43,0.02\n44,0.03\n45,0.04\n", "prefix,price\n49,0.02\n43,0.01\n44,0.03\n46,0.05\n":
+            self.assertEqual(self.api.import_rates(deck["id"], sheet, "?replace=true")["status"], "done")
+        second, first = [v["id"] for v in self.api.items(f"/v1/rate-decks/{deck['id']}/versions")]
+
+        def prices():
+            return {r["prefix"]: r["price"] for r in self.api.items(path, at=time.strftime("%Y-%m-%dT%H:%M:%S.999Z", time.gmtime()))}
+
+        before = prices()
+        job = self.api.roll_back(deck["id"], first, "?dry_run=true")
+        told = {k: job["report"][k] for k in ("added", "changed", "ended", "unchanged")}
+        self.assertEqual((job["status"], job["dry_run"], job["version_id"], told),
+                         ("done", True, first, {"added": 1, "changed": 2, "ended": 1, "unchanged": 1}))
+        changes = {c["prefix"]: (c["kind"], c["old_price"], c["new_price"]) for c in self.api.items(f"/v1/imports/{job['id']}/changes")}
+        self.assertEqual(changes, {"43": ("up", "0.010000", "0.020000"), "44": ("unchanged", "0.030000", "0.030000"),
+                                   "45": ("new", None, "0.040000"), "46": ("ended", "0.050000", None),
+                                   "49": ("down", "0.020000", "0.010000")})
+        self.assertEqual(prices(), before)
+        self.assertEqual(len(self.api.items(f"/v1/rate-decks/{deck['id']}/versions")), 2)
+
+        path_back, key = f"/v1/rate-decks/{deck['id']}/rollbacks", {"Idempotency-Key": "back-1"}
+        jobs = [self.api.ask("POST", path_back, {"version_id": first}, headers=key) for _ in range(2)]
+        self.assertEqual(jobs[0]["id"], jobs[1]["id"])
+        job = self.api.job_end(jobs[0], 20)
+        self.assertEqual({k: job["report"][k] for k in told}, told)
+        wait_for("the next second", lambda: prices() == {"49": "0.010000", "43": "0.020000", "44": "0.030000", "45": "0.040000"}, 3)
+        newest = self.api.items(f"/v1/rate-decks/{deck['id']}/versions")[0]
+        self.assertEqual((newest["rolled_back_to"], newest["import_id"]), (first, job["id"]))
+        entry = self.api.items("/v1/audit-log", resource="rate-decks", resource_id=str(deck["id"]), action="rollback")[0]
+        self.assertEqual((entry["after"]["to"], entry["after"]["version"], entry["actor"]), (first, newest["id"], newest["actor"]))
+
+        self.assertEqual(list(self.api.wrong_fields("POST", path_back, {"version_id": second + 1000})), ["version_id"])
+        self.assertEqual(list(self.api.wrong_fields("POST", path_back, {"version_id": None})), ["version_id"])
+        self.assertEqual(list(self.api.wrong_fields("POST", path_back, {})), ["version_id"])
+        other, _ = self.deck("back of another")
+        self.assertEqual(list(self.api.wrong_fields("POST", f"/v1/rate-decks/{other['id']}/rollbacks", {"version_id": first})), ["version_id"])
+        self.api.refused(404, "POST", "/v1/rate-decks/999999/rollbacks", {"version_id": first})
+
+    def test_roll_backs_imports_and_single_rates_at_once_leave_one_rate_at_a_time(self):
+        deck, path = self.deck("crowd")
+        sheets = ["prefix,price\n" + "".join(f"{p},0.{n}1\n" for p in range(1000, 3000)) for n in (1, 2)]
+        for sheet in sheets:
+            self.api.import_rates(deck["id"], sheet)
+        first = self.api.items(f"/v1/rate-decks/{deck['id']}/versions")[-1]["id"]
+        rate = self.api.items(path, prefix="2000")[-1]
+        failures = []
+
+        def work(what):
+            try:
+                for n in range(4):
+                    what(n)
+            except Exception as e:  # pylint: disable=broad-except
+                failures.append(e)
+
+        version, stack = str(first), self.stack
+        sheet_path = os.path.join(stack.folder, "crowd.csv")
+        with open(sheet_path, "w") as f:
+            f.write(sheets[1])
+        workers = [threading.Thread(target=work, args=(what,)) for what in (
+            lambda n: stack.tandem("rates", "rollback", "--deck", "crowd", "--to", version),
+            lambda n: stack.tandem("rates", "import", "--deck", "crowd", "--file", sheet_path),
+            lambda n: self.api.patch(f"{path}/{rate['id']}", destination=f"by hand {n}"),
+            lambda n: self.api.post(path, prefix=str(2100 + n), price="0.9"))]
+        for w in workers:
+            w.start()
+        for w in workers:
+            w.join()
+        self.assertEqual(failures, [])
+        overlaps = ("select count(*) from rates a join rates b on a.deck_id = b.deck_id and a.prefix = b.prefix and a.id <> b.id "
+                    "and a.effective_from <= b.effective_from and coalesce(a.effective_to > b.effective_from, true) "
+                    f"where a.deck_id = {deck['id']}")
+        self.assertEqual(self.stack.postgres.psql(overlaps), "0")
+        self.assertEqual(self.api.roll_back(deck["id"], first)["status"], "done")
+        now = ("select count(*), count(*) filter (where price <> 0.11) from rates "
+               f"where deck_id = {deck['id']} and effective_to is null")
+        self.assertEqual(self.stack.postgres.psql(now), "2000|0")
 
     def test_an_import_that_makes_no_sense_says_why(self):
         deck, _ = self.deck("senseless")

@@ -84,8 +84,13 @@ class Api:
 
     def import_rates(self, deck_id, csv, query="", limit=60):
         """Import a CSV text; the finished job."""
-        job = self.ask("POST", f"/v1/rate-decks/{deck_id}/imports{query}", raw=csv.encode(), kind="text/csv")
+        return self.job_end(self.ask("POST", f"/v1/rate-decks/{deck_id}/imports{query}", raw=csv.encode(), kind="text/csv"), limit)
 
+    def roll_back(self, deck_id, version_id, query="", limit=60):
+        """Bring back a version of a deck; the finished job."""
+        return self.job_end(self.ask("POST", f"/v1/rate-decks/{deck_id}/rollbacks{query}", {"version_id": version_id}), limit)
+
+    def job_end(self, job, limit):
         def done():
             now = self.get(f"/v1/imports/{job['id']}")
             return now if now["status"] in ("done", "failed") else None
