@@ -508,6 +508,10 @@ bool passage_take(struct worker *w, msg_t *msg, sip_t *sip)
 	    !recordroute_read(w, sip->sip_request->rq_url, call_id, &ours))
 		return false;
 	dialogs_find(w->node->dialogs, &ours.call, sip->sip_from->a_tag, sip->sip_to->a_tag, &dialog);
+	if (dialog.side == DIALOGS_UNKNOWN && !(w->snap && snapshot_has_routes(w->snap))) {
+		nta_msg_discard(w->agent, msg); /* it cannot be judged yet: it will come again */
+		return true;
+	}
 	sip_unsupported_t *unsupported = NULL;
 	int status = refusal_of(w, msg, sip, &ours.call, &dialog, &unsupported);
 	if (!status) {
