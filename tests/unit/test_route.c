@@ -14,6 +14,7 @@
 #include "routing/margin.h"
 #include "routing/route.h"
 #include "routing/snapshot_priv.h"
+#include "routing/standing.h"
 
 #define AT 1767225600000000LL /* 2026-01-01T00:00:00Z */
 #define VENDORS 12
@@ -455,6 +456,91 @@ static void a_look_up_without_sentences_decides_the_same(void **state)
 	unmake(&m);
 }
 
+/* Pearson's statistic: how far counts are from what was to be expected. */
+static double chi_square(const int *count, const double *share, int n, int draws)
+{
+	double sum = 0;
+	for (int i = 0; i < n; i++) {
+		double want = share[i] * draws, off = count[i] - want;
+		sum += off * off / want;
+	}
+	return sum;
+}
+
+static void a_weighted_draw_is_fair_at_the_first_and_the_second_place(void **state)
+{
+	static const double weight[] = {0.5, 0.3, 0.15, 0.05};
+	struct world w = {.sell = "49 1",
+			  .plan = ",\"policy\":\"weighted\"",
+			  .n = 4,
+			  .vendor = {{"49 0.04", .member = ",\"weight\":50"},
+				     {"49 0.03", .member = ",\"weight\":30"},
+				     {"49 0.02", .member = ",\"weight\":15"},
+				     {"49 0.01", .member = ",\"weight\":5"}}};
+	struct made m = made_of(&w);
+	struct route_query q = query_of(&m, "49");
+	enum { DRAWS = 40000 };
+	int first[4] = {0}, second[4] = {0};
+	double second_share[4] = {0};
+	uint64_t seed = 20260101;
+
+	for (int i = 0; i < DRAWS; i++) {
+		q.seed = random_draw(&seed);
+		assert_int_equal(route_decide(m.r, &q), ROUTE_OK);
+		first[m.r->offer[0].trunk->id - 2]++;
+		second[m.r->offer[1].trunk->id - 2]++;
+	}
+	for (int i = 0; i < 4; i++) /* drawn without repetition: i second after j first */
+		for (int j = 0; j < 4; j++)
+			second_share[i] += i == j ? 0 : weight[j] * weight[i] / (1 - weight[j]);
+	/* three degrees of freedom: a fair draw is past 16.27 once in a thousand seeds */
+	assert_true(chi_square(first, weight, 4, DRAWS) < 16.27);
+	assert_true(chi_square(second, second_share, 4, DRAWS) < 16.27);
+	unmake(&m);
+}
+
+static void one_call_in_fifty_tries_a_demoted_vendor_again_and_no_look_up_does(void **state)
+{
+	struct world w = {
+		.sell = "49 1", .plan = ",\"policy\":\"quality\"", .n = 2, .vendor = {{"49 0.01"}, {"49 0.02"}}};
+	struct made m = made_of(&w);
+	struct route_query q = query_of(&m, "49");
+	struct standing_destination *d;
+	struct standing *s = standing_new();
+	char key[QUALITY_KEY_MAX];
+	enum { CALLS = 50000 };
+	int tried = 0;
+	uint64_t seed = 7;
+
+	q.now = true;
+	assert_int_equal(route_decide(m.r, &q), ROUTE_OK);
+	d = standing_destination_new(quality_key(m.r->sell.destination, m.r->sell.prefix, key), NULL, 0, 0);
+	d->vendor = xcalloc(1, sizeof *d->vendor);
+	d->vendor[0] = (struct standing_vendor){.trunk_id = 2, .verdict = {.score_ppm = 200000, .demoted = true}};
+	d->n = 1;
+	standing_put_destination(s, d);
+	standing_finish(s);
+	q.standing = s;
+	for (int i = 0; i < CALLS; i++) {
+		q.seed = random_draw(&seed);
+		assert_int_equal(route_decide(m.r, &q), ROUTE_OK);
+		assert_int_equal(m.r->n_offers, 2); /* behind, not away */
+		tried += m.r->offer[0].trunk->id == 2;
+	}
+	/* one degree of freedom: 10.83 once in a thousand seeds */
+	assert_true(chi_square((int[]){tried, CALLS - tried},
+			       (double[]){1.0 / QUALITY_RETRY_EVERY, 1 - 1.0 / QUALITY_RETRY_EVERY}, 2, CALLS) < 10.83);
+	q.settled = true;
+	for (int i = 0; i < 1000; i++) {
+		q.seed = random_draw(&seed);
+		(void)route_decide(m.r, &q);
+		assert_int_equal(m.r->offer[0].trunk->id, 3);
+	}
+	q.standing = NULL;
+	standing_unref(&s);
+	unmake(&m);
+}
+
 /* ---- margin ---- */
 
 static void a_vendor_at_whole_minutes_can_lose_money_under_a_cheaper_price(void **state)
@@ -803,6 +889,8 @@ int main(void)
 		cmocka_unit_test(a_plan_may_allow_the_way_back),
 		cmocka_unit_test(who_is_left_out_shows_what_it_asks_and_would_be_worth),
 		cmocka_unit_test(more_kinds_of_intervals_than_places_cost_what_the_rating_says),
+		cmocka_unit_test(a_weighted_draw_is_fair_at_the_first_and_the_second_place),
+		cmocka_unit_test(one_call_in_fifty_tries_a_demoted_vendor_again_and_no_look_up_does),
 		cmocka_unit_test(a_look_up_without_sentences_decides_the_same),
 		cmocka_unit_test(a_vendor_at_whole_minutes_can_lose_money_under_a_cheaper_price),
 		cmocka_unit_test(equal_margin_is_enough_and_less_is_not),
