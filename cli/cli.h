@@ -41,7 +41,7 @@ extern const struct command command_audit, command_setup, command_migrate, comma
 	command_cdr_seal, command_cdr_refused, command_cdr_archive, command_cdr_restore, command_export_run,
 	command_export_write, command_export_list, command_export_deliver, command_export_options, command_rerate,
 	command_invoice_create, command_invoice_issue, command_invoice_void, command_invoice_list, command_invoice_show,
-	command_invoice_write;
+	command_invoice_write, command_carriers, command_trunks, command_decks, command_plans;
 
 struct cli_option {
 	const char *name;   /* "deck": given as --deck VALUE or --deck=VALUE */

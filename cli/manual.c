@@ -234,24 +234,33 @@ static void values_print(const struct command *const *commands, size_t n)
 	}
 }
 
-/* each line of the help that begins with an option */
+/* The options of a command, each after a space: those before the meaning in each line of its help. */
+static void options_of(const struct command *command)
+{
+	const char *line = command->help != NULL ? command->help : "";
+
+	printf(" --help");
+	for (; *line != '\0'; line += line[strcspn(line, "\n")] != '\0' ? strcspn(line, "\n") + 1 : strlen(line)) {
+		if (strncmp(line, "  --", 4) != 0)
+			continue;
+		const char *end = line + 2 + strcspn(line + 2, "\n"), *meaning = strstr(line + 2, "  ");
+		if (meaning != NULL && meaning < end)
+			end = meaning;
+		for (const char *at = next_option(line); at != NULL && at < end; at = next_option(at + 2))
+			printf(" %.*s", (int)option_length(at), at);
+	}
+}
+
 static void options_print(const struct command *const *commands, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		const char *line = commands[i]->help != NULL ? commands[i]->help : "";
-
-		printf("\t\"%s \"*) words_known='--help", commands[i]->name);
-		while (*line != '\0') {
-			if (strncmp(line, "  --", 4) == 0)
-				printf(" %.*s", (int)option_length(line + 2), line + 2);
-			line += strcspn(line, "\n");
-			line += *line == '\n';
-		}
+		printf("\t\"%s \"*) words_known='", commands[i]->name);
+		options_of(commands[i]);
 		printf("' ;;\n");
 	}
 }
 
-/* "rates" is followed by "import" and "export" */
+/* "rates" is followed by "import" and "export", "calls", a command itself, by "hangup" and its own options */
 static void second_words_print(const struct command *const *commands, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -264,9 +273,13 @@ static void second_words_print(const struct command *const *commands, size_t n)
 		if (seen)
 			continue;
 		printf("\t\"%.*s \") words_known='", (int)len, name);
-		for (size_t k = i; k < n; k++) {
-			if (strncmp(commands[k]->name, name, len + 1) == 0)
-				printf("%s%s", k == i ? "" : " ", commands[k]->name + len + 1);
+		for (size_t k = 0; k < n; k++) {
+			if (strncmp(commands[k]->name, name, len) != 0)
+				continue;
+			if (commands[k]->name[len] == ' ')
+				printf(" %s", commands[k]->name + len + 1);
+			else if (commands[k]->name[len] == '\0')
+				options_of(commands[k]);
 		}
 		printf("' ;;\n");
 	}

@@ -64,3 +64,31 @@ const struct pg_statement cli_hangups_audit = {
 	" select $1, 'hangup', 'calls', c ->> 'id', c from jsonb_array_elements($2::jsonb) c",
 	2,
 };
+
+const struct pg_statement cli_carriers = {
+	"cli_carriers",
+	"select api_carrier(c) from carriers c where ($1::text is null or c.name = $1) and $2::bigint is null order by "
+	"c.id",
+	2,
+};
+
+const struct pg_statement cli_trunks = {
+	"cli_trunks",
+	"select api_trunk(t) from trunks t where ($1::text is null or t.name = $1)"
+	" and ($2::bigint is null or t.carrier_id = $2) order by t.id",
+	2,
+};
+
+const struct pg_statement cli_decks = {
+	"cli_decks",
+	"select api_rate_deck(d) from rate_decks d where ($1::text is null or d.name = $1) and $2::bigint is null"
+	" order by d.id",
+	2,
+};
+
+const struct pg_statement cli_plans = {
+	"cli_plans",
+	"select api_routing_plan(p) from routing_plans p where ($1::text is null or p.name = $1) and $2::bigint is null"
+	" order by p.id",
+	2,
+};

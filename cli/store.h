@@ -21,4 +21,8 @@ extern const struct pg_statement cli_role_create_text, cli_role_password_text, c
 /* How many keys may do everything */
 extern const struct pg_statement cli_admin_keys;
 
+/* What is configured, as the API shows it, in the order of ids: $1 name or null, $2 carrier or null (trunks; null for
+ * the others) -> JSON */
+extern const struct pg_statement cli_carriers, cli_trunks, cli_decks, cli_plans;
+
 #endif

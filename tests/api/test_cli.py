@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operator's command line against a whole tandem."""
 
+import csv
+import io
 import json
 import os
 import random
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 from story import Story, wait_for
+from story.process import run
 
 UNITS = {"0.0001 60/11 560": (["--price", "0.0001", "--initial", "60", "--increment", "11", "--duration-ms", "560000"], "566 0.000943"),
          "0.006 30/6 32": (["--price", "0.006", "--initial", "30", "--increment", "6", "--duration-ms", "32000"], "36 0.003600"),
@@ -193,6 +197,109 @@ class CommandLine(Story):
         failed = [line for line in json.loads(done.stdout) if line["result"] == "failed"]
         self.assertEqual([line["check"] for line in failed], ["rtpengine"])
         self.assertTrue(failed[0]["hint"])
+
+    # ---- what every command owes
+
+    def commands(self):
+        """{name: its options, as its --help names them}"""
+        text = self.stack.tandem("--help").stdout
+        names = [m[1].strip() for m in re.finditer(r"^  ([a-z][a-z -]*?)  +\S", text, re.M)]
+        self.assertGreater(len(names), 30)
+        return {name: set(re.findall(r"--[a-z][a-z-]*", self.stack.tandem(*name.split(), "--help").stdout)) for name in names}
+
+    def test_every_command_refuses_what_it_does_not_know_with_2(self):
+        for name in self.commands():
+            with self.subTest(name):
+                self.refused(*name.split(), "--no-such-option", status=2)
+                self.refused(*name.split(), "no", "such", "words", "here", status=2)
+
+    def test_every_command_fails_with_1_without_a_database(self):
+        path = os.path.join(self.stack.folder, "away.conf")
+        with open(path, "w") as f:
+            f.write("[database]\nurl = postgresql://nobody@127.0.0.1:1/none?connect_timeout=2\n[redis]\nurl = redis://127.0.0.1:1/0\n")
+        for words in ("carriers", "trunks --json", "decks", "plans", "calls", "export list", "invoice list", "cdr verify", "cdr refused", "migrate", "rates export --deck x",
+                      "rates versions --deck x", "route --trunk 1 --called 49301", "apikey create --name x --role admin", "audit"):
+            with self.subTest(words):
+                done = self.stack.tandem(*words.split(), config=path, check=False)
+                self.assertEqual((done.returncode, done.stdout), (1, ""), words)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+
+    def test_every_listing_is_json_if_asked(self):
+        listings = [name for name in self.commands() if name.split()[-1] in ("carriers", "trunks", "decks", "plans", "calls", "list", "versions", "refused", "audit")]
+        for name in listings:
+            self.assertIn("--json", self.commands()[name], name)
+        for words in ("carriers", "trunks", "decks", "plans", "calls", "export list", "invoice list", "cdr refused", f"rates versions --deck {self.customer['deck']['id']}"):
+            with self.subTest(words):
+                json.loads(self.stack.tandem(*words.split(), "--json").stdout)
+
+    def test_what_is_configured_is_listed_as_the_api_has_it(self):
+        for command, path in (("carriers", "/v1/carriers"), ("trunks", "/v1/trunks"), ("decks", "/v1/rate-decks"), ("plans", "/v1/routing-plans")):
+            with self.subTest(command):
+                known = self.stack.api.items(path)
+                self.assertEqual(json.loads(self.stack.tandem(command, "--json").stdout), known)
+                rows = list(csv.DictReader(io.StringIO(self.stack.tandem(command, "--csv").stdout)))
+                self.assertEqual([(r["id"], r["name"]) for r in rows], [(str(k["id"]), k["name"]) for k in known])
+                table = self.stack.tandem(command).stdout
+                self.assertTrue(all(k["name"] in table for k in known), table)
+                one = json.loads(self.stack.tandem(command, "--name", known[0]["name"], "--json").stdout)
+                self.assertEqual([o["name"] for o in one], [known[0]["name"]] * len(one))
+        carrier = self.stack.api.items("/v1/trunks")[0]["carrier_id"]
+        mine = json.loads(self.stack.tandem("trunks", "--carrier", str(carrier), "--json").stdout)
+        self.assertEqual({t["carrier_id"] for t in mine}, {carrier})
+        self.refused("trunks", "--json", "--csv", status=2)
+        self.refused("trunks", "--carrier", "x", status=2)
+
+    def completed(self, line):
+        """What bash offers at the end of a line."""
+        script = self.stack.tandem("--manual", "tandem.bash").stdout
+        words = line.split(" ")
+        shell = "_init_completion() { cur=${COMP_WORDS[COMP_CWORD]}; prev=${COMP_WORDS[COMP_CWORD-1]}; words=(\"${COMP_WORDS[@]}\"); cword=$COMP_CWORD; }\n" \
+                "_filedir() { COMPREPLY=(FILES); }\n" + script + "\nCOMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _tandem; printf '%s\\n' \"${COMPREPLY[@]}\"\n"
+        return run(["bash", "-c", shell, "bash", *words]).stdout.split()
+
+    def test_bash_completes_commands_options_and_choices(self):
+        commands = self.commands()
+        first = self.completed("tandem ")
+        self.assertLessEqual({name.split()[0] for name in commands}, set(first))
+        for name, options in commands.items():
+            with self.subTest(name):
+                if " " in name:
+                    self.assertIn(name.split()[1], self.completed(f"tandem {name.split()[0]} "))
+                self.assertLessEqual(options - {"--config"}, set(self.completed(f"tandem {name} --")))
+        self.assertEqual(self.completed("tandem apikey create --role f"), ["finance"])
+        self.assertEqual(self.completed("tandem rates import --file "), ["FILES"])
+        self.assertEqual(self.completed("tandem -c x rates ex"), ["export"])
+
+    # ---- the doctor, with each thing broken
+
+    def test_doctor_has_a_hint_for_each_thing_that_is_broken(self):
+        with open(self.stack.node.config) as f:
+            text = f.read()
+        taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.addCleanup(taken.close)
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+
+        def replaced(section, key, value):
+            head, found, rest = text.partition(f"[{section}]\n")
+            body = re.sub(rf"^{key} *=.*\n", "", rest, count=1, flags=re.M) if found else ""
+            return f"{head}[{section}]\n{key} = {value}\n{body}"
+
+        broken = {"database": replaced("database", "url", "postgresql://nobody@127.0.0.1:1/none"), "redis": replaced("redis", "url", "redis://127.0.0.1:1/0"),
+                  "spool": replaced("spool", "dir", self.stack.node.config + "/below/a/file"),
+                  "api": replaced("api", "listen", f"127.0.0.1:{taken.getsockname()[1]}"), "configuration": text + "[sip]\nno_such_key = 1\n"}
+        for what, config in broken.items():
+            with self.subTest(what):
+                path = os.path.join(self.stack.folder, f"broken-{what}.conf")
+                with open(path, "w") as f:
+                    f.write(config)
+                done = self.stack.tandem("doctor", "--json", config=path, check=False)
+                self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+                failed = [line for line in json.loads(done.stdout) if line["result"] == "failed"]
+                self.assertTrue(failed, done.stdout)
+                self.assertTrue(all(line["hint"] for line in failed), failed)
+                plain = self.stack.tandem("doctor", config=path, check=False).stdout
+                self.assertIn(failed[0]["hint"], plain)
 
     def test_wrong_usage_is_one_line_and_2(self):
         for words in ((), ("rates",), ("rates", "burn"), ("calls", "--loud"), ("calls", "x"), ("hangup",), ("rate",),
