@@ -301,6 +301,8 @@ static void keep(struct importer *i, struct pg *pg, unsigned beats)
 	PQclear(result);
 	if (pg_exec(pg, &store_import_changes_expire, NULL, NULL, &st) != 0)
 		log_failure("changes of old dry runs not removed", "-", &st);
+	if (pg_exec(pg, &store_rate_past_expire, NULL, NULL, &st) != 0)
+		log_failure("old rates of decks not removed", "-", &st);
 	if (beats % EXPIRE_BEATS == 0 && pg_exec(pg, &store_idempotency_expire, NULL, NULL, &st) != 0)
 		log_failure("old idempotency keys not removed", "-", &st);
 }

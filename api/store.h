@@ -50,7 +50,8 @@ extern const struct pg_statement store_key_list, store_key_get, store_key_lock, 
 extern const struct pg_statement store_force_list, store_force_get, store_force_lock, store_force_insert,
 	store_force_delete, store_force_faults;
 extern const struct pg_statement store_audit_list;
-extern const struct pg_statement store_import_list, store_import_get, store_import_insert, store_rate_version_find;
+extern const struct pg_statement store_import_list, store_import_get, store_import_insert, store_rate_version_find,
+	store_rate_past_expire;
 extern const struct pg_statement store_import_start, store_import_progress, store_import_finish, store_import_beat,
 	store_import_cancel, store_import_orphans;
 extern const struct pg_statement store_import_change_list, store_rate_version_list, store_import_changes_expire;

@@ -84,6 +84,7 @@ STATEMENT(import_changes_expire, 0,
 	  "delete from import_changes where ctid = any (array(select c.ctid from import_changes c where c.import_id <= "
 	  "(select max(i.id) from imports i where i.created_at < now() - interval '7 days') "
 	  "order by c.import_id, c.n limit 50000))");
+STATEMENT(rate_past_expire, 0, "select rate_past_expire()");
 STATEMENT(import_insert, 6,
 	  "insert into imports (deck_id, dry_run, replace, actor, worker, version_id, heartbeat_at) "
 	  "values ($1, $2, $3, $4, $5, $6, now()) returning id, api_import(imports)");

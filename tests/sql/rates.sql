@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The rates of a prefix follow each other in time: what a new one ends, and what it leaves alone.
 begin;
-select plan(63);
+select plan(71);
 
 insert into rate_decks (name, side, currency) values ('deck', 'sell', 'EUR'), ('other', 'sell', 'EUR');
 create function deck(n text default 'deck') returns bigint language sql as $$ select id from rate_decks where name = n $$;
@@ -154,6 +154,27 @@ select is(history('6'), '0.7 2040-02-01..2040-03-01, 0.6 2040-05-01..', 'with th
 select is((select string_agg(coalesce(m.name, '-'), ' ' order by v.id) from rate_versions v
 	left join made m on m.n = v.rolled_back_to where v.deck_id = deck()), '- - first first second', 'a roll-back is a version, too');
 select throws_ok(format($$ select rates_rollback(%s, 0, now(), 'test') $$, deck()), 'P0002', null, 'there is no such version');
+-- What has been is kept for so long.
+create function aged(days integer) returns void language sql set session_replication_role = replica as $$
+	update rates set stored_at = stored_at - days * interval '1 day';
+	update rate_past set stored_at = stored_at - days * interval '1 day', gone_at = gone_at - days * interval '1 day';
+	update rate_versions set at = at - days * interval '1 day';
+$$;
+create temp table kept as select (select count(*) from rate_past) as past, (select count(*) from rate_versions) as versions,
+	(select count(*) from rates) as rates;
+select is(rate_past_expire(), 0::bigint, 'nothing is old');
+select aged(401);
+insert into made select imported('2040-06-01', true, E'1,0.1,\n2,0.25,'), 'third';
+select cmp_ok((select count(*) from rate_past), '>', (select past from kept), 'rates changed since');
+select is(rate_past_expire(most => 2), 2::bigint, 'what is old goes in pieces');
+select is((select string_agg(m.name, ' ') from rate_versions v join made m on m.n = v.id where v.deck_id = deck()), 'third',
+	'and at once its versions');
+select cmp_ok(rate_past_expire() + 2, '=', (select past from kept), 'all that was old, and nothing else');
+select cmp_ok((select count(*) from rates), '>=', (select rates from kept), 'no rate that once held');
+select aged(401);
+select lives_ok($$ select rate_past_expire() $$, 'a newest version that is old');
+select is(back((select n from made where name = 'third'), '2040-07-01'), row(0, 0, 0, 2)::counts, 'stays, and one can go back to it');
+
 -- Plain keys beside such whose rates are to be put in order, in one sheet.
 delete from rates;
 select is(sheet('2050-01-01', false, E'1,0.1,\n2,0.2,\n3,0.3,2050-06-01'), row(3, 0, 0, 0)::counts, 'a deck');
