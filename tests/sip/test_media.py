@@ -197,6 +197,9 @@ class Relay(Relayed):
         cls.narrow = stack.vendor("gamma", {"1": "0.02"}, trunk={"codecs": ["PCMU", "G729"]})
         cls.through = stack.customer("quay", {"1": "0.06"}, [cls.narrow])
         cls.through_relay = stack.customer("wharf", {"1": "0.06"}, [cls.narrow], trunk={"media": "relay"})
+        cls.desk, reception = stack.peer("desk"), stack.peer("reception")
+        cls.office = stack.customer("office", {"1": "0.06"}, [cls.vendor], peer=reception, trunk={
+            "media": "relay", "allow_refer": True, "source_cidrs": [f"{p.host}/32" for p in (cls.desk, reception)]})
 
     def test_audio_goes_through_both_ways(self):
         called = self.number()
@@ -317,6 +320,50 @@ class Relay(Relayed):
         self.hides(got, callee)
         self.talk(self.phone(caller), place(got.body), self.phone(callee), place(said.body))
         self.ends(call, leg)
+        self.gone()
+
+    def test_an_answer_in_a_prack_goes_through(self):
+        """RFC 3262 section 5: the offer in a reliable 183, the answer in the PRACK; then a new offer in a PRACK, answered in its 200."""
+        caller, callee = self.customer["peer"], self.vendor["peer"]
+        reliable = [("Require", "100rel")]
+        for delayed in (True, False):
+            with self.subTest(delayed=delayed):
+                call = caller.invite(self.number(), sdp=None if delayed else self.phone(caller).sdp(), headers=reliable)
+                leg = callee.expect_call()
+                leg.reply(183, sdp=self.phone(callee).sdp(), headers=[*reliable, ("RSeq", "7")])
+                early = call.expect(183)
+                self.hides(early, callee)
+                call.request("PRACK", self.phone(caller).sdp(session=2), headers=[("RAck", f"{early.get('RSeq')} {early.get('CSeq')}")])
+                prack = leg.expect("PRACK")
+                self.hides(prack, caller)
+                leg.reply(200, sdp=None if delayed else self.phone(callee).sdp(session=2))
+                said = call.expect(200, method="PRACK")
+                if not delayed:
+                    self.hides(said, callee)
+                self.talk(self.phone(caller), place((early if delayed else said).body), self.phone(callee), place(prack.body))
+                leg.reply(200, to=leg.invite)
+                call.expect(200, method="INVITE")
+                call.ack()
+                leg.expect("ACK")
+                self.ends(call, leg)
+                self.gone()
+
+    def test_a_phone_that_takes_the_callers_place_gets_its_media(self):
+        caller, callee = self.office["peer"], self.vendor["peer"]
+        call, leg, there, back = self.relayed(customer=self.office)
+        self.talk(self.phone(caller), there, self.phone(callee), back)
+        new = self.desk.invite("", uri=call.target, sdp=self.phone(self.desk).sdp(), headers=[
+            ("Replaces", f"{call.call_id};to-tag={call.remote_tag};from-tag={call.local_tag}")])
+        asked = leg.expect("INVITE")
+        self.hides(asked, self.desk)
+        leg.reply(200, sdp=self.phone(callee).sdp(session=2))
+        said = new.expect(200)
+        self.hides(said, callee)
+        new.ack()
+        leg.expect("ACK")
+        self.is_told_bye(call)
+        self.talk(self.phone(self.desk), place(said.body), self.phone(callee), place(asked.body))
+        self.ends(new, leg)
         self.gone()
 
     def test_candidates_of_ice_are_the_relays_or_none(self):
