@@ -118,6 +118,7 @@ async function signInAgain() {
 		return signInPage();
 	}
 	toast("Signed in again.", "good");
+	document.querySelector(".who").textContent = who();
 	if (before && (before.role !== me().role || before.carrier_id !== me().carrier_id)) {
 		shown = undefined;
 		await enter();
@@ -145,6 +146,8 @@ function zoneButton() {
 	return b;
 }
 
+const who = () => `${me().name} · ${me().role}`;
+
 function frame() {
 	place = h("main", { id: "place", tabindex: "-1" });
 	const nav = h("nav", { id: "nav", "aria-label": "Pages" }, h("div", {}, pages.map(([title, list]) => [h("h2", {}, title),
@@ -155,7 +158,7 @@ function frame() {
 	const home = `#/${pages[0][1][0][0]}`;
 	replace(app, h("a", { class: "skip", href: "#place", onclick: (e) => (e.preventDefault(), place.focus()) }, "To the content"),
 		h("header", { class: "top" }, menu, h("a", { class: "brand", href: home }, h("img", { src: "/console/icon.svg", alt: "", width: "22", height: "22" }), "tandem"),
-			h("div", { class: "actions" }, h("span", { class: "who wide-only", title: "Who is signed in, and with which role" }, `${me().name} · ${me().role}`), zoneButton(), button("Theme", toggleTheme, "quiet"), button("Sign out", () => {
+			h("div", { class: "actions" }, h("span", { class: "who wide-only", title: "Who is signed in, and with which role" }, who()), zoneButton(), button("Theme", toggleTheme, "quiet"), button("Sign out", () => {
 				signOut();
 				signInPage();
 			}, "quiet"))),

@@ -15,7 +15,7 @@ const KEPT = 150; /* points of the plots of now: five minutes */
 const HOUR_MS = 3600000;
 const RANGES = { 6: "6 hours", 24: "24 hours", 72: "3 days", 168: "7 days" };
 let last = 0; /* when a point was added */
-const now = { labels: [], calls: [], cps: [] }; /* goes on while other pages are open and come back to */
+const now = { labels: [], calls: [], cps: [] }; /* stay while other pages are open */
 
 /* The hours from begin on with their figures; an hour without calls has none. Money: of the currency that has most calls. */
 function byHour(items, begin, n) {
@@ -47,6 +47,12 @@ function tell(box, node) {
 		replace(box, node);
 }
 
+function addPoint(at, calls, cps) {
+	now.labels.push(clock(at));
+	now.calls.push(calls);
+	now.cps.push(cps);
+}
+
 /* What happens now: figures of all nodes every two seconds, and between them each call as it begins and ends. */
 function watchNow(tiles, plots, boxes, signal) {
 	let calls = 0;
@@ -57,10 +63,10 @@ function watchNow(tiles, plots, boxes, signal) {
 		const total = (f) => nodes.reduce((n, x) => n + (x[f] || 0), 0);
 		calls = total("calls");
 		if (Date.now() - last >= POLL_MS / 2) {
+			for (last = last && Math.max(last + POLL_MS, Date.now() - KEPT * POLL_MS); last && last < Date.now() - POLL_MS; last += POLL_MS)
+				addPoint(last, null, null); /* nobody looked: a gap */
 			last = Date.now();
-			now.labels.push(clock(last));
-			now.calls.push(calls);
-			now.cps.push(total("cps"));
+			addPoint(last, calls, total("cps"));
 			for (const part of Object.values(now))
 				part.splice(0, Math.max(0, part.length - KEPT));
 		}

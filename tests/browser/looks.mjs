@@ -71,12 +71,13 @@ export const unnamed = () => {
 };
 
 /* Tables whose header cells don't say what they head, what moves although the system asks for no motion, an order of Tab that is
- * not that of the page. */
+ * not that of the page, values that slipped through. */
 export const unmarked = () => {
 	const wrong = [...document.querySelectorAll("th")].filter((e) => !["col", "row"].includes(e.getAttribute("scope"))).map((e) => `no scope: ${e.outerHTML.slice(0, 80)}`);
 	wrong.push(...[...document.querySelectorAll("table")].filter((e) => !e.querySelector("th")).map((e) => `no header: ${e.outerHTML.slice(0, 80)}`));
 	wrong.push(...[...document.querySelectorAll("body *")].filter((e) => e.checkVisibility() && [getComputedStyle(e).transitionDuration, getComputedStyle(e).animationDuration].some((t) => t.split(",").some((d) => parseFloat(d) > 0)))
 		.map((e) => `moves: ${e.outerHTML.slice(0, 80)}`));
+	wrong.push(...(document.body.innerText.match(/.{0,30}\b(undefined|NaN|null|\[object \w+\]|Invalid Date)\b.{0,20}/g) ?? []).map((t) => `not for people: ${t}`));
 	wrong.push(...[...document.querySelectorAll("[tabindex]")].filter((e) => e.tabIndex > 0).map((e) => `an order of its own: ${e.outerHTML.slice(0, 80)}`));
 	return wrong;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // rights.mjs - what other keys than an admin's see: their menu, no way to what they may not, and no way that leads nowhere.
+import { unmarked } from "./looks.mjs";
 import { must } from "./walk.mjs";
 
 const EACH = /^(Dashboard|Live calls|CDRs|Statistics|Vendors|Alarms|Nodes|Carriers|Trunks|Rate decks|Routing plans|Number lists|Number lengths|Exchange rates|Route simulator|Payments|Ledger|Invoices|Exports|Export options|Audit log)$/;
@@ -34,6 +35,8 @@ export const rights = (walk) => {
 		for (let path = left.shift(); path !== undefined; path = left.shift()) {
 			await open(tab, path);
 			must(!LOST.test(await tab.locator("h1").innerText()), `a link leads to ${path}, which says “${await tab.locator("#place").innerText()}”`);
+			const wrong = await tab.evaluate(unmarked);
+			must(!wrong.length, `${path}: ${wrong.join("; ")}`);
 			await see(path);
 			for (const next of await tab.locator("#place a[href^='#/']").evaluateAll((links) => links.map((a) => a.getAttribute("href").slice(2)))) {
 				if (!seen.has(kind(next)))

@@ -5,6 +5,7 @@ import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 const LIMIT = 10000;
+const TALL = 1600; // px; a picture shows no more of a long page
 
 export function must(holds, what) {
 	if (!holds)
@@ -42,7 +43,9 @@ export class Walk {
 	async picture(name, full = true, page = this.page) {
 		await page.evaluate(() => (scrollTo(0, 0), document.getElementById("toasts")?.replaceChildren())); // what was said of earlier steps
 		await page.mouse.move(0, 0);
-		await page.screenshot({ path: `${this.pictures}/${name}.png`, fullPage: full, animations: "disabled" });
+		const size = page.viewportSize();
+		const height = full ? Math.min(TALL, Math.max(size.height, await page.evaluate(() => document.documentElement.scrollHeight))) : size.height;
+		await page.screenshot({ path: `${this.pictures}/${name}.png`, fullPage: full, clip: { x: 0, y: 0, width: size.width, height }, animations: "disabled", timeout: 3 * LIMIT });
 	}
 	heading(text) {
 		return this.page.getByRole("heading", { level: 1, name: text, exact: typeof text === "string" }).waitFor();
