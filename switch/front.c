@@ -13,6 +13,7 @@
 #include "switch/passage.h"
 #include "switch/peer.h"
 #include "switch/registrar.h"
+#include "switch/shed.h"
 #include "switch/stray.h"
 #include "switch/worker.h"
 
@@ -156,14 +157,29 @@ static void invite(struct worker *w, msg_t *msg, sip_t *sip, const struct peer *
 		call_begin(w, irq, sip, peer, trunk, denied);
 }
 
+/* Refused for overload, or the repeat of one that was? */
+static bool is_shed(struct worker *w, const sip_t *sip)
+{
+	const char *branch = sip->sip_via ? sip->sip_via->v_branch : NULL;
+	uint64_t key = shed_key(w->node->secret, branch, sip->sip_call_id ? sip->sip_call_id->i_id : NULL);
+	int64_t now_us = clock_mono_us();
+
+	if (shed_knows(w->shed, key, now_us))
+		return true;
+	if (!worker_overloaded(w))
+		return false;
+	atomic_fetch_add_explicit(&w->count.shed, 1, memory_order_relaxed);
+	shed_note(&w->shed, key, now_us);
+	return true;
+}
+
 static void request_out_of_dialog(struct worker *w, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 {
 	sip_method_t method = sip->sip_request->rq_method;
 	const struct trunk *trunk = NULL;
 	struct peer peer;
 
-	if (method == sip_method_invite && worker_overloaded(w)) {
-		atomic_fetch_add_explicit(&w->count.shed, 1, memory_order_relaxed);
+	if (method == sip_method_invite && is_shed(w, sip)) {
 		reply(agent, msg, 503);
 		return;
 	}

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "switch/lag.h"
+
 /* How far a response is searched for our mark. The status line and the topmost Via with an IPv6 address end well
  * before; the whole program stays under the 400 instructions that older kernels' optmem_max has room for. */
 enum { PROBE_FIRST = 24, PROBE_LAST = 288, PROBE_STEP = 4, PROGRAM_MAX = 400, SOCKET_BUFFER = 16 << 20 };
@@ -62,6 +64,7 @@ int su_socket(int family, int type, int protocol)
 		return -1;
 	if (type == SOCK_DGRAM) {
 		buffers_enlarge(fd);
+		lag_watch(fd);
 		last_socket = fd;
 	}
 	return fd;

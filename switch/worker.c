@@ -20,6 +20,7 @@
 #include "switch/call.h"
 #include "switch/dns.h"
 #include "switch/front.h"
+#include "switch/lag.h"
 #include "switch/media.h"
 #include "switch/node.h"
 #include "switch/parser.h"
@@ -27,6 +28,7 @@
 #include "switch/probe.h"
 #include "switch/register.h"
 #include "switch/shared.h"
+#include "switch/shed.h"
 
 enum {
 	TICK_MS = 100,
@@ -34,8 +36,13 @@ enum {
 	BRANCH_RANDOM = 16,
 	BRANCH_SEAL = 16,
 	CROWDED_BYTES = 24 << 20, /* as the kernel counts them: some 11,000 messages, most of a second at full load */
-	ASK_EVERY = 16,		  /* new calls between two looks at the buffers */
-	TLS_DEPTH = 5,		  /* certificates in a vendor's chain */
+	CROWDED_SHARE = 3,
+	BACKLOG_BYTES = 128 << 10, /* some 60 messages */
+	BACKLOG_SHARE = 1,
+	SHARE_ALL = 5,
+	LATE_FOR_US = 150 * 1000,
+	ASK_EVERY = 16, /* new calls between two looks at the buffers */
+	TLS_DEPTH = 5,	/* certificates in a vendor's chain */
 };
 
 /* ---- messages from other threads ---- */
@@ -279,25 +286,28 @@ bool worker_branch_is_ours(const struct worker *w, const char *branch)
 	return CRYPTO_memcmp(seal, branch + BRANCH_HEAD + BRANCH_RANDOM, BRANCH_SEAL) == 0;
 }
 
-/* How much of its receive buffer a port has filled: a long queue means answers that come too late, repeats, and
- * collapse. */
-static bool port_crowded(const struct worker_port *p)
+/* Does so much wait in the port's receive buffer? Its share of the whole: 0 to SHARE_ALL. */
+static bool port_holds(const struct worker_port *p, uint32_t bytes, uint32_t share)
 {
 	uint32_t mem[SK_MEMINFO_VARS];
 	socklen_t len = sizeof mem;
 
 	if (p->fd < 0 || getsockopt(p->fd, SOL_SOCKET, SO_MEMINFO, mem, &len) < 0)
 		return false;
-	uint32_t full = mem[SK_MEMINFO_RCVBUF] / 5 * 3;
-	return mem[SK_MEMINFO_RMEM_ALLOC] > (full < CROWDED_BYTES ? full : CROWDED_BYTES);
+	uint32_t full = mem[SK_MEMINFO_RCVBUF] / SHARE_ALL * share;
+	return mem[SK_MEMINFO_RMEM_ALLOC] > (full < bytes ? full : bytes);
 }
 
 bool worker_overloaded(struct worker *w)
 {
-	if (w->asked++ % ASK_EVERY == 0) {
+	/* Late for a while, and more behind it: not just a process that was kept from running. */
+	bool late = lag_late_us() > LATE_FOR_US;
+
+	if (late || w->asked++ % ASK_EVERY == 0) {
 		w->overloaded = false;
 		for (int i = 0; i < w->ports && !w->overloaded; i++)
-			w->overloaded = port_crowded(&w->port[i]);
+			w->overloaded = port_holds(&w->port[i], CROWDED_BYTES, CROWDED_SHARE) ||
+					(late && port_holds(&w->port[i], BACKLOG_BYTES, BACKLOG_SHARE));
 	}
 	return w->overloaded;
 }
@@ -371,6 +381,7 @@ static void worker_close(struct worker *w)
 	call_bury(w);
 	passages_close(w);
 	shared_free(&w->shared);
+	shed_free(&w->shed);
 	probes_free(&w->probes);
 	rtpengine_free(&w->rtpengine);
 	registers_free(&w->registers);

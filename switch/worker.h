@@ -68,7 +68,8 @@ struct worker {
 	struct passage *passages; /* requests inside proxied calls that are on their way */
 	struct registers *registers;
 	su_timer_t *tick;
-	unsigned asked; /* see worker_overloaded */
+	struct shed *shed; /* refused INVITEs; NULL: none yet */
+	unsigned asked;	   /* see worker_overloaded */
 	bool overloaded;
 	struct worker_counters count;
 };
@@ -88,8 +89,10 @@ const struct worker_port *worker_port_for(const struct worker *w, const struct t
 /* worker_port_of - the port that a request came in by */
 const struct worker_port *worker_port_of(const struct worker *w, nta_incoming_t *irq, msg_t *msg);
 
-/* worker_overloaded - more waits in the sockets than can be answered in time: new calls are to be refused at once,
- * while that is still cheap, so that those under way go on. To be asked for each new call. */
+/* worker_overloaded - more waits in the sockets than can be answered in time (much, or for long, with more behind it):
+ * new calls are to be refused at once, while that is still cheap, so that those under way go on. To be asked for each
+ * new call.
+ */
 bool worker_overloaded(struct worker *w);
 
 /* worker_branch - a fresh Via branch that leads answers back to this worker */
