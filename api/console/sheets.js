@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sheets.js - rate sheets: what one would change, row by row, before it is applied; and the imports of a deck. */
-import { get, request } from "./api.js";
+import { anyKey, get, post, request } from "./api.js";
 import { amount, attempt, badge, button, h, heading, link, panel, replace, to, toast, when } from "./dom.js";
+import { may } from "./rights.js";
 import { listing, table } from "./table.js";
 import { NONE, compare, count, difference } from "./values.js";
 
@@ -10,7 +11,7 @@ const ENDED = ["done", "failed"];
 const STATUS = { done: "good", failed: "bad", running: "warn", queued: "" };
 const CHANGES = { new: ["new", "good"], up: ["up", "bad"], down: ["down", "good"], other: ["other terms", "warn"], ended: ["ended", "warn"], unchanged: ["unchanged", ""] };
 
-const kind = (j) => [j.dry_run ? "trial" : "import", j.replace ? "whole sheet" : "amendment"].join(", ");
+const kind = (j) => (j.version_id ? `${j.dry_run ? "trial of a roll-back" : "roll-back"} to version ${j.version_id}` : [j.dry_run ? "trial" : "import", j.replace ? "whole sheet" : "amendment"].join(", "));
 
 /* A price's step in percent, for people alone: through floats. */
 function step(c) {
@@ -38,7 +39,7 @@ function report(job) {
 	const box = (n, text, state) => h("div", { class: `tile ${n ? state : ""}` }, h("span", {}, text), h("strong", {}, count(n)));
 	return [
 		h("div", { class: "tiles" }, box(r.added, words[0], "good"), box(r.changed, words[1], "warn"), box(r.ended, words[2], "warn"), box(r.unchanged, words[3], ""), r.short_notice ? box(r.short_notice, "dearer on short notice", "bad") : null, box(r.rejected, "rejected", "bad")),
-		r.errors?.length ? [h("h3", {}, "What is wrong with the sheet"), table([{ title: "Line", kind: "number", value: (e) => String(e.line ?? NONE) }, { title: "Reason", value: (e) => e.reason }], r.errors, { label: "Rejected rows" }),
+		r.errors?.length ? [h("h3", {}, job.version_id ? "What is wrong" : "What is wrong with the sheet"), table([{ title: "Line", kind: "number", value: (e) => String(e.line ?? NONE) }, { title: "Reason", value: (e) => e.reason }], r.errors, { label: "Rejected rows" }),
 			r.rejected > r.errors.length && h("p", { class: "about" }, `The first ${count(r.errors.length)} of ${count(r.rejected)}.`)] : null,
 	];
 }
@@ -46,11 +47,17 @@ function report(job) {
 const diff = (deck, job, query) => listing({ path: `/v1/imports/${job.id}/changes`, page: `rate-decks/${deck.id}/imports/${job.id}`, query, columns: columns(deck), label: "What changes", limit: 100,
 	filters: [{ name: "kind", label: "What", choices: Object.entries(CHANGES).map(([v, [text]]) => [v, text]) }, { name: "prefix_starts", label: "Prefix begins", inputmode: "numeric" }], none: "It changes nothing." });
 
-const TITLE = (job) => (job.status === "failed" ? "Refused; nothing was changed" : !ENDED.includes(job.status) ? "Being read…" : job.dry_run ? "Nothing is changed yet" : "Imported");
+const TITLE = (job) => (job.status === "failed" ? "Refused; nothing was changed" : !ENDED.includes(job.status) ? "Being read…" : job.dry_run ? "Nothing is changed yet" : job.version_id ? "Brought back" : "Imported");
 
 async function send(deck, file, dry, whole) {
 	const query = new URLSearchParams({ dry_run: dry, replace: whole });
 	return (await request("POST", `/v1/rate-decks/${deck.id}/imports?${query}`, { body: file, type: "text/csv" })).json();
+}
+
+/* back - ask for the rates of a version, as a trial or for good; its page shows the diff */
+async function back(deck, version, dry) {
+	const job = await post(`/v1/rate-decks/${deck.id}/rollbacks${dry ? "?dry_run=true" : ""}`, { version_id: version }, anyKey());
+	location.hash = `#/rate-decks/${deck.id}/imports/${job.id}`;
 }
 
 let tried; /* the file of the last trial: {job, deck, file, whole}; it lives as long as the tab */
@@ -59,6 +66,8 @@ let tried; /* the file of the last trial: {job, deck, file, whole}; it lives as 
 async function one(place, deck, id, query, signal) {
 	const job = await get(`/v1/imports/${id}`);
 	const again = () => !signal.aborted && attempt(() => one(place, deck, id, query, signal));
+	const bring = button(`Bring back version ${job.version_id}`, () => attempt(() => ((bring.disabled = true), back(deck, job.version_id, false).finally(() => (bring.disabled = false)))), "primary");
+	const returns = job.version_id && job.dry_run && job.status === "done" && may("POST", "/v1/rate-decks/{parent}/rollbacks");
 	const apply = button("Import this", () => attempt(async () => {
 		apply.disabled = true;
 		const real = await send(deck, tried.file, false, tried.whole).finally(() => (apply.disabled = false));
@@ -66,7 +75,7 @@ async function one(place, deck, id, query, signal) {
 	}), "primary");
 	const mine = job.dry_run && job.status === "done" && tried?.job === job.id;
 	const bar = h("progress", { max: 1, value: job.progress, "aria-label": "Import" });
-	replace(place, heading(TITLE(job), { under: [deck.name, `#/rate-decks/${deck.id}`], actions: [mine ? apply : null, to(`#/rate-decks/${deck.id}`, "Back to the deck")] }),
+	replace(place, heading(TITLE(job), { under: [deck.name, `#/rate-decks/${deck.id}`], actions: [returns ? bring : mine ? apply : null, to(`#/rate-decks/${deck.id}`, "Back to the deck")] }),
 		h("p", { class: "lede" }, badge(job.status, STATUS[job.status]), ` ${kind(job)}, `, when(job.created_at, { zoned: true })),
 		panel(null, ENDED.includes(job.status) && job.report ? report(job) : bar), job.status === "done" ? await diff(deck, job, query) : null);
 	if (!ENDED.includes(job.status))
@@ -118,7 +127,8 @@ export async function versions(deck) {
 		{ title: "Added", kind: "number", value: (v) => count(v.added) },
 		{ title: "Changed", kind: "number", value: (v) => count(v.changed) },
 		{ title: "Ended", kind: "number", value: (v) => count(v.ended) },
-	], items, { none: "Each import makes a version that the deck can go back to.", label: "Versions", cards: true }));
+		may("POST", "/v1/rate-decks/{parent}/rollbacks") && { title: "", about: "Roll back", value: (v) => (v === items[0] ? "the latest" : button("See the way back", () => attempt(() => back(deck, v.id, true)), "small")) },
+	].filter(Boolean), items, { none: "Each import makes a version that the deck can go back to.", label: "Versions", cards: true }));
 }
 
 /* imports - the pages under #/rate-decks/ID/imports */

@@ -166,10 +166,32 @@ export const settings = (walk, { sheet }) => {
 			const job = page.url().split("/").at(-1);
 			await walk.visit(`rate-decks/${id}`, "Atlas Carrier buy");
 			must((await walk.rows("Versions").count()) === 1 && (await walk.rows("Versions").innerText()).includes(`import ${job}`), "the import is no version of the deck");
-			await walk.picture("deck");
 			await walk.visit(`rate-decks/${id}/rates?number=442079460123`, "Rates of Atlas Carrier buy");
 			await walk.rows("Rates").filter({ hasText: "United Kingdom" }).first().waitFor();
 			await walk.picture("rates");
+		},
+		async "a deck goes back to an earlier version, after its diff was seen"() {
+			const { id } = await walk.only("/v1/rate-decks?name=Atlas%20Carrier%20buy");
+			const inForce = async (prefix) => (await walk.api(`/v1/rate-decks/${id}/rates?prefix=${prefix}&at=${new Date().toISOString()}`)).items.map((r) => r.price);
+			const answer = await fetch(`${walk.base}/v1/rate-decks/${id}/imports`, { method: "POST", headers: { Authorization: `Bearer ${walk.key}`, "Content-Type": "text/csv" }, body: "prefix,destination,price\n44,United Kingdom,0.9\n39,Italy,0.02\n" });
+			const { id: job } = await answer.json();
+			while ((await walk.api(`/v1/imports/${job}`)).status !== "done");
+			must((await inForce("44")).join() === "0.900000", "the wrong sheet is not in force");
+			await walk.visit(`rate-decks/${id}`, "Atlas Carrier buy");
+			must((await page.getByRole("button", { name: "See the way back" }).count()) === 1, "only an earlier version can be gone back to");
+			await walk.press("See the way back");
+			await walk.heading("Nothing is changed yet");
+			const told = (await walk.rows("What changes").allInnerTexts()).map((t) => t.replace(/\s+/g, " "));
+			for (const expected of [/^44 United Kingdom down 0.90? USD 0.011 USD −98.8 %/, /^39 Italy ended 0.02 USD –/])
+				must(told.some((t) => expected.test(t)), `none of ${told.join(" | ")} is ${expected}`);
+			must((await inForce("44")).join() === "0.900000", "the trial has changed the deck");
+			await walk.picture("deck-rollback");
+			await page.getByRole("button", { name: /^Bring back version \d+$/ }).click();
+			await walk.heading("Brought back");
+			must((await inForce("44")).join() === "0.011000" && !(await inForce("39")).length, "the earlier rates are not in force");
+			await walk.visit(`rate-decks/${id}`, "Atlas Carrier buy");
+			must(/brought back version \d+/.test(await walk.rows("Versions").first().innerText()), "the roll-back is no version");
+			await walk.picture("deck");
 		},
 		async "number lists, number lengths and exchange rates are kept"() {
 			await walk.visit("number-lists/new", "New number list");
