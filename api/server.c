@@ -7,7 +7,6 @@
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "api/auth.h"
+#include "api/deadlines.h"
 #include "api/endpoint.h"
 #include "api/events.h"
 #include "api/handlers.h"
@@ -38,22 +38,12 @@
 #define ANSWER_LIMIT_US (300 * 1000000LL)
 #define DISCARD_MAX (64LL * 1024 * 1024) /* of a body that is refused: beyond, the connection is closed */
 
-/* A connection and until when its present state may last; the reaper shuts down what is late. */
-struct connection {
-	struct connection *next, **link;
-	int fd;
-	int64_t deadline_us; /* 0: none */
-};
-
 struct server {
 	struct service *service;
 	struct MHD_Daemon *daemon;
 	int fd, port;
 	char *certificate, *key;
-	pthread_mutex_t lock; /* guards connections */
-	struct connection *connections;
-	pthread_t reaper;
-	_Atomic bool stopping;
+	struct deadlines *deadlines;
 	_Atomic int under_way; /* requests whose headers are in and whose answer is not out; streams aside */
 };
 
@@ -70,38 +60,10 @@ struct exchange {
 	struct server *server;
 	struct request *request;
 	struct MHD_Connection *connection;
-	struct connection *peer;
+	struct deadline *deadline; /* of the connection */
 	enum phase phase;
 	bool counted; /* in under_way */
 };
-
-static void deadline_set(struct server *s, struct connection *c, int64_t after_us)
-{
-	if (c == NULL)
-		return;
-	pthread_mutex_lock(&s->lock);
-	c->deadline_us = after_us == 0 ? 0 : clock_mono_us() + after_us;
-	pthread_mutex_unlock(&s->lock);
-}
-
-static void *reaper_thread(void *arg)
-{
-	struct server *s = arg;
-
-	while (!s->stopping) {
-		poll(NULL, 0, 500);
-		int64_t now = clock_mono_us();
-		pthread_mutex_lock(&s->lock);
-		for (struct connection *c = s->connections; c != NULL; c = c->next) {
-			if (c->deadline_us != 0 && now > c->deadline_us) {
-				c->deadline_us = 0;
-				shutdown(c->fd, SHUT_RDWR);
-			}
-		}
-		pthread_mutex_unlock(&s->lock);
-	}
-	return NULL;
-}
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
 			  enum MHD_ConnectionNotificationCode code)
@@ -111,28 +73,11 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		const union MHD_ConnectionInfo *info =
 			MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-		struct connection *c = xcalloc(1, sizeof(*c));
-		c->fd = info->connect_fd;
-		c->deadline_us = clock_mono_us() + HEADER_LIMIT_US;
-		pthread_mutex_lock(&s->lock);
-		c->next = s->connections;
-		c->link = &s->connections;
-		if (c->next != NULL)
-			c->next->link = &c->next;
-		s->connections = c;
-		pthread_mutex_unlock(&s->lock);
-		*context = c;
+		*context = deadline_new(s->deadlines, info->connect_fd, HEADER_LIMIT_US);
 		return;
 	}
-	struct connection *c = *context;
-	if (c == NULL)
-		return;
-	pthread_mutex_lock(&s->lock);
-	*c->link = c->next;
-	if (c->next != NULL)
-		c->next->link = c->link;
-	pthread_mutex_unlock(&s->lock);
-	free(c);
+	struct deadline *d = *context;
+	deadline_free(&d);
 	*context = NULL;
 }
 
@@ -159,7 +104,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
 
 	x->server = s;
 	x->connection = connection;
-	x->peer = info != NULL ? info->socket_context : NULL;
+	x->deadline = info != NULL ? info->socket_context : NULL;
 	x->request = request_new(s->service, target);
 	x->request->address = address_of(connection);
 	return x;
@@ -183,7 +128,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	if (x == NULL)
 		return;
 	uncount(x);
-	deadline_set(x->server, x->peer, HEADER_LIMIT_US);
+	deadline_set(x->deadline, HEADER_LIMIT_US);
 	request_free(&x->request);
 	free(x);
 	*context = NULL;
@@ -206,7 +151,7 @@ static struct MHD_Response *stream_open(struct exchange *x)
 		request_problem(x->request, 503, "No event stream can be had now; try again.");
 		return NULL;
 	}
-	deadline_set(x->server, x->peer, 0);
+	deadline_set(x->deadline, 0);
 	uncount(x);
 	return response;
 }
@@ -220,7 +165,7 @@ static struct MHD_Response *sheet_open(struct exchange *x)
 	response = sheet_response(x->request, x->connection);
 	if (response == NULL)
 		request_problem(x->request, 503, "Too many listings are being sent; try again.");
-	deadline_set(x->server, x->peer, CSV_LIMIT_US);
+	deadline_set(x->deadline, CSV_LIMIT_US);
 	return response;
 }
 
@@ -235,12 +180,12 @@ static enum MHD_Result send_answer(struct exchange *x)
 	if (response == NULL && a->has_file) {
 		response = MHD_create_response_from_fd64((uint64_t)a->file_bytes, a->file_fd);
 		a->has_file = response == NULL; /* the response closes it */
-		deadline_set(x->server, x->peer, CSV_LIMIT_US);
+		deadline_set(x->deadline, CSV_LIMIT_US);
 	} else if (response == NULL) {
 		size_t len = a->type != NULL ? a->body.len : 0;
 		response = MHD_create_response_from_buffer(len, len > 0 ? buf_steal(&a->body) : NULL,
 							   len > 0 ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
-		deadline_set(x->server, x->peer, ANSWER_LIMIT_US);
+		deadline_set(x->deadline, ANSWER_LIMIT_US);
 	}
 	if (response == NULL)
 		return MHD_NO;
@@ -298,7 +243,7 @@ static enum MHD_Result submit(struct exchange *x, enum phase phase)
 	r->admit_only = phase == PHASE_ADMIT;
 	r->done = on_done;
 	r->done_arg = x;
-	deadline_set(x->server, x->peer, 0);
+	deadline_set(x->deadline, 0);
 	MHD_suspend_connection(x->connection);
 	if (pool_submit(x->server->service->pool, r) != 0) {
 		request_problem(r, 503, "Too many requests wait; try again.");
@@ -399,7 +344,7 @@ static enum MHD_Result refuse(struct exchange *x)
 
 	if ((length == 0 && !chunked) || length > DISCARD_MAX || header(x, "Expect") != NULL)
 		return send_answer(x);
-	deadline_set(x->server, x->peer, BODY_LIMIT_US);
+	deadline_set(x->deadline, BODY_LIMIT_US);
 	x->phase = PHASE_DISCARD;
 	return MHD_YES;
 }
@@ -443,7 +388,7 @@ static enum MHD_Result on_admitted(struct exchange *x)
 		request_problem(r, 503, "There is no room for the upload now.");
 		return refuse(x);
 	}
-	deadline_set(x->server, x->peer, csv ? CSV_LIMIT_US : BODY_LIMIT_US);
+	deadline_set(x->deadline, csv ? CSV_LIMIT_US : BODY_LIMIT_US);
 	x->phase = PHASE_BODY;
 	return MHD_YES;
 }
@@ -591,22 +536,14 @@ int server_start(struct server **out, struct service *service, struct status *st
 
 	s->service = service;
 	s->fd = -1;
-	pthread_mutex_init(&s->lock, NULL);
 	if (settings->api_tls_certificate[0] != '\0' &&
 	    ((err = listen_pem(settings->api_tls_certificate, &s->certificate, st)) != 0 ||
 	     (err = listen_pem(settings->api_tls_key, &s->key, st)) != 0))
 		goto fail;
 	if ((err = listen_open(settings->api_listen, &s->fd, &s->port, st)) != 0)
 		goto fail;
-	if (pthread_create(&s->reaper, NULL, reaper_thread, s) != 0) {
-		err = status_set(st, -EAGAIN, "no thread can be had");
+	if ((err = deadlines_start(&s->deadlines, st)) != 0 || (err = daemon_start(s, st)) != 0)
 		goto fail;
-	}
-	if ((err = daemon_start(s, st)) != 0) {
-		s->stopping = true;
-		pthread_join(s->reaper, NULL);
-		goto fail;
-	}
 	*out = s;
 	return 0;
 fail:
@@ -614,7 +551,7 @@ fail:
 		close(s->fd);
 	free(s->certificate);
 	free(s->key);
-	pthread_mutex_destroy(&s->lock);
+	deadlines_stop(&s->deadlines);
 	free(s);
 	return err;
 }
@@ -642,13 +579,11 @@ void server_stop(struct server **s)
 	if (*s == NULL)
 		return;
 	MHD_stop_daemon((*s)->daemon);
-	(*s)->stopping = true;
-	pthread_join((*s)->reaper, NULL);
+	deadlines_stop(&(*s)->deadlines);
 	if ((*s)->key != NULL)
 		OPENSSL_cleanse((*s)->key, strlen((*s)->key));
 	free((*s)->certificate);
 	free((*s)->key);
-	pthread_mutex_destroy(&(*s)->lock);
 	free(*s);
 	*s = NULL;
 }
