@@ -6,7 +6,7 @@
 static const char *const kinds[] = {"low_balance", "vendor_limit", NULL};
 
 static const struct field alert_fields[] = {
-	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	FIELD_OWN_ID,
 	{.name = "carrier_id",
 	 .type = FIELD_ID,
 	 .flags = FIELD_READ_ONLY,

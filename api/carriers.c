@@ -41,7 +41,7 @@ void check_timezone_name(const json_t *value, const char *path, struct errors *e
 }
 
 static const struct field fields[] = {
-	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	FIELD_OWN_ID,
 	{.name = "name",
 	 .type = FIELD_TEXT,
 	 .flags = FIELD_REQUIRED,
@@ -116,13 +116,7 @@ static const struct field fields[] = {
 	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
 	 .example = "\"620.000000\"",
 	 .meaning = "Balance and credit limit together. Null: no limit."},
-	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was made."},
-	{.name = "updated_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it last changed."},
-	{.name = "version",
-	 .type = FIELD_INT,
-	 .flags = FIELD_READ_ONLY,
-	 .example = "1",
-	 .meaning = "Counts changes; the ETag."},
+	FIELDS_HISTORY,
 };
 
 const struct resource carriers = {

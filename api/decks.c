@@ -28,7 +28,7 @@ static const struct field rounding_fields[] = {
 };
 
 static const struct field deck_fields[] = {
-	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	FIELD_OWN_ID,
 	{.name = "name",
 	 .type = FIELD_TEXT,
 	 .flags = FIELD_REQUIRED,
@@ -166,7 +166,7 @@ static const struct field schedule_fields[] = {
 static const struct field schedule_item = {.type = FIELD_OBJECT, .item = schedule_fields, .items = 4};
 
 static const struct field rate_fields[] = {
-	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	FIELD_OWN_ID,
 	{.name = "deck_id",
 	 .type = FIELD_ID,
 	 .flags = FIELD_READ_ONLY,

@@ -34,7 +34,7 @@ static void check_address(const json_t *value, const char *path, struct errors *
 }
 
 static const struct field fields[] = {
-	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	FIELD_OWN_ID,
 	{.name = "carrier_id",
 	 .type = FIELD_ID,
 	 .flags = FIELD_REQUIRED | FIELD_FIXED,
@@ -70,13 +70,7 @@ static const struct field fields[] = {
 	 .check = check_address,
 	 .example = "\"sftp://tandem@files.example.net/incoming\"",
 	 .meaning = "Where files are sent, or command: by the operator's program. Null: not sent."},
-	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was made."},
-	{.name = "updated_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it last changed."},
-	{.name = "version",
-	 .type = FIELD_INT,
-	 .flags = FIELD_READ_ONLY,
-	 .example = "1",
-	 .meaning = "Counts changes; the ETag."},
+	FIELDS_HISTORY,
 };
 
 static const char *text_of(const json_t *object, const char *name)

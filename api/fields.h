@@ -73,6 +73,22 @@ void fields_hide(const struct field *fields, int n, json_t *object, bool bound);
 /* fields_mask - for the audit log: write-only fields that are set become "***" */
 void fields_mask(const struct field *fields, int n, json_t *object);
 
+/* What most tables begin and end with. */
+#define FIELD_OWN_ID                                                                                                   \
+	{                                                                                                              \
+		.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."             \
+	}
+#define FIELDS_HISTORY                                                                                                 \
+	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was made."},          \
+		{.name = "updated_at",                                                                                 \
+		 .type = FIELD_TIME,                                                                                   \
+		 .flags = FIELD_READ_ONLY,                                                                             \
+		 .meaning = "When it last changed."},                                                                  \
+	{                                                                                                              \
+		.name = "version", .type = FIELD_INT, .flags = FIELD_READ_ONLY, .example = "1",                        \
+		.meaning = "Counts changes; the ETag."                                                                 \
+	}
+
 const struct field *fields_find(const struct field *fields, int n, const char *name);
 
 #endif

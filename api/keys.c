@@ -13,7 +13,7 @@
 static const char *const roles[] = {"admin", "provisioning", "finance", "readonly", NULL};
 
 static const struct field fields[] = {
-	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	FIELD_OWN_ID,
 	{.name = "name",
 	 .type = FIELD_TEXT,
 	 .flags = FIELD_REQUIRED,

@@ -44,7 +44,7 @@ static const struct field member_fields[] = {
 static const struct field member_item = {.type = FIELD_OBJECT, .item = member_fields, .items = 4};
 
 static const struct field plan_fields[] = {
-	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	FIELD_OWN_ID,
 	{.name = "name",
 	 .type = FIELD_TEXT,
 	 .flags = FIELD_REQUIRED,
@@ -93,13 +93,7 @@ static const struct field plan_fields[] = {
 	 .item = &member_item,
 	 .items = 1,
 	 .meaning = "The vendors' trunks; a PATCH replaces them as a whole."},
-	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was made."},
-	{.name = "updated_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it last changed."},
-	{.name = "version",
-	 .type = FIELD_INT,
-	 .flags = FIELD_READ_ONLY,
-	 .example = "1",
-	 .meaning = "Counts changes; the ETag."},
+	FIELDS_HISTORY,
 };
 
 const struct resource routing_plans = {
@@ -120,7 +114,7 @@ const struct resource routing_plans = {
 };
 
 static const struct field list_fields[] = {
-	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	FIELD_OWN_ID,
 	{.name = "name",
 	 .type = FIELD_TEXT,
 	 .flags = FIELD_REQUIRED,
@@ -161,13 +155,7 @@ static const struct field list_fields[] = {
 	 .item = &id_item,
 	 .items = 1,
 	 .meaning = "Carriers that it applies to. Neither these nor trunks: everywhere."},
-	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was made."},
-	{.name = "updated_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it last changed."},
-	{.name = "version",
-	 .type = FIELD_INT,
-	 .flags = FIELD_READ_ONLY,
-	 .example = "1",
-	 .meaning = "Counts changes; the ETag."},
+	FIELDS_HISTORY,
 };
 
 const struct resource number_lists = {
@@ -187,7 +175,7 @@ const struct resource number_lists = {
 };
 
 static const struct field length_fields[] = {
-	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	FIELD_OWN_ID,
 	{.name = "prefix",
 	 .type = FIELD_DIGITS,
 	 .flags = FIELD_REQUIRED,
@@ -216,13 +204,7 @@ static const struct field length_fields[] = {
 	 .max = 200,
 	 .example = "\"Germany\"",
 	 .meaning = "For people."},
-	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was made."},
-	{.name = "updated_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it last changed."},
-	{.name = "version",
-	 .type = FIELD_INT,
-	 .flags = FIELD_READ_ONLY,
-	 .example = "1",
-	 .meaning = "Counts changes; the ETag."},
+	FIELDS_HISTORY,
 };
 
 static void length_check(json_t *object, struct errors *e)
@@ -254,7 +236,7 @@ const struct resource number_lengths = {
 };
 
 static const struct field exchange_fields[] = {
-	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	FIELD_OWN_ID,
 	{.name = "from",
 	 .type = FIELD_TEXT,
 	 .flags = FIELD_REQUIRED,

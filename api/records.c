@@ -53,7 +53,7 @@ const struct resource payments = {
 };
 
 static const struct field booking_fields[] = {
-	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	FIELD_OWN_ID,
 	{.name = "carrier_id",
 	 .type = FIELD_ID,
 	 .flags = FIELD_READ_ONLY,
@@ -94,7 +94,7 @@ const struct resource ledger = {
 };
 
 static const struct field audit_fields[] = {
-	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	FIELD_OWN_ID,
 	{.name = "at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When."},
 	{.name = "actor",
 	 .type = FIELD_TEXT,

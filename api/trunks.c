@@ -225,7 +225,7 @@ static const struct field cidr_item = {
 static const struct field code_item = {.type = FIELD_INT, .min = 300, .max = 699, .example = "486"};
 
 static const struct field fields[] = {
-	{.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."},
+	FIELD_OWN_ID,
 	{.name = "carrier_id",
 	 .type = FIELD_ID,
 	 .flags = FIELD_REQUIRED,
@@ -490,13 +490,7 @@ static const struct field fields[] = {
 	 .refers = "trunks",
 	 .example = "7",
 	 .meaning = "Ingress trunk whose registration gives this one its address."},
-	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was made."},
-	{.name = "updated_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it last changed."},
-	{.name = "version",
-	 .type = FIELD_INT,
-	 .flags = FIELD_READ_ONLY,
-	 .example = "1",
-	 .meaning = "Counts changes; the ETag."},
+	FIELDS_HISTORY,
 };
 
 static bool is_set(const json_t *object, const char *name)
