@@ -61,6 +61,7 @@ static const struct field fields[] = {
 	{.name = "lrn_error",
 	 .type = FIELD_TEXT,
 	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
+	 .example = "\"time-out\"",
 	 .meaning =
 		 "Why nobody could be asked for the routing number; the called number was taken. Null: all was well."},
 	{.name = "sell",
