@@ -281,6 +281,11 @@ const struct endpoint endpoints[] = {
 	READ("/v1/exchange-rates/{id}", &exchange_rates, 0, "Read an exchange rate"),
 	REMOVED("/v1/exchange-rates/{id}", &exchange_rates, ROLE_FINANCE, "Delete an exchange rate"),
 
+	LISTED("/v1/invoice-senders", &invoice_senders, NULL, 0, "List who sends invoices, and from when"),
+	MADE("/v1/invoice-senders", &invoice_senders, ROLE_FINANCE, "Say who sends invoices"),
+	READ("/v1/invoice-senders/{id}", &invoice_senders, 0, "Read a sender"),
+	REMOVED("/v1/invoice-senders/{id}", &invoice_senders, ROLE_FINANCE, "Delete a sender; invoices keep theirs"),
+
 	{REQUEST_POST, "/v1/route-lookups", route_lookup, ROLE_READONLY, 0, &route_lookups, NULL,
 	 "Where a call would go, without placing it"},
 

@@ -67,6 +67,13 @@ static const struct field line_fields[] = {
 static const struct field line_item = {
 	.type = FIELD_OBJECT, .item = line_fields, .items = sizeof(line_fields) / sizeof(*line_fields)};
 
+static const struct field sender_line = {.type = FIELD_TEXT, .example = "\"1 Exchange Street\""};
+static const struct field sender_fields[] = {
+	{.name = "name", .type = FIELD_TEXT, .flags = RO, .example = "\"Example Telecom Ltd\"", .meaning = "Its name."},
+	{.name = "address", .type = FIELD_LIST, .flags = RO, .item = &sender_line, .items = 1, .meaning = "Its lines."},
+	{.name = "tax_id", .type = FIELD_TEXT, .flags = RO, .example = "\"VAT GB123456789\"", .meaning = "Its tax id."},
+};
+
 static const struct field fields[] = {
 	{.name = "id", .type = FIELD_ID, .flags = RO, .example = "1", .meaning = "Id."},
 	{.name = "carrier_id",
@@ -76,6 +83,12 @@ static const struct field fields[] = {
 	 .example = "1",
 	 .meaning = "Whom it is for."},
 	{.name = "carrier", .type = FIELD_TEXT, .flags = RO, .example = "\"Acme Telecom\"", .meaning = "Its name."},
+	{.name = "sender",
+	 .type = FIELD_OBJECT,
+	 .flags = RON,
+	 .item = sender_fields,
+	 .items = sizeof(sender_fields) / sizeof(*sender_fields),
+	 .meaning = "Who sends it, from `/v1/invoice-senders`; an issued one keeps it. Null: none was told."},
 	{.name = "side",
 	 .type = FIELD_CHOICE,
 	 .choices = sides,

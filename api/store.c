@@ -21,6 +21,7 @@ static const struct constraint uniques[] = {
 	{"api_keys_name_unique", "name", "another API key has this name"},
 	{"export_options_pkey", "side", "this side of the carrier has its options already"},
 	{"exchange_rates_unique", "effective_from", "there is a rate of this pair from this moment already"},
+	{"invoice_senders_unique", "effective_from", "there is a sender from this moment already"},
 	{"rates_one_at_a_time", "effective_from",
 	 "there is a rate of this prefix, origin and schedule from this moment already"},
 };

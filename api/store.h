@@ -40,7 +40,8 @@ extern const struct pg_statement store_list_list, store_list_get, store_list_loc
 	store_list_delete, store_list_faults;
 extern const struct pg_statement store_length_list, store_length_get, store_length_lock, store_length_insert,
 	store_length_update, store_length_delete;
-extern const struct pg_statement store_exchange_list, store_exchange_get, store_exchange_lock, store_exchange_insert,
+extern const struct pg_statement store_sender_list, store_sender_get, store_sender_lock, store_sender_insert,
+	store_sender_delete, store_exchange_list, store_exchange_get, store_exchange_lock, store_exchange_insert,
 	store_exchange_delete;
 extern const struct pg_statement store_payment_list, store_payment_get, store_payment_insert;
 extern const struct pg_statement store_booking_list, store_booking_get;

@@ -57,5 +57,19 @@ STATEMENT(bill_delete, 1, "delete from invoices where id = $1 and status = 'draf
 STATEMENT(bill_users, 1,
 	  "select 'its number, which stays: an issued invoice is made void' from invoices i where i.id = $1 "
 	  "and i.status <> 'draft'");
+/* Who sends invoices, oldest first: no filters. */
+STATEMENT(sender_list, 3,
+	  "select s.id, api_invoice_sender(s) from invoice_senders s where ($1::bigint is null or s.id > $1) "
+	  "and $3::bigint is null order by s.id limit $2::integer");
+STATEMENT(sender_get, 2, "select api_invoice_sender(s) from invoice_senders s where s.id = $1 and $2::bigint is null");
+STATEMENT(
+	sender_lock, 2,
+	"select s.id, api_invoice_sender(s) from invoice_senders s where s.id = $1 and $2::bigint is null for update");
+STATEMENT(sender_insert, 1,
+	  "insert into invoice_senders (name, address, tax_id, effective_from) select r.name, r.address, r.tax_id, "
+	  "coalesce(r.effective_from, date_trunc('milliseconds', clock_timestamp())) "
+	  "from jsonb_populate_record(null::invoice_senders, $1::jsonb) r returning id, "
+	  "api_invoice_sender(invoice_senders)");
+STATEMENT(sender_delete, 1, "delete from invoice_senders where id = $1");
 STATEMENT(bill_issue_it, 1, "select invoice_issue($1)");
 STATEMENT(bill_void_it, 1, "select invoice_void($1)");

@@ -126,11 +126,31 @@ static const char *text_of(const json_t *object, const char *key)
 	return text != NULL ? text : "";
 }
 
+/* Above all else: name, address and tax id; none, and nothing. */
+static void put_sender(struct sheet *s, const json_t *sender)
+{
+	const json_t *line;
+	size_t i;
+
+	if (!json_is_object(sender))
+		return;
+	put(s, s->bold, 11, MARGIN, AT_LEFT, text_of(sender, "name"));
+	s->y -= LINE;
+	json_array_foreach(json_object_get(sender, "address"), i, line)
+	{
+		put(s, s->plain, SIZE, MARGIN, AT_LEFT, json_string_value(line));
+		s->y -= LINE;
+	}
+	put(s, s->plain, SIZE, MARGIN, AT_LEFT, text_of(sender, "tax_id"));
+	s->y -= 3 * LINE;
+}
+
 static void put_head(struct sheet *s, const json_t *invoice)
 {
 	const char *status = text_of(invoice, "status"), *number = text_of(invoice, "number");
 	char text[200];
 
+	put_sender(s, json_object_get(invoice, "sender"));
 	put(s, s->bold, 18, MARGIN, AT_LEFT, s->title);
 	if (strcmp(status, "issued") != 0)
 		put(s, s->bold, 18, s->width - MARGIN, AT_RIGHT, strcmp(status, "draft") == 0 ? "DRAFT" : "VOID");

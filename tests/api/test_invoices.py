@@ -104,6 +104,31 @@ class Invoices(Story):
         self.assertEqual(self.lines(june), [("calls", "UK", 1, 7, Decimal("0.0625")), ("late_calls", "UK", 1, 6, Decimal("0.125"))])
         self.refused("issue", str(one["id"]), says="there is no draft")
 
+    def test_an_invoice_names_its_sender_and_keeps_it(self):
+        api = self.stack.api
+        self.assertIsNone(self.create()["sender"])
+        words = {"name": "Größte Telefon-Gesellschaft für Überland- und Seekabelverbindungen mbH & Co. KG",
+                 "address": ["Straße der Ströme 1", "12345 Köln"], "tax_id": "USt-IdNr. DE123456789"}
+        first = api.post("/v1/invoice-senders", **words)
+        self.addCleanup(lambda: self.stack.postgres.psql("delete from invoice_senders"))
+        draft, issued = self.create(), self.create("2026-05-01", "2026-05-31", "--issue")
+        self.assertEqual((draft["sender"], issued["sender"]), (words, words))
+        path = os.path.join(self.stack.folder, "sent.pdf")
+        self.stack.tandem("invoice", "write", str(issued["id"]), "--file", path)
+        with open(path, "rb") as f:
+            said = words_of(f.read())
+        for line in words["name"], *words["address"], words["tax_id"]:
+            self.assertIn(line, said)
+        api.post("/v1/invoice-senders", name="Later", effective_from="2099-01-01T00:00:00Z")
+        api.post("/v1/invoice-senders", name="New")
+        api.delete(f"/v1/invoice-senders/{first['id']}")
+        self.assertEqual(api.get(f"/v1/invoices/{issued['id']}")["sender"], words, "an issued one keeps it")
+        self.assertEqual(self.issue(draft)["sender"], {"name": "New", "address": [], "tax_id": ""}, "a draft has who sends it when it is issued")
+        self.void(issued)
+        self.assertEqual(api.get(f"/v1/invoices/{issued['id']}")["sender"], words, "also when it is void")
+        wrong = {422: {"address": []}, 409: {"name": "Twice", "effective_from": "2099-01-01T00:00:00Z"}}
+        self.assertEqual({status: api.call("POST", "/v1/invoice-senders", body)[0] for status, body in wrong.items()}, {409: 409, 422: 422})
+
     def test_a_void_invoice_frees_its_calls_and_keeps_its_number(self):
         self.put(("2026-05-10 10:00Z", "UK", 60, "0.5", "0.25"))
         before = self.balance(self.customer)
