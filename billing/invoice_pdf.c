@@ -130,11 +130,13 @@ static const char *text_of(const json_t *object, const char *key)
 static void put_sender(struct sheet *s, const json_t *sender)
 {
 	const json_t *line;
+	const char *name;
 	size_t i;
 
 	if (!json_is_object(sender))
 		return;
-	put(s, s->bold, 11, MARGIN, AT_LEFT, text_of(sender, "name"));
+	name = text_of(sender, "name");
+	put(s, s->bold, strlen(name) > 70 ? SIZE : 11, MARGIN, AT_LEFT, name); /* in the page's width */
 	s->y -= LINE;
 	json_array_foreach(json_object_get(sender, "address"), i, line)
 	{
