@@ -95,7 +95,8 @@ static void message_read(struct digest_guard *guard, msg_t *msg)
 		peer_calling(sip, false, calling);
 	}
 	peer_private(sip);
-	peer_unsupported(msg_home(msg), sip);
+	peer_unsupported(msg_home(msg), sip, false);
+	peer_unsupported_by_proxy(msg_home(msg), sip);
 	digest_username(sip, user, sizeof user);
 	fuzz_must(digest_check(guard, sip, "192.0.2.7", "secret", 1767225600000000) != DIGEST_GOOD);
 	body_check(msg_home(msg), sip);
