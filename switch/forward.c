@@ -5,10 +5,13 @@
 #include <stdio.h>
 
 #include "lib/buf.h"
+#include "switch/dns.h"
 #include "switch/session.h"
+#include "switch/way.h"
 #include "switch/worker.h"
 
 #include <sofia-sip/msg_header.h>
+#include <sofia-sip/url.h>
 
 enum { HOPS_USUAL = 70, HOPS_MAX = 255 };
 
@@ -40,6 +43,38 @@ void forward_hops(msg_t *msg)
 
 	if (h)
 		msg_header_replace(msg, NULL, (msg_header_t *)sip->sip_max_forwards, (msg_header_t *)h);
+}
+
+const struct worker_port *forward_port(const struct worker *w, const struct worker_port *usual,
+				       const struct dns_target *hop)
+{
+	int family = hop->host[0] == '[' ? AF_INET6 : AF_INET;
+
+	if (usual && usual->transport == hop->transport && usual->family == family)
+		return usual;
+	for (int i = 0; i < w->ports; i++)
+		if (w->port[i].transport == hop->transport && w->port[i].family == family)
+			return &w->port[i];
+	return NULL;
+}
+
+bool forward_strict(msg_t *msg)
+{
+	sip_t *sip = sip_object(msg);
+	sip_route_t *first = sip->sip_route, *rest = NULL, **last = &rest, target;
+
+	if (!first || url_has_param(first->r_url, "lr"))
+		return true;
+	if (first->r_next)
+		rest = sip_route_dup(msg_home(msg), first->r_next);
+	while (*last)
+		last = &(*last)->r_next;
+	sip_route_init(&target);
+	*target.r_url = *sip->sip_request->rq_url;
+	*last = sip_route_dup(msg_home(msg), &target);
+	return *last && way_request_uri(msg, first->r_url) == 0 &&
+	       msg_header_remove_all(msg, NULL, (msg_header_t *)first) >= 0 &&
+	       msg_header_insert(msg, NULL, (msg_header_t *)rest) >= 0;
 }
 
 nta_outgoing_t *forward_request(struct worker *w, const struct worker_port *port, const char *route, const char *branch,

@@ -14,6 +14,7 @@
 #include "routing/snapshot.h"
 #include "switch/stack.h"
 
+struct dns_target;
 struct worker_port;
 
 /* The first letter after the mark of a sealed branch says what it belongs to. */
@@ -26,6 +27,14 @@ bool forward_seen(const struct worker *w, const sip_t *sip);
 
 /* forward_hops - count down Max-Forwards of a request that is a copy; without one it gets 70. */
 void forward_hops(msg_t *msg);
+
+/* forward_port - by which a request goes to that hop: the usual one if it is like it (NULL: none), else the first that
+ * is. NULL: we have no such listener */
+const struct worker_port *forward_port(const struct worker *w, const struct worker_port *usual,
+				       const struct dns_target *hop);
+/* forward_strict - section 16.6, point 6: a next hop that is a strict router wants itself in the Request-URI. False: no
+ * memory */
+bool forward_strict(msg_t *msg);
 
 /* forward_request - send it on in a transaction of its own. msg is taken; via: branch. NULL: it could not be made. */
 nta_outgoing_t *forward_request(struct worker *w, const struct worker_port *port, const char *route, const char *branch,

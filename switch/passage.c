@@ -239,20 +239,6 @@ static void undeliverable(struct passage *p, int status)
 	refuse(p, status);
 }
 
-/* The port that the dialog was set up by, or one like the next hop. */
-static const struct worker_port *port_to(const struct passage *p, const struct dns_target *hop)
-{
-	const struct worker *w = p->worker;
-	int family = hop->host[0] == '[' ? AF_INET6 : AF_INET;
-
-	if (p->port && p->port->transport == hop->transport && p->port->family == family)
-		return p->port;
-	for (int i = 0; i < w->ports; i++)
-		if (w->port[i].transport == hop->transport && w->port[i].family == family)
-			return &w->port[i];
-	return NULL;
-}
-
 static void passage_send(struct passage *p, const struct dns_target *hop)
 {
 	static const char *const transport[] = {
@@ -260,7 +246,7 @@ static void passage_send(struct passage *p, const struct dns_target *hop)
 	char route[96], branch[WORKER_BRANCH_MAX];
 	msg_t *msg = p->msg;
 
-	p->port = port_to(p, hop);
+	p->port = forward_port(p->worker, p->port, hop);
 	if (!p->port) {
 		undeliverable(p, 500);
 		return;
@@ -354,26 +340,6 @@ static bool strict_undo(struct passage *p)
 	return true;
 }
 
-/* Section 16.6, point 6: the next hop is a strict router, which wants itself in the Request-URI. */
-static bool strict_do(msg_t *msg)
-{
-	sip_t *sip = sip_object(msg);
-	sip_route_t *first = sip->sip_route, *rest = NULL, **last = &rest, target;
-
-	if (!first || url_has_param(first->r_url, "lr"))
-		return true;
-	if (first->r_next)
-		rest = sip_route_dup(msg_home(msg), first->r_next);
-	while (*last)
-		last = &(*last)->r_next;
-	sip_route_init(&target);
-	*target.r_url = *sip->sip_request->rq_url;
-	*last = sip_route_dup(msg_home(msg), &target);
-	return *last && way_request_uri(msg, first->r_url) == 0 &&
-	       msg_header_remove_all(msg, NULL, (msg_header_t *)first) >= 0 &&
-	       msg_header_insert(msg, NULL, (msg_header_t *)rest) >= 0;
-}
-
 /* Where it goes is what the dialog says; what its sender says has to agree with that. 0, or how to refuse it. */
 static int passage_aim(struct passage *p, msg_t *request)
 {
@@ -403,7 +369,7 @@ static int passage_prepare(struct passage *p, msg_t *request)
 		p->knows_timer = forward_knows_timer(sip_object(p->msg));
 		p->asked_s = forward_wish(p->msg, p->dialog.session_s);
 	}
-	return strict_do(p->msg) ? 0 : 500;
+	return forward_strict(p->msg) ? 0 : 500;
 }
 
 /* A server transaction with a To tag would take the ACK of its 2xx for itself: it is made as if there were none. */

@@ -8,6 +8,7 @@
 
 #include "lib/log.h"
 #include "switch/call.h"
+#include "switch/enquiry.h"
 #include "switch/forward.h"
 #include "switch/node.h"
 #include "switch/recordroute.h"
@@ -16,9 +17,10 @@
 #include <sofia-sip/msg_header.h>
 
 struct proxy {
-	bool knows_timer;    /* the caller does */
-	msg_t *refusal;	     /* of the vendor that was tried last; NULL: it said nothing */
-	su_timer_t *session; /* ends the call when nobody has refreshed it in time */
+	bool knows_timer;	 /* the caller does */
+	msg_t *refusal;		 /* of the vendor that was tried last; NULL: it said nothing */
+	su_timer_t *session;	 /* ends the call when nobody has refreshed it in time */
+	struct enquiry *enquiry; /* where nobody has to; NULL: not answered yet, or over */
 };
 
 /* ---- begin and end ---- */
@@ -64,6 +66,7 @@ void proxy_over(struct call *c)
 	dialogs_end(c->worker->node->dialogs, &c->id);
 	if (c->proxy->session)
 		su_timer_reset(c->proxy->session);
+	enquiry_free(&c->proxy->enquiry);
 }
 
 void proxy_drop(struct call *c)
@@ -75,13 +78,14 @@ void proxy_drop(struct call *c)
 	dialogs_end(c->worker->node->dialogs, &c->id);
 	if (p->session)
 		su_timer_destroy(p->session);
+	enquiry_free(&p->enquiry);
 	if (p->refusal)
 		msg_destroy(p->refusal);
 	free(p);
 	c->proxy = NULL;
 }
 
-/* ---- the session timer: a BYE that never came ---- */
+/* ---- a BYE that never came: the session timer, or the ends are asked ---- */
 
 static void on_session_over(struct worker *w, su_timer_t *timer, void *arg)
 {
@@ -92,6 +96,10 @@ static void session_set(struct call *c, int32_t seconds)
 {
 	struct proxy *p = c->proxy;
 
+	if (seconds)
+		enquiry_rest(p->enquiry);
+	else
+		enquiry_begin(p->enquiry);
 	if (!p->session)
 		p->session = su_timer_create(su_root_task(c->worker->root), 0);
 	if (!p->session)
@@ -284,6 +292,8 @@ bool proxy_answer(struct call *c, struct call_attempt *t)
 		c->a.invite_in = NULL;
 		c->a.confirmed = true;
 		settled(&t->leg);
+		const char *tag = sip->sip_to->a_tag;
+		c->proxy->enquiry = enquiry_new(c, arena_strdup(c->arena, tag ? tag : ""));
 		session_set(c, session_s);
 	}
 	msg_destroy(answer);
@@ -393,7 +403,8 @@ static void news_take(struct worker *w, const struct proxy_news *n)
 	if (!c || !c->proxy)
 		return;
 	if (!n->ended) {
-		session_set(c, n->session_s);
+		if (c->proxy->enquiry)
+			session_set(c, n->session_s);
 		return;
 	}
 	const struct leg_event ev = {.kind = LEG_BYE, .q850 = n->q850};
