@@ -17,6 +17,8 @@
 
 #define RO FIELD_READ_ONLY
 #define RON (FIELD_READ_ONLY | FIELD_NULLABLE)
+/* Past the year 9999 it is no time of ours, and none for PostgreSQL. */
+#define CDR_TIME_MAX_US 253402300799999000LL
 
 static const char *const reasons[] = {"normal",		 "cancelled",	      "busy",
 				      "no_answer",	 "callee_rejected",   "no_ack",
@@ -248,22 +250,87 @@ const struct resource cdrs = {
 	.get = &store_cdr_get,
 };
 
+/* Where endpoint.c's cdr_params have their bounds. */
+enum { FILTER_FROM, FILTER_TO };
+
+/* The newest are mostly what is asked for, and each day is a partition: a plan over all of them takes longer than
+ * finding a page in the last one. So the page is looked for in the last day first, and in eight times as much while
+ * it is not full. Times past which there is nothing to find end it. */
+struct window {
+	int64_t since_us; /* `from`; 0: not given */
+	int64_t end_us;	  /* at or before this a page begins */
+	int64_t span_us;
+};
+
+#define WINDOW_FIRST_US (86400 * 1000000LL)
+#define WINDOW_LAST_US (100 * WINDOW_FIRST_US) /* the next one is everything */
+
+/* A cursor is the microseconds and the id of the last one shown: what follows it is no later. As times have
+ * milliseconds here, one more of them. */
+static void window_begin(struct window *w, struct request *r, const char *cursor, const char **from, const char **to)
+{
+	char text[CLOCK_TEXT_MAX];
+	int64_t to_us = INT64_MAX, last_us = INT64_MAX;
+
+	*w = (struct window){.end_us = clock_wall_us(), .span_us = WINDOW_FIRST_US};
+	if (*from != NULL && clock_parse(*from, &w->since_us) != 0)
+		w->since_us = 0;
+	if (*to != NULL && clock_parse(*to, &to_us) != 0)
+		to_us = INT64_MAX;
+	if (cursor != NULL) {
+		errno = 0;
+		last_us = strtoll(cursor, NULL, 10);
+		if (errno != 0 || last_us <= 0 || last_us >= CDR_TIME_MAX_US)
+			last_us = INT64_MAX;
+	}
+	if (last_us < to_us - 1000)
+		*to = arena_strdup(r->arena, clock_format(last_us + 1000, text));
+	w->end_us = last_us < w->end_us ? last_us : w->end_us;
+	w->end_us = to_us < w->end_us ? to_us : w->end_us;
+}
+
+/* The next, wider one: false if there was none but the one that `from` bounds. */
+static bool window_next(struct window *w, struct request *r, const char *asked_from, const char **from)
+{
+	char text[CLOCK_TEXT_MAX];
+	int64_t begin_us = w->end_us - w->span_us;
+
+	if (w->span_us == 0)
+		return false;
+	if (w->span_us > WINDOW_LAST_US || begin_us <= w->since_us) {
+		*from = asked_from;
+		w->span_us = 0;
+		return true;
+	}
+	*from = arena_strdup(r->arena, clock_format(begin_us, text));
+	w->span_us *= 8;
+	return true;
+}
+
 void cdrs_list(struct request *r)
 {
 	bool bound = request_is_bound(r);
-	const char *values[3 + PARAMS_MAX];
+	const char *values[3 + PARAMS_MAX], **filters = values + 3;
 	struct listing listing;
+	struct window window;
 	char limit[16];
-	PGresult *result;
+	PGresult *result = NULL;
 
-	if (params_check(r, r->endpoint->params, values + 3, &listing) != 0)
+	if (params_check(r, r->endpoint->params, filters, &listing) != 0)
 		return;
 	snprintf(limit, sizeof(limit), "%d", listing.limit + 1);
 	values[0] = listing.cursor;
 	values[1] = limit;
 	values[2] = bound ? r->caller.carrier_text : NULL;
-	if (store_query(r, bound ? &store_cdr_list_bound : &store_cdr_list, values, &result) != 0)
-		return;
+	const char *asked_from = filters[FILTER_FROM];
+	window_begin(&window, r, listing.cursor, &filters[FILTER_FROM], &filters[FILTER_TO]);
+	while (window_next(&window, r, asked_from, &filters[FILTER_FROM])) {
+		PQclear(result);
+		if (store_query(r, bound ? &store_cdr_list_bound : &store_cdr_list, values, &result) != 0)
+			return;
+		if (PQntuples(result) > listing.limit)
+			break;
+	}
 	resource_page(r, result, listing.limit, &cdrs);
 	PQclear(result);
 }
@@ -340,8 +407,7 @@ void cdrs_get(struct request *r)
 	if (params_check(r, NULL, NULL, NULL) != 0)
 		return;
 	int64_t wall_ms = key_of(r, &key) ? uuid_wall_ms(&key.cdr) : 0;
-	/* Past the year 9999 it is no id of ours, and no time for PostgreSQL. */
-	if (wall_ms <= 0 || wall_ms >= 253402300799999)
+	if (wall_ms <= 0 || wall_ms >= CDR_TIME_MAX_US / 1000)
 		wall_ms = 1;
 	const char *values[] = {r->id, bound ? r->caller.carrier_text : NULL, clock_format(wall_ms * 1000, from),
 				clock_format((wall_ms + 1) * 1000, to)};
