@@ -131,6 +131,24 @@ static int many_find(struct many *m)
 	return 0;
 }
 
+/* No object is there to show that the change is none: what it names is held against the table alone. */
+static int change_check(struct many *m, const json_t *input)
+{
+	struct errors e = {NULL};
+	json_t *one;
+	size_t i;
+
+	json_decref(fields_check(m->res->fields, m->res->n, input, NULL, &e));
+	json_array_foreach(e.list, i, one)
+	{
+		const char *field = json_string_value(json_object_get(one, "field"));
+		if (json_object_getn(input, field, strcspn(field, ".[")) != NULL)
+			errors_add(&m->errors, field, "%s", json_string_value(json_object_get(one, "message")));
+	}
+	json_decref(e.list);
+	return errors_answer(m);
+}
+
 /* What each is and is to become. */
 static int many_plan(struct many *m, const json_t *input)
 {
@@ -138,6 +156,8 @@ static int many_plan(struct many *m, const json_t *input)
 	json_t *nothing = json_object();
 	int rc = 0;
 
+	if (m->n == 0)
+		rc = change_check(m, input);
 	for (int i = 0; rc == 0 && i < m->n; i++) {
 		struct target *t = &m->target[i];
 		struct errors e = {NULL}, old = {NULL};

@@ -70,6 +70,8 @@ class ManyTrunks(ApiStory):
         self.api.refused(400, "PATCH", self.mine + "&colour=red", {"max_cps": 1})
         self.assertEqual(self.api.patch("/v1/trunks?all=true&dry_run=true", max_cps=1)["matched"], 5)
         self.assertEqual(self.api.patch("/v1/trunks?name=nobody", max_cps=1), {"matched": 0, "changed": 0, "dry_run": False, "items": []})
+        for wrong in ({"color": "red"}, {"max_cps": "7"}, {"max_cps": -1}, {"translations": [{"number": "called", "match": "("}]}):
+            self.assertEqual([f.split("[")[0] for f in self.api.wrong_fields("PATCH", "/v1/trunks?name=nobody", wrong)], list(wrong))
         self.api.refused(412, "PATCH", self.mine, {"max_cps": 1}, headers={"If-Match": '"1"'})
         for raw in (b"", b"[]", b"{"):
             self.assertIn(self.api.call("PATCH", self.mine, raw=raw)[0], (400, 422))
