@@ -79,11 +79,19 @@ static void wait_more(struct purse *p, struct message *m)
 	p->waiting = m;
 }
 
+/* Heard from a call that begins: those that talk may not have been looked at yet. */
+static void note_limit(struct account *a, int64_t limit_micro)
+{
+	if (a->limit_micro != limit_micro)
+		a->followed = false;
+	a->limit_micro = limit_micro;
+}
+
 static void take_ask(struct purse *p, struct message *m)
 {
 	const struct purse_ask *a = m->ask;
 
-	purse_account(p, a->carrier_id)->limit_micro = a->limit_micro;
+	note_limit(purse_account(p, a->carrier_id), a->limit_micro);
 	if (!p->up) {
 		answer(m, grant_alone(p, a));
 		return;
@@ -179,9 +187,13 @@ static void take_limit(struct purse *p, const struct message *m)
 {
 	struct account *a = purse_account(p, m->carrier_id);
 
-	if (a->limit_micro == m->micro)
-		return; /* another call has said so */
+	for (struct message *w = p->waiting; w; w = w->next)
+		if (w->ask->carrier_id == m->carrier_id)
+			w->ask->limit_micro = m->micro;
+	if (a->followed && a->limit_micro == m->micro)
+		return; /* another call that talks has said so */
 	a->limit_micro = m->micro;
+	a->followed = true;
 	purse_recall_overdrawn(p, a);
 }
 

@@ -36,6 +36,7 @@ struct account {
 	struct account *next;
 	int64_t carrier_id, balance_micro, version; /* version -1: not known */
 	int64_t limit_micro;			    /* as last said */
+	bool followed;				    /* calls were looked at under it, not only asked for new ones */
 	int64_t held_micro;			    /* by this node's calls */
 	int64_t recalled_ms;			    /* the last recall that was passed on, in Redis' time */
 	bool touched;				    /* they ever held anything */

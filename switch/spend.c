@@ -213,7 +213,16 @@ static struct spend *spend_new(struct call *c, int64_t carrier_id, int64_t limit
 	return s;
 }
 
-/* The carrier's limit as it now stands: it may have been set, changed or taken away since the call began. */
+static void tell_limit(struct spend *s, int64_t limit_micro)
+{
+	if (s->limit_micro != limit_micro)
+		purse_limit(s->worker->node->purse, s->ask.carrier_id, limit_micro);
+	s->limit_micro = limit_micro;
+}
+
+/* The carrier's limit as it now stands: it may have been set, changed or taken away since the call began. Before the
+ * answer only a change is told; what else is to be done is done at the answer.
+ */
 static void follow_limit(struct call *c)
 {
 	struct spend *s = c->spend;
@@ -221,19 +230,22 @@ static void follow_limit(struct call *c)
 	const struct carrier *carrier = snap ? snapshot_carrier(snap, c->cdr->ingress_carrier_id) : NULL;
 	int64_t limit_micro;
 
-	if (!carrier || !c->answered_mono_us || !c->cdr->sell.rated)
+	if (!carrier || !c->cdr->sell.rated)
 		return;
 	if (!limit_of(carrier, &limit_micro)) {
-		if (s)
+		if (s && c->answered_mono_us)
 			s->end_ms = INT64_MAX;
+		return;
+	}
+	if (!c->answered_mono_us) {
+		if (s)
+			tell_limit(s, limit_micro);
 		return;
 	}
 	if (!s)
 		s = spend_new(c, carrier->id, limit_micro);
 	else if (s->end_ms != INT64_MAX || s->terms.price_n <= 0) {
-		if (s->limit_micro != limit_micro)
-			purse_limit(s->worker->node->purse, carrier->id, limit_micro);
-		s->limit_micro = limit_micro;
+		tell_limit(s, limit_micro);
 		return;
 	}
 	s->limit_micro = limit_micro;
@@ -247,14 +259,11 @@ static void follow_limit(struct call *c)
 
 void spend_answered(struct call *c)
 {
-	struct spend *s = c->spend;
-
-	if (!s) {
-		follow_limit(c);
-		return;
-	}
-	purse_talks(c->worker->node->purse, &c->id, c->cdr->answered_us, &s->terms);
-	plan(s);
+	if (c->spend)
+		purse_talks(c->worker->node->purse, &c->id, c->cdr->answered_us, &c->spend->terms);
+	follow_limit(c);
+	if (c->spend && !c->spend->joining)
+		plan(c->spend);
 }
 
 /* A call that is ended here takes no other one out of the list. */
