@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A batch has a place: which one since the start. `turn` is the place whose batch may commit; it goes on when the fate
  * of each of that batch's records is known. A lane is a thread with a connection: it takes the first batch that nobody
- * has.
+ * has. One that gets no connection gives its batch back, and who waits behind that batch takes it instead of his own:
+ * one connection that works is enough.
  */
 #include "billing/poster.h"
 
@@ -32,13 +33,15 @@ struct hand {
 	bool begun, finished; /* finished: waits for poster_take */
 };
 
+enum lane_state { LANE_NEW, LANE_UP, LANE_FAILING };
+
 struct lane {
 	struct poster *poster;
 	pthread_t thread;
 	bool started;
 	struct ingest *ingest;
-	struct hand *hand; /* that it works for; NULL: none */
-	bool failing;	   /* under the mutex: its last turn ended badly */
+	struct hand *hand;     /* that it works for; NULL: none */
+	enum lane_state state; /* under the mutex: how its last turn ended */
 };
 
 struct poster {
@@ -73,6 +76,28 @@ static struct timespec after(int64_t us)
 	return t;
 }
 
+/* The first batch that nobody has, or NULL. Under the mutex. */
+static struct hand *next_hand(struct poster *p)
+{
+	struct hand *next = NULL;
+
+	for (size_t i = 0; i < HANDS; i++) {
+		struct hand *h = &p->hand[i];
+
+		if (h->batch != NULL && !h->begun && (next == NULL || h->place < next->place))
+			next = h;
+	}
+	return next;
+}
+
+/* A batch before this one was given back. Under the mutex. */
+static bool is_needed_before(struct poster *p, const struct hand *h)
+{
+	const struct hand *next = next_hand(p);
+
+	return next != NULL && next->place < h->place;
+}
+
 static bool has_turn(struct lane *l)
 {
 	pthread_mutex_lock(&l->poster->mutex);
@@ -81,7 +106,8 @@ static bool has_turn(struct lane *l)
 	return mine;
 }
 
-/* 0 it is this lane's turn; -EAGAIN not yet, after so long; -ECANCELED a stop */
+/* 0 it is this lane's turn; -EAGAIN not yet, after so long or as nobody has a batch before its own; -ECANCELED a stop
+ */
 static int await_turn(struct lane *l, int64_t limit_us, struct status *st)
 {
 	struct poster *p = l->poster;
@@ -89,7 +115,7 @@ static int await_turn(struct lane *l, int64_t limit_us, struct status *st)
 	int late = 0;
 
 	pthread_mutex_lock(&p->mutex);
-	while (!p->stop && late == 0 && p->turn != l->hand->place)
+	while (!p->stop && late == 0 && p->turn != l->hand->place && !is_needed_before(p, l->hand))
 		late = limit_us == FOREVER ? pthread_cond_wait(&p->changed, &p->mutex)
 					   : pthread_cond_timedwait(&p->changed, &p->mutex, &until);
 	int err = p->stop ? -ECANCELED : p->turn == l->hand->place ? 0 : -EAGAIN;
@@ -166,6 +192,7 @@ static int post(struct lane *l, size_t first, size_t n, struct status *st)
 	return err == 0 ? post(l, first + n / 2, n - n / 2, st) : err;
 }
 
+/* 0; -EAGAIN a batch before this one needs the lane; else as ingest.h */
 static int post_open(struct lane *l, struct status *st)
 {
 	const struct spool_batch *b = l->hand->batch;
@@ -184,58 +211,68 @@ static int post_open(struct lane *l, struct status *st)
 
 /* ---- a lane ---- */
 
-/* Say once that the database is away, and once that all lanes have it back. */
+static bool is_up(const struct poster *p)
+{
+	for (int i = 0; i < p->lanes; i++)
+		if (p->lane[i].state == LANE_UP)
+			return true;
+	return false;
+}
+
+/* Say once that no lane has the database, and once that one has it again; and of a lane that fails beside one that
+ * works. */
 static void report(struct lane *l, int err, const struct status *st)
 {
 	struct poster *p = l->poster;
-	bool failing = false;
 	char reason[600];
 
+	if (err == -ECANCELED)
+		return;
 	pthread_mutex_lock(&p->mutex);
-	l->failing = err != 0 && err != -ECANCELED;
-	for (int i = 0; i < p->lanes; i++)
-		failing = failing || p->lane[i].failing;
-	bool tell = failing != p->told_away && err != -ECANCELED;
-	if (tell)
-		p->told_away = failing;
+	bool fails = err != 0 && l->state != LANE_FAILING;
+	l->state = err != 0 ? LANE_FAILING : LANE_UP;
+	bool up = is_up(p), tell = up == p->told_away;
+	p->told_away = !up;
+	atomic_store(&p->up, up);
 	pthread_mutex_unlock(&p->mutex);
-	atomic_store(&p->up, !failing && err == 0);
-	if (tell && failing)
-		log_event(LOG_LEVEL_WARN, "CDRs wait on disk: the database does not take them", "reason=%s",
-			  log_quote(st->text, reason, sizeof(reason)));
+	(void)log_quote(st->text, reason, sizeof(reason));
+	if (tell && !up)
+		log_event(LOG_LEVEL_WARN, "CDRs wait on disk: the database does not take them", "reason=%s", reason);
 	else if (tell)
 		log_event(LOG_LEVEL_INFO, "database takes CDRs again", "%s", "");
+	else if (up && fails)
+		log_event(LOG_LEVEL_WARN, "a connection for CDRs fails: the other one goes on", "reason=%s", reason);
 }
 
-static struct hand *next_hand(struct poster *p)
-{
-	struct hand *next = NULL;
-
-	for (size_t i = 0; i < HANDS; i++) {
-		struct hand *h = &p->hand[i];
-
-		if (h->batch != NULL && !h->begun && (next == NULL || h->place < next->place))
-			next = h;
-	}
-	return next;
-}
-
-/* Sleep until there is a batch to post, a stop, or the time is over. With one in hand already (a retry) only a stop
- * ends the sleep early. Returns whether to go on. */
-static bool sleep_for(struct lane *l, int64_t us)
+/* A lane that works sleeps until there is a batch, and takes it; one that does not, or that has one to try again,
+ * sleeps its time out. A stop ends either. Returns whether to go on. */
+static bool rest(struct lane *l, bool works)
 {
 	struct poster *p = l->poster;
-	struct timespec until = after(us);
+	struct timespec until = after(works ? IDLE_US : RETRY_US);
+	bool takes = works && l->hand == NULL;
 	int late = 0;
 
 	pthread_mutex_lock(&p->mutex);
-	while (!p->stop && late == 0 && (l->hand != NULL || next_hand(p) == NULL))
+	while (!p->stop && late == 0 && !(takes && next_hand(p) != NULL))
 		late = pthread_cond_timedwait(&p->changed, &p->mutex, &until);
-	if (l->hand == NULL && (l->hand = next_hand(p)) != NULL)
+	if (takes && (l->hand = next_hand(p)) != NULL)
 		l->hand->begun = true;
 	bool go_on = !p->stop;
 	pthread_mutex_unlock(&p->mutex);
 	return go_on;
+}
+
+static void give_back(struct lane *l)
+{
+	struct poster *p = l->poster;
+
+	pthread_mutex_lock(&p->mutex);
+	if (l->hand != NULL)
+		l->hand->begun = false;
+	l->hand = NULL;
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->mutex);
 }
 
 static void tell_posted(const struct poster *p, const struct spool_batch *b)
@@ -273,16 +310,20 @@ static void *lane_thread(void *arg)
 	thread_settle("poster", 5);
 	while (go_on) {
 		struct status st = {""};
-		int err = ingest_ready(l->ingest, &st);
+		int err = ingest_ready(l->ingest, &st), posted = 0;
 
 		if (err == 0 && l->hand != NULL)
-			err = post_open(l, &st);
+			posted = post_open(l, &st);
+		if (err != 0 || posted == -EAGAIN)
+			give_back(l);
+		else if (posted != 0)
+			err = posted; /* the batch stays with this lane, which tries again */
 		report(l, err, &st);
-		if (err == 0 && l->hand != NULL)
-			finish(l);
-		else if (err != 0)
+		if (err != 0)
 			ingest_drop(l->ingest); /* whatever state it is in: nothing of it is trusted */
-		go_on = sleep_for(l, err != 0 ? RETRY_US : IDLE_US);
+		else if (l->hand != NULL)
+			finish(l);
+		go_on = rest(l, err == 0);
 	}
 	ingest_drop(l->ingest);
 	return NULL;

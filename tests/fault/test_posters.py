@@ -149,3 +149,21 @@ class Posters(Story):
             self.assertEqual(done, "")
         self.ends_well()
         self.all_there_once()
+
+
+class OneConnection(Story):
+    """The server has room for one of the two connections (and for that of who counts in the end)."""
+
+    stack_options = {"nodes": 0}
+
+    def test_the_one_that_has_a_connection_brings_all_in(self):
+        postgres = self.stack.postgres
+        postgres.psql("create role narrow login password 'narrow' connection limit 2 in role tandem")
+        url = f"postgresql://narrow:narrow@127.0.0.1:{postgres.port}/tandem"
+        spool = Process("spool", [os.path.join(BUILD, "tests", "bench", "spool"), "--database", url, "--dir",
+                                  os.path.join(self.stack.folder, "spool"), "--count", COUNT], os.path.join(self.stack.folder, "spool.log"))
+        self.addCleanup(spool.kill)
+        self.assertEqual(spool.wait(60), 0, spool.log())
+        with open(postgres.log) as f:
+            self.assertIn('too many connections for role "narrow"', f.read())
+        self.assertEqual(postgres.psql(SUMS), f"{COUNT}|{COUNT}|{COUNT}|{2 * COUNT}|t|t|{COUNT}|{COUNT}")
