@@ -22,6 +22,7 @@ void invoices_issue(struct request *r);
 void invoices_void(struct request *r);
 void invoices_csv(struct request *r);
 void invoices_pdf(struct request *r);
+void ledger_reverse(struct request *r);
 void nodes_list(struct request *r);
 void vendor_health_list(struct request *r);
 void vendor_quality_list(struct request *r);

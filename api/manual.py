@@ -51,7 +51,7 @@ curl -H "Authorization: Bearer $KEY" http://127.0.0.1:8080/v1/carriers \\
 | --- | --- |
 | `readonly` | read everything but keys; look routes up |
 | `provisioning` | also write carriers, trunks, decks, rates, plans, lists; hang up calls |
-| `finance` | also write payments, invoices, exports and exchange rates |
+| `finance` | also write payments, adjustments, invoices, exports and exchange rates; reverse bookings |
 | `admin` | everything, and alone keys |
 
 A key that is bound to a carrier (`carrier_id`) only reads that carrier's own objects, the decks of its trunks, its ledger

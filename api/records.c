@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /v1/payments, /v1/ledger, /v1/audit-log. */
+/* /v1/payments, /v1/adjustments, /v1/audit-log. */
 #include <string.h>
 
 #include "api/resource.h"
 #include "api/store.h"
-
-static const char *const kinds[] = {"payment", "charge", "cost", "adjustment", "tax", "rerate", NULL};
 
 static void check_not_zero(const json_t *value, const char *path, struct errors *e)
 {
@@ -52,45 +50,43 @@ const struct resource payments = {
 	.insert = &store_payment_insert,
 };
 
-static const struct field booking_fields[] = {
-	FIELD_OWN_ID,
-	{.name = "carrier_id",
+static const struct field adjustment_fields[] = {
+	{.name = "id",
 	 .type = FIELD_ID,
 	 .flags = FIELD_READ_ONLY,
+	 .example = "1",
+	 .meaning = "Id, the same as in the ledger."},
+	{.name = "carrier_id",
+	 .type = FIELD_ID,
+	 .flags = FIELD_REQUIRED,
 	 .refers = "carriers",
 	 .example = "1",
 	 .meaning = "Whose balance it moves."},
 	{.name = "amount",
 	 .type = FIELD_MONEY,
-	 .flags = FIELD_READ_ONLY,
-	 .example = "\"-0.300000\"",
-	 .meaning = "Signed, in the carrier's currency."},
-	{.name = "kind",
-	 .type = FIELD_CHOICE,
-	 .flags = FIELD_READ_ONLY,
-	 .choices = kinds,
-	 .example = "\"charge\"",
-	 .meaning = "What it stands for."},
-	{.name = "cdr_id",
-	 .type = FIELD_UUID,
-	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
-	 .meaning = "The call that it is for."},
+	 .flags = FIELD_REQUIRED,
+	 .check = check_not_zero,
+	 .example = "\"-12.500000\"",
+	 .meaning = "In the carrier's currency. What it is granted is positive, what it owes more negative."},
 	{.name = "note",
 	 .type = FIELD_TEXT,
-	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
-	 .example = "\"wire 4711\"",
-	 .meaning = "A word about it."},
+	 .flags = FIELD_REQUIRED,
+	 .min = 1,
+	 .max = 500,
+	 .example = "\"goodwill for the outage of 1 May\"",
+	 .meaning = "Why."},
 	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was booked."},
 };
 
-const struct resource ledger = {
-	.collection = "ledger",
-	.noun = "booking",
-	.meaning = "Every booking; their sum is the balance.",
-	.fields = booking_fields,
-	.n = sizeof(booking_fields) / sizeof(*booking_fields),
-	.list = &store_booking_list,
-	.get = &store_booking_get,
+const struct resource adjustments = {
+	.collection = "adjustments",
+	.noun = "adjustment",
+	.meaning = "A balance put right by hand, without money paid; a booking in the ledger.",
+	.fields = adjustment_fields,
+	.n = sizeof(adjustment_fields) / sizeof(*adjustment_fields),
+	.list = &store_adjustment_list,
+	.get = &store_adjustment_get,
+	.insert = &store_adjustment_insert,
 };
 
 static const struct field audit_fields[] = {

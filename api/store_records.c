@@ -6,15 +6,30 @@
 
 /* Payments, newest first: filters carrier_id, from, to. */
 STATEMENT(payment_list, 6,
-	  "select l.id, api_payment(l) from ledger l where l.kind = 'payment' and ($1::bigint is null or l.id < $1) "
+	  "select l.id, api_payment(l) from ledger l where l.kind = 'payment' and l.cdr_id is null and ($1::bigint is "
+	  "null or l.id < $1) "
 	  "and ($3::bigint is null or l.carrier_id = $3) and ($4::bigint is null or l.carrier_id = $4) "
 	  "and ($5::timestamptz is null or l.created_at >= $5) and ($6::timestamptz is null or l.created_at < $6) "
 	  "order by l.id desc limit $2::integer");
 STATEMENT(payment_get, 2,
-	  "select api_payment(l) from ledger l where l.id = $1 and l.kind = 'payment' "
+	  "select api_payment(l) from ledger l where l.id = $1 and l.kind = 'payment' and l.cdr_id is null "
 	  "and ($2::bigint is null or l.carrier_id = $2)");
 STATEMENT(payment_insert, 1,
 	  "insert into ledger (carrier_id, amount, kind, note) select r.carrier_id, r.amount, 'payment', r.note "
+	  "from jsonb_populate_record(null::ledger, $1::jsonb) r returning id, api_payment(ledger)");
+
+/* Adjustments by hand (those of a dead node's calls name the call), newest first: filters carrier_id, from, to. */
+STATEMENT(adjustment_list, 6,
+	  "select l.id, api_payment(l) from ledger l where l.kind = 'adjustment' and l.cdr_id is null and ($1::bigint "
+	  "is null or l.id < $1) "
+	  "and ($3::bigint is null or l.carrier_id = $3) and ($4::bigint is null or l.carrier_id = $4) "
+	  "and ($5::timestamptz is null or l.created_at >= $5) and ($6::timestamptz is null or l.created_at < $6) "
+	  "order by l.id desc limit $2::integer");
+STATEMENT(adjustment_get, 2,
+	  "select api_payment(l) from ledger l where l.id = $1 and l.kind = 'adjustment' and l.cdr_id is null "
+	  "and ($2::bigint is null or l.carrier_id = $2)");
+STATEMENT(adjustment_insert, 1,
+	  "insert into ledger (carrier_id, amount, kind, note) select r.carrier_id, r.amount, 'adjustment', r.note "
 	  "from jsonb_populate_record(null::ledger, $1::jsonb) r returning id, api_payment(ledger)");
 
 /* The ledger, newest first: filters carrier_id, kind, cdr_id, from, to. */
@@ -26,6 +41,7 @@ STATEMENT(booking_list, 8,
 	  "order by l.id desc limit $2::integer");
 STATEMENT(booking_get, 2,
 	  "select api_booking(l) from ledger l where l.id = $1 and ($2::bigint is null or l.carrier_id = $2)");
+STATEMENT(booking_reverse, 1, "select ledger_reverse($1)");
 
 /* Alerts, newest first: filters carrier_id, kind, standing. */
 STATEMENT(alert_list, 6,

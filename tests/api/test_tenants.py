@@ -8,6 +8,7 @@ from story.described import ApiStory
 
 # What a carrier's own key reads: path -> the objects of the two carriers in it, by the names that furnish gives them.
 READS = {"/v1/carriers": "carrier", "/v1/trunks": "trunk", "/v1/rate-decks": "deck", "/v1/payments": "payment", "/v1/ledger": "payment",
+         "/v1/adjustments": "adjustment",
          "/v1/invoices": "invoice"}
 OPEN = {"/healthz", "/readyz", "/", "/console/{name}"}
 SAME_FOR_ALL = {"/openapi.json"}
@@ -32,6 +33,7 @@ class Tenants(ApiStory):
                              password="s3cret")
         rate = cls.api.items(f"/v1/rate-decks/{deck['id']}/rates")[0]
         payment = cls.api.post("/v1/payments", carrier_id=carrier["id"], amount="10", note=f"wire {name}")
+        adjustment = cls.api.post("/v1/adjustments", carrier_id=carrier["id"], amount="1", note=f"goodwill {name}")
         at = f"2026-03-01T12:00:0{n}.000Z"
         stack.postgres.psql("select cdr_partition_make('2026-03-01')")
         cdr = stack.postgres.psql(f"select left(uuid_floor('{at}')::text, 14) || '7000-8000-00000000000{n}'")
@@ -44,7 +46,7 @@ class Tenants(ApiStory):
                             f"'{cdr}', '{at}')")
         invoice = cls.api.post("/v1/invoices", carrier_id=carrier["id"], from_="2026-03-01", to="2026-03-31")
         cls.api.ask("POST", f"/v1/invoices/{invoice['id']}/issue")
-        return {"carrier": carrier["id"], "deck": deck["id"], "trunk": trunk["id"], "rate": rate["id"], "payment": payment["id"],
+        return {"carrier": carrier["id"], "deck": deck["id"], "trunk": trunk["id"], "rate": rate["id"], "payment": payment["id"], "adjustment": adjustment["id"],
                 "invoice": invoice["id"], "cdr": cdr}
 
     def paths(self):
