@@ -302,7 +302,8 @@ const struct conf_option settings_table[] = {
 	 .meaning = "PEM file with the certificate chain of the tls listeners"},
 	{"sip", "tls_key", CONF_TEXT, AT(sip_tls_key), .fallback = "", .meaning = "PEM file with its private key"},
 	{"sip", "tls_ca", CONF_TEXT, AT(sip_tls_ca), .fallback = "",
-	 .meaning = "PEM file with the authorities that peers are checked against"},
+	 .meaning = "PEM file with the authorities that vendors' certificates are checked against; empty: they are not "
+		    "checked"},
 
 	{"database", "url", CONF_TEXT, AT(database_url), .fallback = "postgresql:///tandem",
 	 .check = check_database_url, .secret = true,

@@ -4,7 +4,7 @@
 import re
 
 from story import Story, free_port
-from story.dns import A, NAPTR, SRV, NameServer
+from story.dns import A, AAAA, NAPTR, SRV, NameServer
 
 
 class Names(Story):
@@ -226,6 +226,43 @@ class Transports(Story):
         call.expect(503)
         self.udp.expect_no_call(0.1)
         self.assertEqual(self.stack.api.cdr(called=called)["attempts"][0]["reason"], "unresolved")
+
+
+class Families(Story):
+    """Names with addresses of IPv6. The switch listens on both families."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.dns, cls.port = NameServer({}), free_port()
+        cls.addClassCleanup(cls.dns.close)
+        cls.stack_options = {"settings": {"sip": {"dns_servers": cls.dns.address,
+                                                  "listen": f"udp:127.0.0.1:{cls.port}, udp:[::1]:{free_port()}"}}}
+        super().setUpClass()
+
+    @classmethod
+    def provision(cls, stack):
+        stack.node.port = cls.port
+        cls.six = stack.peer("six", host="::1")
+        dead = "127.0.0.199"          # nobody listens there
+        cls.dns.table.update({("six.test", AAAA): ["::1"], ("both.test", AAAA): ["::1"], ("both.test", A): [dead],
+                              ("_sip._udp.srv.test", SRV): [(1, 1, cls.six.port, "six.test")]})
+        cls.vendors = []
+        for prefix, host, more in (("11", "six.test", {"port": cls.six.port}), ("12", "both.test", {"port": cls.six.port}),
+                                   ("13", "srv.test", {"transport": "udp"})):
+            deck = stack.deck(f"deck {prefix}", "buy", {prefix: "0.01"})
+            cls.vendors.append(stack.api.post("/v1/trunks", carrier_id=stack.carrier(f"vendor {prefix}")["id"], name=host, host=host,
+                                              direction="egress", no_response_timeout=1, rate_deck_id=deck["id"], **more))
+        cls.customer = stack.customer("caller", {"1": "0.05"}, cls.vendors)
+
+    def test_an_address_of_ipv6_is_called_over_ipv6(self):
+        for prefix in ("11", "12", "13"):  # alone, beside a dead one of IPv4, and of an SRV record's target
+            with self.subTest(prefix=prefix):
+                call = self.customer["peer"].invite(self.number(prefix))
+                leg = self.six.expect_call(5)
+                self.assertIn("SIP/2.0/UDP [::1]:", leg.invite.get("Via"))
+                leg.reply(486)
+                leg.expect("ACK")
+                call.expect(486)
 
 
 class Redirects(Story):

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Vendors over TLS: by IPv4 and IPv6, and those that [sip] tls_ca does not vouch for, or that speak no TLS."""
+
+import os
+import socket
+import ssl
+import subprocess
+import threading
+
+from story import Story, free_port
+from story.sip import Message
+
+
+def certificate(folder, name, *addresses):
+    """A self-signed one; the path of certificate and key together."""
+    path = os.path.join(folder, f"{name}-{os.getpid()}.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext",
+                    "subjectAltName=" + ",".join(f"IP:{a}" for a in addresses), "-keyout", path, "-out", path + ".crt"],
+                   check=True, capture_output=True)
+    with open(path, "ab") as both, open(path + ".crt", "rb") as more:
+        both.write(more.read())
+    os.unlink(path + ".crt")
+    return path
+
+
+class Vendor:
+    """Busy for every call. Without a certificate it takes connections and says nothing."""
+
+    def __init__(self, host, pem=None):
+        self.methods, self.transports, self.context = [], set(), None
+        if pem:
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.context.load_cert_chain(pem)
+        self.host, self.open = host, []
+        self.socket = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self):
+        for s in (self.socket, *self.open):
+            s.close()
+
+    def _accept(self):
+        while True:
+            try:
+                plain, _ = self.socket.accept()
+            except OSError:
+                return
+            self.open.append(plain)
+            if self.context:
+                threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
+
+    def _serve(self, plain):
+        try:
+            s = self.context.wrap_socket(plain, server_side=True)
+        except OSError:
+            return                    # the switch did not want this certificate
+        data = b""
+        while piece := s.recv(65535):
+            data += piece
+            while b"\r\n\r\n" in data:
+                m = Message.parse(data)
+                end = data.index(b"\r\n\r\n") + 4 + int(m.get("Content-Length") or 0)
+                if len(data) < end:
+                    break
+                data = data[end:]
+                self._take(s, m)
+
+    def _take(self, s, m):
+        self.methods.append(m.method)
+        self.transports.add(m.get("Via").split()[0])
+        if m.method == "INVITE":
+            answer = Message("SIP/2.0 486 Busy Here")
+            answer.headers = [(n, f"{v};tag=t" if n == "To" else v) for n, v in m.headers if n in ("Via", "From", "To", "Call-ID", "CSeq")]
+            s.sendall(answer.bytes())
+
+
+class Tls(Story):
+    @classmethod
+    def setUpClass(cls):
+        folder = os.environ.get("TANDEM_STORY_DIR", "/tmp")
+        cls.known = certificate(folder, "known", "127.0.0.71", "::1")
+        cls.foreign = certificate(folder, "foreign", "127.0.0.72")
+        cls.addClassCleanup(lambda: [os.unlink(p) for p in (cls.known, cls.foreign)])
+        cls.port, tls, tls6 = free_port(), free_port(udp=False), free_port(udp=False)
+        cls.stack_options = {"settings": {"sip": {
+            "listen": f"udp:127.0.0.1:{cls.port}, tls:127.0.0.1:{tls}, tls:[::1]:{tls6}",
+            "tls_certificate": cls.known, "tls_key": cls.known, "tls_ca": cls.known}}}
+        super().setUpClass()
+
+    @classmethod
+    def provision(cls, stack):
+        stack.node.port = cls.port
+        cls.vendors = {"11": Vendor("127.0.0.71", cls.known), "12": Vendor("::1", cls.known),
+                       "13": Vendor("127.0.0.72", cls.foreign), "14": Vendor("127.0.0.73")}
+        cls.trunks = {}
+        for prefix, vendor in cls.vendors.items():
+            cls.addClassCleanup(vendor.close)
+            deck = stack.deck(f"buy {prefix}", "buy", {prefix: "0.01"})
+            cls.trunks[prefix] = stack.api.post("/v1/trunks", carrier_id=stack.carrier(f"vendor {prefix}")["id"], name="tls", direction="egress",
+                                                host=vendor.host, port=vendor.port, transport="tls", no_response_timeout=2,
+                                                rate_deck_id=deck["id"])
+        cls.reserve = stack.vendor("reserve", {"1": "0.02"})
+        cls.customer = stack.customer("harbour", {"1": "0.06"}, [*cls.trunks.values(), cls.reserve])
+
+    def test_a_vendor_is_called_over_either_family(self):
+        for prefix in ("11", "12"):
+            called = self.number(prefix)
+            call = self.customer["peer"].invite(called)
+            self.assertEqual(call.expect_final(5).code, 486)
+            self.attempts_are(self.stack.api.cdr(called=called), (self.trunks[prefix], 486))
+            self.assertEqual((self.vendors[prefix].methods[0], self.vendors[prefix].transports), ("INVITE", {"SIP/2.0/TLS"}))
+
+    def hunted_past(self, prefix):
+        called = self.number(prefix)
+        call = self.customer["peer"].invite(called)
+        leg = self.reserve["peer"].expect_call(5)
+        leg.reply(486)
+        call.expect(486)
+        attempts = self.stack.api.cdr(called=called)["attempts"]
+        self.assertEqual([a["trunk_id"] for a in attempts], [self.trunks[prefix]["id"], self.reserve["id"]])
+        self.assertIn(attempts[0]["reason"], ("no_response", "transport_error"))
+        self.assertEqual(self.vendors[prefix].methods, [])
+
+    def test_a_vendor_whose_certificate_nobody_vouches_for_is_told_nothing(self):
+        self.hunted_past("13")
+
+    def test_a_port_that_speaks_no_tls_is_hunted_past(self):
+        self.hunted_past("14")
