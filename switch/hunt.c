@@ -91,18 +91,26 @@ void hunt_attempt_close(struct call_attempt *t, int code, const char *reason)
 	vendor_tell(t, r);
 }
 
-/* Capacity may have gone since the routes were ranked: then it is as if it had never been offered. */
-static bool capacity_taken(struct call_attempt *t, const struct trunk *trunk)
+/* One more start of the trunk and of its carrier: both or neither, but for what another worker takes in between. */
+static bool rates_pass(const struct trunk *trunk)
 {
 	int64_t now = clock_mono_us();
 
+	return gauge_would_pass(trunk->gauge, trunk->max_cps, now) &&
+	       gauge_pass(trunk->carrier->gauge, trunk->carrier->max_cps, now) &&
+	       gauge_pass(trunk->gauge, trunk->max_cps, now);
+}
+
+/* Capacity may have gone since the routes were ranked: then it is as if it had never been offered. */
+static bool capacity_taken(struct call_attempt *t, const struct trunk *trunk)
+{
 	atomic_fetch_add(&t->call->worker->count.steps, 2);
 	if (!gauge_take(trunk->gauge, trunk->max_channels))
 		return false;
 	t->trunk_gauge = trunk->gauge;
 	if (gauge_take(trunk->carrier->gauge, trunk->carrier->max_channels)) {
 		t->carrier_gauge = trunk->carrier->gauge;
-		if (gauge_pass(trunk->gauge, trunk->max_cps, now))
+		if (rates_pass(trunk))
 			return true;
 		gauge_drop(t->carrier_gauge);
 	}

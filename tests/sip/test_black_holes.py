@@ -102,9 +102,33 @@ class BlackHoles(Either):
         leg.expect("BYE")
         leg.reply(200)
         call.expect(200, method="BYE")
+        wait_for("near to be free again", lambda: [r["trunk_id"] for r in self.look(self.number())["routes"]] == [self.near["id"]], 5)
         self.goes_to(self.near, self.number())
         self.stack.api.patch(self.trunk_path(), max_channels=None)
         self.stack.settle()
+
+    def at_its_rate(self, path):
+        """Two calls within a moment, and near or its carrier takes one a second: spare has the other."""
+        self.stack.api.patch(path, max_cps=1)
+        self.stack.settle()
+        for vendor in (self.near, self.spare):
+            called = self.number()
+            call = self.customer["peer"].invite(called)
+            vendor["peer"].expect_call().reply(486)
+            call.expect(486)
+        cdr = self.stack.api.cdr(called=called)
+        self.attempts_are(cdr, (self.spare, 486))
+        trace = self.stack.api.get(f"/v1/cdrs/{cdr['id']}")["trace"]
+        self.assertEqual([(e["trunk_id"], e["reason"]) for e in trace["excluded"]], [(self.near["id"], "cps")])
+        self.stack.api.patch(path, max_cps=None)
+        self.stack.settle()
+        self.goes_to(self.near, self.number())
+
+    def test_a_trunk_at_its_rate(self):
+        self.at_its_rate(self.trunk_path())
+
+    def test_a_carrier_at_its_rate(self):
+        self.at_its_rate(f"/v1/carriers/{self.near['carrier']['id']}")
 
 
 class Dead(Either):
