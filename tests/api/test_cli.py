@@ -2,17 +2,24 @@
 """The operator's command line against a whole tandem."""
 
 import csv
+import errno
+import fcntl
 import io
 import json
 import os
+import pty
 import random
 import re
 import socket
+import struct
+import subprocess
+import termios
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 from story import Story, wait_for
 from story.process import run
+from story.stack import program
 
 UNITS = {"0.0001 60/11 560": (["--price", "0.0001", "--initial", "60", "--increment", "11", "--duration-ms", "560000"], "566 0.000943"),
          "0.006 30/6 32": (["--price", "0.006", "--initial", "30", "--increment", "6", "--duration-ms", "32000"], "36 0.003600"),
@@ -140,6 +147,49 @@ class CommandLine(Story):
         wait_for("no call", lambda: json.loads(self.stack.tandem("calls", "--json").stdout) == [], 5)
         told = [e["resource_id"] for e in self.stack.api.items("/v1/audit-log", action="hangup") if e["actor"].startswith("cli:")]
         self.assertEqual({c["id"] for c in live} - set(told), set())
+
+    def on_terminal(self, columns, *words):
+        """What a terminal of so many columns gets of the command, both streams."""
+        screen, other = pty.openpty()
+        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        done = subprocess.Popen([program("tandem"), "-c", self.stack.config, *words], stdin=other, stdout=other, stderr=other,
+                                env={**os.environ, **self.stack.env, "LC_ALL": "C.UTF-8"})
+        os.close(other)
+        text = b""
+        try:
+            while more := os.read(screen, 65536):
+                text += more
+        except OSError as e:  # so a terminal ends on Linux
+            self.assertEqual(e.errno, errno.EIO)
+        os.close(screen)
+        self.assertEqual(done.wait(20), 0, text)
+        return text.decode()
+
+    def test_tables_fit_the_terminal(self):
+        self.stack.carrier("a carrier with so long a name that it alone would fill most of a line")
+        for words in (("carriers",), ("trunks",), ("decks",), ("plans",)):
+            whole = self.stack.tandem(*words).stdout.splitlines()
+            for columns in (70, 100):
+                lines = self.on_terminal(columns, *words).splitlines()
+                self.assertEqual(len(lines), len(whole), words)
+                self.assertLessEqual(max(len(line.rstrip()) for line in lines), columns, words)
+        self.assertIn("…", self.on_terminal(70, "carriers"))
+        self.assertEqual(self.on_terminal(400, "carriers").splitlines(), self.stack.tandem("carriers").stdout.splitlines())
+        self.assertGreater(max(len(line) for line in self.stack.tandem("carriers").stdout.splitlines()), 100)
+
+    def test_an_import_shows_on_a_terminal_how_far_it_is(self):
+        deck = self.stack.deck("on the screen", "buy", {})
+        path = os.path.join(self.stack.folder, "long.csv")
+        with open(path, "w") as f:
+            f.write("prefix,price\n" + "".join(f"9{n:06d},0.01\n" for n in range(100000)))
+        said = self.on_terminal(80, "rates", "import", "--deck", str(deck["id"]), "--file", path)
+        shares = [int(n) for n in re.findall(r"\r\[[# ]{40}\] +(\d+) %", said)]
+        self.assertGreater(len(shares), 5)
+        self.assertEqual(shares, sorted(shares))
+        self.assertLessEqual(shares[-1], 100)
+        self.assertIn("added 100000", said)
+        quiet = self.stack.tandem("rates", "import", "--deck", str(deck["id"]), "--file", path)
+        self.assertNotIn("[", quiet.stdout + quiet.stderr)
 
     def test_an_export_can_be_imported_again(self):
         path = os.path.join(self.stack.folder, "alpha.csv")
