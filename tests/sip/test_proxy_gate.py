@@ -162,9 +162,8 @@ class Gate(Proxied):
         """A vendor that compares them byte by byte would say 481 to another spelling, and the record would end."""
         called = self.number()
         call, leg = self.up(called)
-        if call.remote_tag.upper() == call.remote_tag:
-            call.remote_tag += "a"
-        keep, call.remote_tag = call.remote_tag, call.remote_tag.upper()
+        keep = call.remote_tag
+        call.remote_tag = keep.upper() if keep.upper() != keep else keep + "a"  # digits alone have one spelling
         self.refused(call, "BYE", 481)
         call.remote_tag = keep
         self.goes_on(called)
