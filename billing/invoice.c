@@ -189,12 +189,30 @@ static void put_line(struct buf *out, const char *kind, const char *destination,
 	buf_putc(out, '\n');
 }
 
+/* Its words stand under "destination"; nothing if none was told. */
+static void put_sender(struct buf *out, const json_t *sender)
+{
+	const json_t *line;
+	size_t i;
+
+	if (!json_is_object(sender))
+		return;
+	put_line(out, "sender", text_of(sender, "name"), NULL, "");
+	json_array_foreach(json_object_get(sender, "address"), i, line)
+	{
+		put_line(out, "sender_address", json_string_value(line), NULL, "");
+	}
+	if (*text_of(sender, "tax_id") != '\0')
+		put_line(out, "sender_tax_id", text_of(sender, "tax_id"), NULL, "");
+}
+
 void invoice_put_csv(struct buf *out, const json_t *invoice)
 {
 	const json_t *one;
 	size_t i;
 
 	buf_puts(out, "kind,destination,calls,seconds,amount\n");
+	put_sender(out, json_object_get(invoice, "sender"));
 	json_array_foreach(json_object_get(invoice, "lines"), i, one)
 	{
 		put_line(out, text_of(one, "kind"), text_of(one, "destination"), one, text_of(one, "amount"));

@@ -13,6 +13,8 @@
 #define MARGIN 50
 #define LINE 14
 #define SIZE 9
+#define NUMBERS 290 /* from where to the right edge calls, minutes and amounts have their place */
+#define LETTERS_MAX 512
 
 struct sheet {
 	HPDF_Doc doc;
@@ -20,7 +22,8 @@ struct sheet {
 	HPDF_Page page;
 	float width, y;
 	int pages;
-	char title[80], carrier[61], amount[24]; /* on each page: what it is, whose, the amounts' heading */
+	char title[80], amount[24]; /* on each page: what it is, the amounts' heading */
+	const char *carrier;	    /* and whose */
 	iconv_t latin;
 	jmp_buf failed;
 	unsigned long error;
@@ -59,20 +62,54 @@ static const char *letters(struct sheet *s, const char *text, char *out, size_t 
 
 enum { AT_LEFT, AT_RIGHT };
 
-static void put(struct sheet *s, HPDF_Font font, float size, float x, int at, const char *text)
+/* shown: in the fonts' own letters, as for the next */
+static void put_letters(struct sheet *s, HPDF_Font font, float size, float x, int at, const char *shown)
 {
-	char shown[160];
-
-	letters(s, text, shown, sizeof(shown));
 	HPDF_Page_SetFontAndSize(s->page, font, size);
 	HPDF_Page_BeginText(s->page);
 	HPDF_Page_TextOut(s->page, at == AT_RIGHT ? x - HPDF_Page_TextWidth(s->page, shown) : x, s->y, shown);
 	HPDF_Page_EndText(s->page);
 }
 
+/* As many words as the width takes, of a longer word as much as it takes. Returns what is left. */
+static const char *put_some(struct sheet *s, HPDF_Font font, float size, float x, float width, const char *shown)
+{
+	char line[LETTERS_MAX];
+
+	HPDF_Page_SetFontAndSize(s->page, font, size);
+	size_t fits = HPDF_Page_MeasureText(s->page, shown, width, HPDF_TRUE, NULL);
+	if (fits == 0)
+		fits = HPDF_Page_MeasureText(s->page, shown, width, HPDF_FALSE, NULL);
+	if (fits == 0 && *shown != '\0')
+		fits = 1;
+	snprintf(line, sizeof(line), "%.*s", (int)fits, shown);
+	put_letters(s, font, size, x, AT_LEFT, line);
+	shown += strlen(line);
+	return shown + strspn(shown, " ");
+}
+
+static void put(struct sheet *s, HPDF_Font font, float size, float x, int at, const char *text)
+{
+	char shown[LETTERS_MAX];
+
+	put_letters(s, font, size, x, at, letters(s, text, shown, sizeof(shown)));
+}
+
+/* From margin to margin, on as many lines as it needs, but one at least. */
+static void put_text(struct sheet *s, HPDF_Font font, float size, const char *text)
+{
+	char shown[LETTERS_MAX];
+	const char *rest = letters(s, text, shown, sizeof(shown));
+
+	do {
+		rest = put_some(s, font, size, MARGIN, s->width - 2 * MARGIN, rest);
+		s->y -= LINE;
+	} while (*rest != '\0');
+}
+
 static void page_new(struct sheet *s)
 {
-	char text[32];
+	char text[32], carrier[LETTERS_MAX];
 
 	s->page = HPDF_AddPage(s->doc);
 	HPDF_Page_SetSize(s->page, HPDF_PAGE_SIZE_A4, HPDF_PAGE_PORTRAIT);
@@ -82,7 +119,8 @@ static void page_new(struct sheet *s)
 	put(s, s->plain, SIZE, s->width - MARGIN, AT_RIGHT, text);
 	if (s->pages > 1) {
 		put(s, s->plain, SIZE, MARGIN, AT_LEFT, s->title);
-		put(s, s->plain, SIZE, s->width / 3, AT_LEFT, s->carrier);
+		letters(s, s->carrier, carrier, sizeof(carrier));
+		(void)put_some(s, s->plain, SIZE, s->width / 3, s->width / 2, carrier); /* its first words */
 	}
 	s->y = HPDF_Page_GetHeight(s->page) - MARGIN;
 }
@@ -95,19 +133,18 @@ static void rule(struct sheet *s)
 	HPDF_Page_Stroke(s->page);
 }
 
-static void row(struct sheet *s, HPDF_Font font, const char *what, const char *calls, const char *minutes,
-		const char *amount)
+static void cells(struct sheet *s, HPDF_Font font, const char *calls, const char *minutes, const char *amount)
 {
-	put(s, font, SIZE, MARGIN, AT_LEFT, what);
 	put(s, font, SIZE, s->width - 220, AT_RIGHT, calls);
 	put(s, font, SIZE, s->width - 140, AT_RIGHT, minutes);
 	put(s, font, SIZE, s->width - MARGIN, AT_RIGHT, amount);
-	s->y -= LINE;
 }
 
 static void columns(struct sheet *s)
 {
-	row(s, s->bold, "Destination", "Calls", "Minutes:seconds", s->amount);
+	put(s, s->bold, SIZE, MARGIN, AT_LEFT, "Destination");
+	cells(s, s->bold, "Calls", "Minutes:seconds", s->amount);
+	s->y -= LINE;
 	rule(s);
 }
 
@@ -117,6 +154,24 @@ static void room_for_row(struct sheet *s)
 		return;
 	page_new(s);
 	columns(s);
+}
+
+/* Its numbers stand beside the first line of a long name. */
+static void row(struct sheet *s, HPDF_Font font, const char *what, const char *calls, const char *minutes,
+		const char *amount)
+{
+	char shown[LETTERS_MAX];
+	const char *rest = letters(s, what, shown, sizeof(shown));
+
+	room_for_row(s);
+	cells(s, font, calls, minutes, amount);
+	for (;;) {
+		rest = put_some(s, font, SIZE, MARGIN, s->width - NUMBERS - MARGIN, rest);
+		s->y -= LINE;
+		if (*rest == '\0')
+			return;
+		room_for_row(s);
+	}
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -130,21 +185,17 @@ static const char *text_of(const json_t *object, const char *key)
 static void put_sender(struct sheet *s, const json_t *sender)
 {
 	const json_t *line;
-	const char *name;
 	size_t i;
 
 	if (!json_is_object(sender))
 		return;
-	name = text_of(sender, "name");
-	put(s, s->bold, strlen(name) > 70 ? SIZE : 11, MARGIN, AT_LEFT, name); /* in the page's width */
-	s->y -= LINE;
+	put_text(s, s->bold, 11, text_of(sender, "name"));
 	json_array_foreach(json_object_get(sender, "address"), i, line)
 	{
-		put(s, s->plain, SIZE, MARGIN, AT_LEFT, json_string_value(line));
-		s->y -= LINE;
+		put_text(s, s->plain, SIZE, json_string_value(line));
 	}
-	put(s, s->plain, SIZE, MARGIN, AT_LEFT, text_of(sender, "tax_id"));
-	s->y -= 3 * LINE;
+	put_text(s, s->plain, SIZE, text_of(sender, "tax_id"));
+	s->y -= 2 * LINE;
 }
 
 static void put_head(struct sheet *s, const json_t *invoice)
@@ -157,8 +208,7 @@ static void put_head(struct sheet *s, const json_t *invoice)
 	if (strcmp(status, "issued") != 0)
 		put(s, s->bold, 18, s->width - MARGIN, AT_RIGHT, strcmp(status, "draft") == 0 ? "DRAFT" : "VOID");
 	s->y -= 2 * LINE;
-	put(s, s->plain, 11, MARGIN, AT_LEFT, text_of(invoice, "carrier"));
-	s->y -= LINE;
+	put_text(s, s->plain, 11, text_of(invoice, "carrier"));
 	snprintf(text, sizeof(text), "Calls from %s to %s (%s)", text_of(invoice, "from"), text_of(invoice, "to"),
 		 text_of(invoice, "timezone"));
 	put(s, s->plain, SIZE, MARGIN, AT_LEFT, text);
@@ -168,23 +218,22 @@ static void put_head(struct sheet *s, const json_t *invoice)
 		put(s, s->plain, SIZE, MARGIN, AT_LEFT, text);
 		s->y -= LINE;
 	}
-	put(s, s->plain, SIZE, MARGIN, AT_LEFT, text_of(invoice, "note"));
-	s->y -= 2 * LINE;
+	put_text(s, s->plain, SIZE, text_of(invoice, "note"));
+	s->y -= LINE;
 }
 
 static void put_destination(struct sheet *s, const json_t *line)
 {
 	const char *kind = text_of(line, "kind"), *destination = text_of(line, "destination");
 	json_int_t seconds = json_integer_value(json_object_get(line, "seconds"));
-	char what[120], calls[24], minutes[32];
+	char what[LETTERS_MAX], calls[24], minutes[32];
 
-	snprintf(what, sizeof(what), "%.48s%s", *destination != '\0' ? destination : "(without a destination)",
+	snprintf(what, sizeof(what), "%s%s", *destination != '\0' ? destination : "(without a destination)",
 		 strcmp(kind, "late_calls") == 0    ? ", earlier calls"
 		 : strcmp(kind, "corrections") == 0 ? ", corrections"
 						    : "");
 	snprintf(calls, sizeof(calls), "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(line, "calls")));
 	snprintf(minutes, sizeof(minutes), "%" JSON_INTEGER_FORMAT ":%02d", seconds / 60, (int)(seconds % 60));
-	room_for_row(s);
 	row(s, s->plain, what, calls, minutes, text_of(line, "amount"));
 }
 
@@ -200,10 +249,8 @@ static void put_sums(struct sheet *s, const json_t *invoice)
 	json_array_foreach(json_object_get(invoice, "taxes"), i, tax)
 	{
 		snprintf(what, sizeof(what), "%s %s %%", text_of(tax, "name"), text_of(tax, "percent"));
-		room_for_row(s);
 		row(s, s->plain, what, "", "", text_of(tax, "amount"));
 	}
-	room_for_row(s);
 	snprintf(what, sizeof(what), "Total %s", text_of(invoice, "currency"));
 	row(s, s->bold, what, "", "", text_of(invoice, "total"));
 }
@@ -214,7 +261,7 @@ static void name_it(struct sheet *s, const json_t *invoice)
 
 	snprintf(s->title, sizeof(s->title), "%s %s", sell ? "Invoice" : "Statement of traffic",
 		 text_of(invoice, "number"));
-	snprintf(s->carrier, sizeof(s->carrier), "%s", text_of(invoice, "carrier"));
+	s->carrier = text_of(invoice, "carrier");
 	snprintf(s->amount, sizeof(s->amount), "Amount, %s", text_of(invoice, "currency"));
 }
 

@@ -21,6 +21,23 @@ static const char *number_of(const json_t *object, const char *key, char out[sta
 	return out;
 }
 
+/* One line; nothing if none was told. */
+static void print_sender(const json_t *sender)
+{
+	const char *tax_id = text_of(sender, "tax_id");
+	const json_t *line;
+	size_t i;
+
+	if (!json_is_object(sender))
+		return;
+	printf("sent by %s", text_of(sender, "name"));
+	json_array_foreach(json_object_get(sender, "address"), i, line)
+	{
+		printf(", %s", json_string_value(line));
+	}
+	printf("%s%s\n", tax_id != NULL && *tax_id != '\0' ? ", " : "", tax_id != NULL ? tax_id : "");
+}
+
 static void print_invoice(const json_t *invoice, bool json)
 {
 	char id[24];
@@ -35,6 +52,7 @@ static void print_invoice(const json_t *invoice, bool json)
 	       text_of(invoice, "number") != NULL ? " as " : "",
 	       text_of(invoice, "number") != NULL ? text_of(invoice, "number") : "", text_of(invoice, "carrier"),
 	       text_of(invoice, "from"), text_of(invoice, "to"), text_of(invoice, "timezone"));
+	print_sender(json_object_get(invoice, "sender"));
 
 	struct table *t =
 		table_new((const char *const[]){"what", "destination", ">calls", ">seconds", ">amount", NULL});

@@ -4,7 +4,7 @@ import { badge, h, heading, link, replace, when } from "./dom.js";
 import { listing } from "./table.js";
 import { NONE, label } from "./values.js";
 
-const PAGES = { carriers: "carriers", trunks: "trunks", "rate-decks": "rate-decks", "routing-plans": "routing-plans", "number-lists": "number-lists", "number-lengths": "number-lengths", "exchange-rates": "exchange-rates", "api-keys": "api-keys", invoices: "invoices",
+const PAGES = { carriers: "carriers", trunks: "trunks", "rate-decks": "rate-decks", "routing-plans": "routing-plans", "number-lists": "number-lists", "number-lengths": "number-lengths", "exchange-rates": "exchange-rates", "api-keys": "api-keys", invoices: "invoices", "invoice-senders": "invoice-senders",
 	exports: "exports", "export-options": "export-options" };
 const COLLECTIONS = [...Object.keys(PAGES), "calls", "imports", "payments", "rates", "vendor-forces"].sort();
 const LISTED_MAX = 50; /* of a list's entries */

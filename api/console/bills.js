@@ -29,7 +29,7 @@ async function invoice(place, id) {
 		button("CSV", () => attempt(() => download(`/v1/invoices/${id}/csv`, `${i.number ?? "draft-" + id}.csv`))),
 		i.status === "draft" && may("POST", "/v1/invoices/{id}/issue") ? [step("Issue", "Issue this invoice? It gets its number and claims its bookings."), step("Delete", "Delete this draft?")] : null,
 		i.status === "issued" && may("POST", "/v1/invoices/{id}/void") ? step("Void", "Make this invoice void? The next one bills its calls.") : null] }),
-	panel(null, facts([["Carrier", link(`#/carriers/${i.carrier_id}`, i.carrier)], ["Status", badge(i.status, KIND[i.status])], ["Side", i.side], ["Period", `${i.from} – ${i.to} (${i.timezone})`],
+	panel(null, facts([["Sender", i.sender ? [i.sender.name, ...i.sender.address, i.sender.tax_id].filter(Boolean).join(", ") : null], ["Carrier", link(`#/carriers/${i.carrier_id}`, i.carrier)], ["Status", badge(i.status, KIND[i.status])], ["Side", i.side], ["Period", `${i.from} – ${i.to} (${i.timezone})`],
 		["Net", amount(i.net, i.currency)], ["Tax", amount(i.tax, i.currency)], ["Total", amount(i.total, i.currency)], ["Issued", when(i.issued_at, { zoned: true })], ["Note", i.note]])),
 	panel("Lines", table([
 		{ title: "Destination", value: (l) => l.destination || "–" },

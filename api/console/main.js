@@ -19,6 +19,7 @@ import { nodes } from "./nodes.js";
 import { overview } from "./overview.js";
 import { plans } from "./plans.js";
 import { learn, me, offers } from "./rights.js";
+import { senders } from "./senders.js";
 import { simulator } from "./simulator.js";
 import { statistics } from "./statistics.js";
 import { trunks } from "./trunks.js";
@@ -32,7 +33,7 @@ const PAGES = [
 	["Configure", [["carriers", "Carriers", carriers], ["trunks", "Trunks", trunks], ["rate-decks", "Rate decks", decks], ["routing-plans", "Routing plans", plans], ["number-lists", "Number lists", lists],
 		["number-lengths", "Number lengths", lengths],
 		["exchange-rates", "Exchange rates", exchange], ["simulator", "Route simulator", simulator]]],
-	["Settle", [["payments", "Payments", payments], ["ledger", "Ledger", ledger], ["invoices", "Invoices", invoices], ["exports", "Exports", exports], ["export-options", "Export options", exportOptions]]],
+	["Settle", [["payments", "Payments", payments], ["ledger", "Ledger", ledger], ["invoices", "Invoices", invoices], ["invoice-senders", "Invoice senders", senders], ["exports", "Exports", exports], ["export-options", "Export options", exportOptions]]],
 	["Administer", [["api-keys", "API keys", keys], ["audit", "Audit log", audit]]],
 ];
 const SLOW_MS = 300;

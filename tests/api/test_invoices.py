@@ -104,9 +104,21 @@ class Invoices(Story):
         self.assertEqual(self.lines(june), [("calls", "UK", 1, 7, Decimal("0.0625")), ("late_calls", "UK", 1, 6, Decimal("0.125"))])
         self.refused("issue", str(one["id"]), says="there is no draft")
 
+    def csv_rows(self, invoice):
+        """[[kind, destination]]; the sender's rows have nothing more."""
+        path = os.path.join(self.stack.folder, f"{invoice['id']}.csv")
+        self.stack.tandem("invoice", "write", str(invoice["id"]), "--file", path)
+        with open(path, encoding="utf-8", newline="") as f:
+            rows = list(csv.reader(f))[1:]
+        self.assertEqual({tuple(row[2:]) for row in rows if row[0].startswith("sender")} - {("", "", "")}, set())
+        return [row[:2] for row in rows]
+
     def test_an_invoice_names_its_sender_and_keeps_it(self):
         api = self.stack.api
-        self.assertIsNone(self.create()["sender"])
+        nobodys = self.create()
+        self.assertIsNone(nobodys["sender"])
+        self.assertNotIn("sent by", self.stack.tandem("invoice", "show", str(nobodys["id"])).stdout)
+        self.assertEqual([row[0] for row in self.csv_rows(nobodys)], ["net", "total"])
         words = {"name": "Größte Telefon-Gesellschaft für Überland- und Seekabelverbindungen mbH & Co. KG",
                  "address": ["Straße der Ströme 1", "12345 Köln"], "tax_id": "USt-IdNr. DE123456789"}
         first = api.post("/v1/invoice-senders", **words)
@@ -116,9 +128,13 @@ class Invoices(Story):
         path = os.path.join(self.stack.folder, "sent.pdf")
         self.stack.tandem("invoice", "write", str(issued["id"]), "--file", path)
         with open(path, "rb") as f:
-            said = words_of(f.read())
+            said = " ".join(words_of(f.read()))
         for line in words["name"], *words["address"], words["tax_id"]:
             self.assertIn(line, said)
+        shown = self.stack.tandem("invoice", "show", str(issued["id"])).stdout.splitlines()
+        self.assertEqual(shown[1], "sent by " + ", ".join([words["name"], *words["address"], words["tax_id"]]))
+        self.assertEqual(self.csv_rows(issued)[:4], [["sender", words["name"]], ["sender_address", words["address"][0]],
+                                                     ["sender_address", words["address"][1]], ["sender_tax_id", words["tax_id"]]])
         api.post("/v1/invoice-senders", name="Later", effective_from="2099-01-01T00:00:00Z")
         api.post("/v1/invoice-senders", name="New")
         api.delete(f"/v1/invoice-senders/{first['id']}")

@@ -15,7 +15,7 @@ async function addresses(walk) {
 	return new Map([...listed.map((p) => [p, p === "overview" ? "dashboard" : p]), [`cdrs/${await first("/v1/cdrs?answered=true")}`, "cdr"], [`carriers/${await first("/v1/carriers")}`], ["carriers/new"], [`trunks/${trunk}`],
 		[`trunks/${trunk}/change`, "trunk-change"], [`trunks/${customer}/change`], ["trunks/new?direction=ingress"], [`rate-decks/${deck}`], [`rate-decks/${deck}/change`], [`rate-decks/${deck}/rates`], [`rate-decks/${deck}/rates/new`],
 		[`rate-decks/${deck}/rates/${await first(`/v1/rate-decks/${deck}/rates`)}`], [`rate-decks/${deck}/imports/${await first("/v1/imports?status=done")}`], [`routing-plans/${await first("/v1/routing-plans")}`],
-		[`routing-plans/${await first("/v1/routing-plans")}/change`], [`number-lists/${await first("/v1/number-lists")}`], ["number-lists/new"], [`number-lengths/${await first("/v1/number-lengths")}`], ["number-lengths/new"], ["exchange-rates/new"], ["payments/new"], [`invoices/${await first("/v1/invoices")}`], ["invoices/new"],
+		[`routing-plans/${await first("/v1/routing-plans")}/change`], [`number-lists/${await first("/v1/number-lists")}`], ["number-lists/new"], [`number-lengths/${await first("/v1/number-lengths")}`], ["number-lengths/new"], ["exchange-rates/new"], ["payments/new"], [`invoices/${await first("/v1/invoices")}`], ["invoices/new"], ["invoice-senders/new"], [`invoice-senders/${await first("/v1/invoice-senders")}`],
 		["exports/1"], ["export-options/new"], [`export-options/${await first("/v1/export-options")}`], ["trunks/change?direction=egress"], ["api-keys/new"], [`simulator?trunk_id=${customer}&called=442079460123`, "simulation"], ["statistics?group_by=hour", "statistics"], ["nothing/here"]]);
 }
 

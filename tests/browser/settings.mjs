@@ -228,12 +228,36 @@ export const settings = (walk, { sheet }) => {
 			await walk.rows("Bookings").filter({ hasText: "wire 8812" }).waitFor();
 			await walk.picture("ledger");
 		},
+		async "who sends invoices is said, replaced from a day on, and taken back"() {
+			await walk.visit("invoice-senders", "Invoice senders");
+			await walk.sees("No sender yet");
+			await walk.visit("invoice-senders/new", "New invoice sender");
+			await walk.refused(async () => {
+				await walk.press("Create");
+				await page.locator("#field-name-fault").filter({ hasText: /./ }).waitFor();
+			});
+			await walk.fill({ name: "Größte Überland-Telefon GmbH", address: "Straße der Ströme 1\n12345 Köln", tax_id: "DE123456789" });
+			await created("Invoice senders");
+			has(await walk.only("/v1/invoice-senders"), { name: "Größte Überland-Telefon GmbH", address: ["Straße der Ströme 1", "12345 Köln"], tax_id: "DE123456789" });
+			for (const [name, from] of [["Telefon & Söhne GmbH", "2098-01-01T00:00"], ["Mistaken", "2099-01-01T00:00"]]) {
+				await walk.visit("invoice-senders/new", "New invoice sender");
+				await walk.fill({ name, effective_from: from });
+				await created("Invoice senders");
+			}
+			await page.getByRole("link", { name: "Mistaken" }).click();
+			await walk.heading("Mistaken");
+			must((await page.getByRole("link", { name: "Change", exact: true }).count()) === 0, "a sender can be changed");
+			await gone("Invoice senders");
+			must((await walk.rows("Invoice senders").count()) === 2, "the deleted sender is still there");
+			await walk.picture("invoice-senders");
+		},
 		async "an invoice is drafted and issued, an export run, each with its files"() {
 			await walk.visit("invoices/new", "New invoice");
 			const day = new Date().toISOString().slice(0, 10);
 			await walk.fill({ carrier_id: { label: "Harbour Telecom" }, from: day, to: day });
 			await walk.press("Draft it");
 			await page.getByRole("heading", { name: "Lines" }).waitFor();
+			await walk.sees("Größte Überland-Telefon GmbH, Straße der Ströme 1, 12345 Köln, DE123456789");
 			await walk.press("Issue");
 			await walk.confirm("Issue");
 			await page.getByRole("button", { name: "Void" }).waitFor();
