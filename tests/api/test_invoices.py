@@ -145,6 +145,27 @@ class Invoices(Story):
         wrong = {422: {"address": []}, 409: {"name": "Twice", "effective_from": "2099-01-01T00:00:00Z"}}
         self.assertEqual({status: api.call("POST", "/v1/invoice-senders", body)[0] for status, body in wrong.items()}, {409: 409, 422: 422})
 
+    def test_long_words_take_more_lines_on_paper_and_none_is_lost(self):
+        """120 destinations of 120 letters, a carrier of 128: a line takes as many words as fit it, on each page."""
+        self.stack.api.patch(f"/v1/carriers/{self.customer}", name=("Überlandtelefon " * 8)[:127] + "G")
+        names = [f"Ä{n:03} " + "Außengebiete Ü " * 7 + "Ende" for n in range(120)]
+        self.put(*[("2026-05-10 10:00Z", name, 60, "0.5", "0.25") for name in names])
+        invoice = self.create("2026-05-01", "2026-05-31", "--issue", "--note", "Zahlbar binnen 14 Tagen. " * 4)
+        path = os.path.join(self.stack.folder, "long.pdf")
+        self.stack.tandem("invoice", "write", str(invoice["id"]), "--file", path)
+        with open(path, "rb") as f:
+            pieces = words_of(f.read())
+        said = " ".join(" ".join(p.split()) for p in pieces if not re.fullmatch(r"[0-9:.]*", p.strip()))
+        for text in invoice["carrier"], "Zahlbar binnen 14 Tagen. " * 4:
+            self.assertIn(" ".join(text.split()), said)
+        for name in names:
+            beyond = [p for p in pieces if p.strip() and p.strip() in name and len(p) > 60]
+            self.assertEqual(beyond, [], "pieces that reach into the numbers")
+        self.assertEqual(sum(p.startswith("Ä") for p in pieces), 120)
+        self.assertEqual(sum(p.rstrip().endswith("Ende") for p in pieces), 120)
+        self.assertEqual([p for p in pieces if p.startswith("page ")], [f"page {n}" for n in range(1, 9)])
+        self.assertIn(invoice["total"], pieces)
+
     def test_a_void_invoice_frees_its_calls_and_keeps_its_number(self):
         self.put(("2026-05-10 10:00Z", "UK", 60, "0.5", "0.25"))
         before = self.balance(self.customer)
