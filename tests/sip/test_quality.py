@@ -61,10 +61,17 @@ class Quality(Story):
         self.assertEqual([(q["attempts"], q["answered"], q["short_calls"], q["asr"], q["demoted"])
                           for q in (quality[self.poor["id"]], quality[self.fair["id"]])],
                          [(20, 0, 0, 0.0, True), (20, 20, 20, 1.0, False)])
+        poor, fair = quality[self.poor["id"]], quality[self.fair["id"]]
+        self.assertEqual((poor["ner"], poor["acd"], poor["pdd"], fair["ner"]), (0.0, None, None, 1.0))
+        self.assertTrue(0 <= fair["acd"] < 5 and 0 < fair["pdd"] < 5, fair)
         for node in self.stack.nodes:
             line = wait_for(f"the event on {node.name}", lambda n=node: [t for t in n.process.log().splitlines()
                             if 'msg="vendor demoted"' in t and f"trunk={self.poor['id']} " in t], 8)[0]
             self.assertIn("20 calls, 0 answered", line)
+        told = wait_for("both nodes' events", lambda: len(events := [e for e in self.stack.api.items(
+            "/v1/vendor-events", trunk_id=self.poor["id"]) if e["event"] == "demoted"]) == 2 and events, 5)
+        self.assertEqual({(e["node"], e["destination"], e["reason"].startswith("20 calls, 0 answered")) for e in told},
+                         {(node.name, "East", True) for node in self.stack.nodes})
         # each node goes by it: of the next calls only a small share tries poor again
         tried = []
         self.poor["peer"].behave(lambda leg: (tried.append(leg), leg.reply(503)))
