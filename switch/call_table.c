@@ -93,7 +93,7 @@ static void answer_keep(struct call *c, const struct leg_event *ev, struct call_
 	*copy = *ev->sip;
 	c->kept = *ev;
 	c->kept.sip = copy;
-	c->kept_msg = nta_outgoing_getresponse(t->leg.invite_out);
+	c->kept_msg = ev->msg ? msg_ref_create(ev->msg) : nta_outgoing_getresponse(t->leg.invite_out);
 	c->state = CALL_ANSWERING;
 	call_set_timer(c, CALL_TIMER_NONE, 0);
 }

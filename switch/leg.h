@@ -51,6 +51,7 @@ struct leg_event {
 	int status;
 	bool internal;
 	const sip_t *sip; /* the message, NULL where there is none; valid during the call only */
+	msg_t *msg;	  /* whose memory that uses; NULL: the transaction's last answer's */
 	nta_incoming_t *request;
 	struct prack *later; /* of a LEG_PROGRESS: what the caller's PRACK is to confirm */
 	int q850;	     /* of a LEG_BYE without a message */

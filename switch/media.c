@@ -174,6 +174,7 @@ static void held_deliver(struct call_attempt *t, const char *sdp)
 	else
 		sip.sip_payload = NULL;
 	ev.sip = &sip;
+	ev.msg = msg;
 	call_handle(c, sdp ? CALL_ON_MEDIA : CALL_ON_MEDIA_LOST, &ev, t);
 	if (msg)
 		msg_destroy(msg);

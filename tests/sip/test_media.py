@@ -348,6 +348,29 @@ class Relay(Relayed):
                 self.ends(call, leg)
                 self.gone()
 
+    def test_an_answer_without_sdp_waits_for_rtpengine_and_then_for_the_callers_prack(self):
+        """Its SDP is that of the second 183, which waited, too; the first one's PRACK comes last."""
+        caller, callee = self.customer["peer"], self.vendor["peer"]
+        call = caller.invite(self.number(), sdp=self.phone(caller).sdp(), headers=[("Require", "100rel")])
+        leg = callee.expect_call()
+        leg.reply(183, sdp=self.phone(callee).sdp(), to=leg.invite)
+        early = call.expect(183)
+        self.engine[0].process.freeze()
+        leg.reply(183, sdp=self.phone(callee).sdp(session=2), to=leg.invite)
+        leg.reply(200, to=leg.invite)
+        call.expect_silence(0.1)
+        self.engine[0].process.thaw()
+        call.expect_silence(0.3)
+        call.request("PRACK", headers=[("RAck", f"{early.get('RSeq')} {early.get('CSeq')}")])
+        call.expect(200, method="PRACK")
+        said = call.expect(200, method="INVITE")
+        self.hides(said, callee)
+        call.ack()
+        leg.expect("ACK")
+        self.talk(self.phone(caller), place(said.body), self.phone(callee), place(leg.invite.body))
+        self.ends(call, leg)
+        self.gone()
+
     def test_a_phone_that_takes_the_callers_place_gets_its_media(self):
         caller, callee = self.office["peer"], self.vendor["peer"]
         call, leg, there, back = self.relayed(customer=self.office)
