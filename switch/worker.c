@@ -173,7 +173,7 @@ static int port_open(struct worker *w, int i, int workers, struct status *st)
 	if (s->advertise[0] && advertised6 == (l->address.ss_family == AF_INET6))
 		snprintf(p->host, sizeof p->host, advertised6 ? "[%s]" : "%s", s->advertise);
 	else /* an address of the other family leads nobody to this listener */
-		snprintf(p->host, sizeof p->host, "%s", p->bind);
+		host_text(&l->address, p->host, sizeof p->host);
 	p->listener = l->text;
 	p->transport = l->transport == SETTINGS_UDP ? TRUNK_UDP : l->transport == SETTINGS_TCP ? TRUNK_TCP : TRUNK_TLS;
 	p->family = l->address.ss_family;
