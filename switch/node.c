@@ -413,7 +413,7 @@ void node_drain(struct node *n)
 static void hang_up_all(struct worker *w, void *arg)
 {
 	for (struct call *c = w->calls, *next; c; c = next) {
-		next = c->next; /* ending a call takes no other one out of the list */
+		next = c->next; /* an end takes along at most a taker, which is younger and stands before */
 		if (c->state != CALL_OVER)
 			call_end(c, CDR_SWITCH_RESTART, 503);
 	}

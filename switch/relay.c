@@ -74,6 +74,8 @@ bool relay_busy(const struct leg *leg)
 {
 	const nta_outgoing_t *refresh = leg->session.refresh;
 
+	if (leg->call->taker) /* another phone's INVITE, which is not on our lists yet */
+		return true;
 	if (leg->invite_in || leg->invite_out || (refresh && nta_outgoing_method(refresh) == sip_method_invite))
 		return true;
 	for (const struct relay *r = leg->relays; r; r = r->next)
@@ -527,6 +529,21 @@ void relay_take(struct leg *from, struct leg *to, nta_incoming_t *request, const
 		relay_begin(from, to, request, &copy, media);
 	}
 	su_home_deinit(home);
+}
+
+bool relay_agreed(const struct leg *leg)
+{
+	for (const struct relay *r = leg->relays; r; r = r->next)
+		if (r->invite && r->status && !r->answered)
+			return true;
+	return false;
+}
+
+void relay_aimed(struct leg *sender, const struct leg *was, struct leg *now)
+{
+	for (struct relay *r = sender->relays; r; r = r->next)
+		if (r->to == was)
+			r->to = now;
 }
 
 void relay_moved(struct leg *leg)

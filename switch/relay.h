@@ -20,9 +20,15 @@ void relay_pass(struct leg *from, struct leg *to, nta_incoming_t *request, const
 void relay_prack(struct leg *from, struct prack *later, nta_incoming_t *request, const sip_t *sip);
 
 /* relay_take - an INVITE with Replaces: a re-INVITE to the call's other side. Takes request; replaces_decided hears
- * what came of it, perhaps before this returns. relay_moved - this leg has another address in memory now */
+ * what came of it, perhaps before this returns. relay_agreed - the other side has agreed to what this leg's phone asked
+ * for, and that phone does not know yet */
 void relay_take(struct leg *from, struct leg *to, nta_incoming_t *request, const sip_t *sip, struct media *media);
+bool relay_agreed(const struct leg *leg);
+
+/* relay_moved - this leg has another address in memory now. relay_aimed - what `sender` has under way to `was` went to
+ * the leg that is `now` there */
 void relay_moved(struct leg *leg);
+void relay_aimed(struct leg *sender, const struct leg *was, struct leg *now);
 
 /* relay_busy - an INVITE is under way on this leg, whoever sent it */
 bool relay_busy(const struct leg *leg);

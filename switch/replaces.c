@@ -75,6 +75,7 @@ static struct leg *legs_exchange(struct call *c, struct call *o)
 	session_stop(&o->a);
 	*old = o->a;
 	leg_settles_at(old);
+	relay_aimed(&o->b->leg, &o->a, old);
 	*r = (struct replaced){.next = o->replaced, .leg = old};
 	o->replaced = r;
 
@@ -125,12 +126,16 @@ void replaces_decided(struct call *c, int status)
 
 void replaces_over(struct call *c)
 {
-	struct call *taker = c->taker;
+	struct call *taken = c->takes, *taker = c->taker;
 
-	if (c->takes) {
-		c->takes->taker = NULL;
-		c->takes = NULL;
+	c->takes = c->taker = NULL;
+	if (taken) {
+		/* unless it is that one's end that takes us along */
+		bool torn = taken->taker == c && relay_agreed(&c->a);
+		taken->taker = NULL;
 		leg_answered(&c->a); /* what it still waits for: 487 */
+		if (torn)	     /* its vendor sees what its caller does not */
+			call_end(taken, CDR_NORMAL, 500);
 	}
 	if (taker)
 		call_finish(taker, (struct cause){487, CDR_REJECTED}, CDR_SWITCH);

@@ -32,7 +32,8 @@ int replaces_refusal(const struct call *c, const sip_t *sip, struct call **taken
 void replaces_begin(struct call *c, struct call *taken, const sip_t *sip);
 void replaces_decided(struct call *c, int status);
 
-/* replaces_over - the call ends: what it takes stays as it is; whoever was taking it is refused */
+/* replaces_over - the call ends: what it takes stays as it is, or ends if its vendor has agreed already; whoever was
+ * taking it is refused */
 void replaces_over(struct call *c);
 /* replaces_gone - have the replaced legs of c no transaction left? replaces_free - c is being freed */
 bool replaces_gone(const struct call *c);

@@ -266,7 +266,7 @@ void spend_answered(struct call *c)
 		plan(c->spend);
 }
 
-/* A call that is ended here takes no other one out of the list. */
+/* A call that is ended here takes none behind it out of the list: whoever takes it over is younger. */
 void spend_limits_changed(struct worker *w)
 {
 	for (struct call *c = w->calls, *next; c; c = next) {

@@ -389,6 +389,25 @@ class Relay(Relayed):
         self.ends(new, leg)
         self.gone()
 
+    def test_a_take_over_that_is_cancelled_after_the_vendor_agreed_ends_the_call(self):
+        """rtpengine has the other phone's address by then: the first one would hear nothing, and pay."""
+        call, leg, _, _ = self.relayed(customer=self.office)
+        new = self.desk.invite("", uri=call.target, sdp=self.phone(self.desk).sdp(), headers=[
+            ("Replaces", f"{call.call_id};to-tag={call.remote_tag};from-tag={call.local_tag}")])
+        asked = leg.expect("INVITE")
+        self.engine[0].process.freeze()
+        leg.reply(200, sdp=self.phone(self.vendor["peer"]).sdp(session=2), to=asked)
+        new.expect_silence(0.1)
+        new.cancel()
+        new.expect(200, method="CANCEL")
+        new.expect(487)
+        leg.expect("ACK")
+        self.engine[0].process.thaw()
+        for side in (call, leg):
+            side.expect("BYE")
+            side.reply(200)
+        self.gone()
+
     def test_candidates_of_ice_are_the_relays_or_none(self):
         caller, callee = self.customer["peer"], self.vendor["peer"]
         ice = ("a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\n"

@@ -174,6 +174,44 @@ class Replaces(Talk):
         leg.expect("ACK")
         self.goes_on(call, leg)
 
+    def test_meanwhile_another_invite_is_491(self):
+        """Either side's: else two would be under way in the vendor's dialog, or one of a phone that is about to go."""
+        for asker in ("caller", "vendor"):
+            with self.subTest(asker=asker):
+                call, leg = self.up()
+                new = self.takes(call)
+                asked = leg.expect("INVITE")
+                one, other = (call, leg) if asker == "caller" else (leg, call)
+                one.request("INVITE", one.peer.sdp(port=45000))
+                one.expect(491, method="INVITE")
+                other.expect_silence(0.1)
+                leg.reply(200, sdp=True, to=asked)
+                new.expect(200)
+                new.ack()
+                leg.expect("ACK")
+                self.is_told_bye(call)
+                self.goes_on(new, leg)
+
+    def test_what_the_old_phone_still_says_does_not_move_the_new_one(self):
+        call, leg = self.up()
+        leg.request("INFO")
+        info = call.expect("INFO")
+        new = self.takes(call)
+        leg.expect("INVITE")
+        leg.reply(200, sdp=True)
+        new.expect(200)
+        new.ack()
+        leg.expect("ACK")
+        bye = call.expect("BYE")
+        call.reply(200, to=info, headers=[("Contact", f"<{call.peer.contact}>")])
+        leg.expect(200, method="INFO")
+        call.reply(200, to=bye)
+        leg.request("INFO")
+        new.expect("INFO")
+        new.reply(200)
+        leg.expect(200, method="INFO")
+        self.ends(leg, new)
+
     def test_only_the_same_carriers_answered_calls_can_be_taken(self):
         """RFC 3891 section 3: what does not match is 481, an early dialog that the caller opened, too; early-only and answered 486."""
         call, leg = self.ringing(self.number())
