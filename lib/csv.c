@@ -220,7 +220,7 @@ static int byte_in(struct csv_reader *r, char c)
 /* The first line is whole (or there is no more): see which delimiter it has, then read it. */
 static int head_end(struct csv_reader *r)
 {
-	size_t commas = 0, semicolons = 0, from = 0;
+	size_t commas = 0, semicolons = 0, tabs = 0, from = 0;
 	bool quoted = false;
 	int err = 0;
 
@@ -231,8 +231,11 @@ static int head_end(struct csv_reader *r)
 			quoted = !quoted;
 		commas += !quoted && r->head.text[i] == ',';
 		semicolons += !quoted && r->head.text[i] == ';';
+		tabs += !quoted && r->head.text[i] == '\t';
 	}
 	r->delimiter = semicolons > commas ? ';' : ',';
+	if (tabs > commas && tabs > semicolons)
+		r->delimiter = '\t';
 	for (size_t i = from; err == 0 && i < r->head.len; i++)
 		err = byte_in(r, r->head.text[i]);
 	buf_free(&r->head);

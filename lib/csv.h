@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* csv.h - a stream of CSV records (RFC 4180, and what people really send): UTF-8 with or without BOM, ',' or ';'
+/* csv.h - a stream of CSV records (RFC 4180, and what people really send): UTF-8 with or without BOM, ',' or ';' or tab
  * (taken from the first line, outside quotes), CRLF or LF, quoted fields with doubled quotes and line breaks.
  * Memory is bounded by the longest record (1 MiB).
  */

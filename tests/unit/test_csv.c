@@ -75,6 +75,8 @@ static void the_first_line_tells_the_delimiter(void **state)
 	assert_records("prefix;price\n44;0,5\n", "1:prefix|price/2:44|0,5/");
 	assert_records("prefix,price\n44,0;5\n", "1:prefix|price/2:44|0;5/");
 	assert_records("\"a;;;\",b\n1;2,3\n", "1:a;;;|b/2:1;2|3/");
+	assert_records("prefix\tprice\n44\t0,5;x\n", "1:prefix|price/2:44|0,5;x/");
+	assert_records("\"a\t\t\",b\n1\t2,3\n", "1:a\t\t|b/2:1\t2|3/");
 }
 
 static void a_byte_order_mark_is_dropped(void **state)
