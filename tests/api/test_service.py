@@ -2,12 +2,14 @@
 """The daemon itself: options, backends that come and go, TLS, stop, and jobs whose server died."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import ssl
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from story import Failure, wait_for
 from story.described import ApiStory
@@ -180,13 +182,18 @@ class Rates(ApiStory):
 
     def test_a_key_has_its_rate_and_the_others_have_theirs(self):
         other = self.api.with_key(self.api.post("/v1/api-keys", name="other", role="readonly")["key"])
-        answers = [self.api.call("GET", "/v1/carriers?limit=1")[0] for _ in range(120)]
-        self.assertIn(429, answers)
-        self.assertGreaterEqual(answers.count(200), 38)
-        self.api.call("GET", "/v1/carriers?limit=1")
-        problem = self.api.refused(429, "GET", "/v1/carriers?limit=1")
-        self.assertEqual(self.api.last_headers["Retry-After"], "1")
-        self.assertEqual(problem["title"], "Too many requests")
+
+        def ask(_):
+            one = self.api.with_key(self.api.key)
+            return *one.call("GET", "/v1/carriers?limit=1"), one.last_headers
+
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(ask, range(240)))
+        self.assertGreaterEqual([status for status, _, _ in answers].count(200), 38)
+        refused = [(json.loads(text), headers) for status, text, headers in answers if status != 200]
+        self.assertTrue(refused)
+        for problem, headers in refused:
+            self.assertEqual((problem["status"], problem["title"], headers["Retry-After"]), (429, "Too many requests", "1"))
         self.assertEqual(other.call("GET", "/v1/carriers?limit=1")[0], 200)
         self.assertEqual(self.api.with_key(None).call("GET", "/healthz")[0], 200)
         wait_for("its turn again", lambda: self.api.call("GET", "/v1/carriers?limit=1")[0] == 200, 3)
