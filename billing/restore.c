@@ -113,6 +113,17 @@ static int put_back(struct pg *pg, const char *name, const char *sha256, int64_t
 	return err;
 }
 
+static int make_day(struct pg *pg, const char *name, const char *sha256, struct status *st)
+{
+	const char *params[] = {name, sha256};
+	PGresult *result;
+	int err = pg_exec(pg, &store_restore_day, params, &result, st);
+
+	if (err == 0)
+		PQclear(result);
+	return err;
+}
+
 static int restore_open(struct pg *pg, int fd, const char *path, const char *name, int64_t *calls, struct status *st)
 {
 	char sha256[65];
@@ -126,7 +137,9 @@ static int restore_open(struct pg *pg, int fd, const char *path, const char *nam
 			close(copy);
 		return status_set(st, -ENOMEM, "%s: cannot be read", path);
 	}
-	int err = pg_simple(pg, store_restore_begin, st);
+	int err = make_day(pg, name, sha256, st);
+	if (err == 0)
+		err = pg_simple(pg, store_restore_begin, st);
 	if (err == 0)
 		err = copy_file(pg, in, path, st);
 	if (err == 0)

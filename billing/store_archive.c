@@ -14,6 +14,13 @@ const struct pg_statement store_archive_lines = {"billing_archive_lines",
 const struct pg_statement store_archive_drop = {"billing_archive_drop", "select cdr_old_drop($1, $2, $3::bigint, $4)",
 						4};
 
+/* The day's partitions are made before a restore begins, and only for a file that it will take: making them locks out
+ * whoever makes others, and the switch makes those of the next days. */
+const struct pg_statement store_restore_day = {"billing_restore_day",
+					       "select cdr_partition_make(to_date(left(name, 8), 'YYYYMMDD'))"
+					       " from cdr_archives where name = $1 and sha256 = $2",
+					       2};
+
 /* A restore lives in one transaction. A day of many calls takes longer than statements of other commands may. */
 const char store_restore_begin[] = "begin; set local statement_timeout = 0; select cdr_restore_stage_make()";
 const char store_restore_copy[] = "copy pg_temp.cdr_restore_stage (line) from stdin";
