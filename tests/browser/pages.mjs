@@ -144,11 +144,11 @@ export const everyPage = (walk) => {
 		},
 		async "what happens is told to who can't see it"() {
 			await walk.visit("simulator", "Route simulator");
-			must((await page.locator("#place [aria-live=polite]").count()) > 0, "the simulator's answer is not read out");
+			await page.locator("#place [aria-live=polite]").first().waitFor({ state: "attached" }); // the simulator's answer
 			await walk.visit("calls", "Live calls");
-			must((await page.locator("#place [role=status]").count()) > 0, "whether it is live is not read out");
+			await page.locator("#place [role=status]").first().waitFor({ state: "attached" }); // whether it is live
 			await walk.visit("overview", "Dashboard");
-			must((await page.locator("#place [aria-live=polite] .alarms").count()) > 0 || (await page.locator("#place [aria-live=polite] .calm").count()) > 0, "alarms are not read out");
+			await page.locator("#place [aria-live=polite]").locator(".alarms, .calm").first().waitFor({ state: "attached" }); // else alarms are not read out
 		},
 		async "times can be read in UTC"() {
 			await walk.visit("cdrs", "CDRs");
