@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,190 +10,8 @@
 
 #include "lib/buf.h"
 #include "lib/random.h"
-#include "routing/margin.h"
-#include "routing/route.h"
-#include "routing/snapshot_priv.h"
 #include "routing/standing.h"
-
-#define AT 1767225600000000LL /* 2026-01-01T00:00:00Z */
-#define VENDORS 12
-
-/* A world: carrier 1 with ingress trunk 1 (deck 1), vendors 2.. with egress trunk and deck of the same number, plan 1.
- */
-struct vendor {
-	const char *rates; /* "prefix price initial/increment;..." */
-	const char *currency;
-	const char *trunk; /* more words of the trunk, as JSON members */
-	const char *member;
-	const char *carrier;
-};
-
-struct world {
-	const char *sell, *sell_currency;
-	const char *ingress, *plan, *more; /* more: members of the document */
-	struct vendor vendor[VENDORS];
-	int n;
-};
-
-struct made {
-	struct snapshot *s;
-	struct gauge_table *gauges;
-	struct route *r;
-};
-
-static int64_t nano(const char *text)
-{
-	struct money m;
-	assert_int_equal(money_parse(text, &m), 0);
-	return m.nano;
-}
-
-static struct deck *deck_make(int64_t id, enum deck_side side, const char *currency, const char *rates)
-{
-	struct deck_words words = {.id = id, .version = 1, .side = side, .rounding = MONEY_HALF_UP, .places = 6};
-	struct status st = {""};
-	struct deck *d;
-	char prefix[40], price[40];
-	int initial, increment, used;
-
-	strcpy(words.currency, currency);
-	struct deck_builder *b = deck_builder_new(&words);
-	for (const char *p = rates; *p != '\0'; p += used + (p[used] == ';')) {
-		initial = increment = 1;
-		used = 0;
-		assert_true(sscanf(p, "%39[0-9!] %39[-0-9.]%n %d/%d%n", prefix, price, &used, &initial, &increment,
-				   &used) >= 2);
-		struct deck_row row = {.prefix = prefix,
-				       .destination = prefix,
-				       .price_n = nano(price),
-				       .initial_price_n = RATE_SAME,
-				       .initial_s = initial,
-				       .increment_s = increment};
-		char *bang = strchr(prefix, '!'); /* "49!": blocked */
-		if (bang != NULL)
-			*bang = '\0';
-		row.blocked = bang != NULL;
-		assert_int_equal(deck_builder_add(b, &row, &st), 0);
-	}
-	assert_int_equal(deck_builder_finish(&b, &d, &st), 0);
-	return d;
-}
-
-static const char *or_empty(const char *text)
-{
-	return text != NULL ? text : "";
-}
-
-static struct made made_of(const struct world *w)
-{
-	struct made m = {.gauges = gauge_table_new(), .r = route_new(1)};
-	struct deck *decks[VENDORS + 1];
-	struct buf doc = {0};
-	struct status st = {""};
-	json_error_t why;
-
-	decks[0] = deck_make(1, DECK_SELL, w->sell_currency != NULL ? w->sell_currency : "EUR", w->sell);
-	buf_puts(&doc, "{\"format\":1,\"version\":5,\"carriers\":[{\"id\":1,\"name\":\"customer\",\"currency\":\"EUR\","
-		       "\"active\":true}");
-	for (int i = 0; i < w->n; i++)
-		buf_printf(&doc, ",{\"id\":%d,\"name\":\"vendor%d\",\"currency\":\"EUR\",\"active\":true%s}", i + 2,
-			   i + 2, or_empty(w->vendor[i].carrier));
-	buf_printf(
-		&doc,
-		"],\"trunks\":[{\"id\":1,\"carrier_id\":1,\"name\":\"in\",\"direction\":\"ingress\",\"enabled\":true,"
-		"\"rate_deck_id\":1,\"routing_plan_id\":1%s}",
-		or_empty(w->ingress));
-	for (int i = 0; i < w->n; i++)
-		buf_printf(&doc,
-			   ",{\"id\":%d,\"carrier_id\":%d,\"name\":\"out%d\",\"direction\":\"egress\",\"enabled\":true,"
-			   "\"rate_deck_id\":%d%s}",
-			   i + 2, i + 2, i + 2, i + 2, or_empty(w->vendor[i].trunk));
-	buf_printf(&doc, "],\"plans\":[{\"id\":1,\"name\":\"p\",\"max_attempts\":5%s,\"members\":[", or_empty(w->plan));
-	for (int i = 0; i < w->n; i++)
-		buf_printf(&doc, "%s{\"trunk_id\":%d,\"priority\":1,\"weight\":1%s}", i > 0 ? "," : "", i + 2,
-			   or_empty(w->vendor[i].member));
-	buf_printf(&doc, "]}]%s}", or_empty(w->more));
-	for (int i = 0; i < w->n; i++)
-		decks[i + 1] = deck_make(i + 2, DECK_BUY, w->vendor[i].currency != NULL ? w->vendor[i].currency : "EUR",
-					 w->vendor[i].rates);
-	json_t *document = json_loads(doc.text, 0, &why);
-	if (document == NULL)
-		fail_msg("%s in %s", why.text, doc.text);
-	if (snapshot_make(document, decks, (size_t)w->n + 1, m.gauges, &m.s, &st) != 0)
-		fail_msg("%s", st.text);
-	json_decref(document);
-	buf_free(&doc);
-	for (int i = 0; i <= w->n; i++)
-		deck_unref(&decks[i]);
-	route_fit(m.r, m.s);
-	return m;
-}
-
-static void unmake(struct made *m)
-{
-	route_free(&m->r);
-	snapshot_unref(&m->s);
-	gauge_table_free(&m->gauges);
-}
-
-static struct route_query query_of(const struct made *m, const char *called)
-{
-	return (struct route_query){.snap = m->s,
-				    .ingress = snapshot_trunk(m->s, 1),
-				    .called = called,
-				    .calling = "4420",
-				    .at_us = AT,
-				    .mono_us = 1000000000,
-				    .now = true,
-				    .seed = 1};
-}
-
-static enum route_outcome decide(const struct made *m, const char *called)
-{
-	struct route_query q = query_of(m, called);
-	if (route_permit(m->r, &q) == ROUTE_OK)
-		(void)route_decide(m->r, &q);
-	return m->r->outcome;
-}
-
-/* The offers' trunks: "3 2 4" */
-static const char *order_of(const struct route *r)
-{
-	static char text[200];
-	int len = 0;
-	text[0] = '\0';
-	for (int i = 0; i < r->n_offers; i++)
-		len += snprintf(text + len, sizeof text - (size_t)len, "%s%d", i > 0 ? " " : "",
-				(int)r->offer[i].trunk->id);
-	return text;
-}
-
-static const struct route_excluded *excluded_of(const struct route *r, int64_t trunk)
-{
-	for (int i = 0; i < r->n_excluded; i++)
-		if (r->excluded[i].trunk->id == trunk)
-			return &r->excluded[i];
-	fail_msg("trunk %d is not excluded", (int)trunk);
-	return NULL;
-}
-
-/* Decide once in this world, compare the order, leave no memory behind. */
-static void assert_order(const struct world *w, const char *called, const char *order)
-{
-	struct made m = made_of(w);
-	(void)decide(&m, called);
-	assert_string_equal(order_of(m.r), order);
-	unmake(&m);
-}
-
-static void assert_excluded(const struct world *w, const char *called, int64_t trunk, enum route_drop why)
-{
-	struct made m = made_of(w);
-	(void)decide(&m, called);
-	assert_string_equal(route_drop_name(excluded_of(m.r, trunk)->why), route_drop_name(why));
-	assert_true(excluded_of(m.r, trunk)->detail[0] != '\0');
-	unmake(&m);
-}
+#include "tests/unit/route_world.h"
 
 /* ---- order ---- */
 
@@ -306,10 +123,10 @@ static void exchange_rates_are_dated_and_have_no_inverse(void **state)
 	(void)route_decide(m.r, &q);
 	assert_string_equal(order_of(m.r), "3 2");
 	assert_int_equal(excluded_of(m.r, 4)->why, DROP_CURRENCY);
-	q.at_us = AT + 1;
+	q.at_us = WORLD_AT + 1;
 	(void)route_decide(m.r, &q);
 	assert_string_equal(order_of(m.r), "2 3");
-	q.at_us = AT + 2; /* too large to be held: then there is none, not the old one */
+	q.at_us = WORLD_AT + 2; /* too large to be held: then there is none, not the old one */
 	(void)route_decide(m.r, &q);
 	assert_string_equal(order_of(m.r), "2");
 	q.at_us = 99;
@@ -419,30 +236,6 @@ static void who_is_left_out_shows_what_it_asks_and_would_be_worth(void **state)
 	unmake(&m);
 }
 
-static void more_kinds_of_intervals_than_places_cost_what_the_rating_says(void **state)
-{
-	static const int64_t usual_ms[] = {6000, 20000, 45000, 61000, 90000, 180000};
-	struct margin m;
-
-	margin_start(&m, NULL);
-	for (int round = 0; round < 2; round++)
-		for (int i = 0; i < 5 * MARGIN_SHAPES; i++) {
-			struct rate_terms t = rate_terms_plain(1000 + i);
-			__int128 want = 0;
-			t.initial_s = i % 7 * 10;
-			t.increment_s = 1 + i % 31;
-			t.grace_s = i % 5 * 3;
-			t.connect_fee_n = i * 11;
-			for (size_t d = 0; d < sizeof usual_ms / sizeof *usual_ms; d++) {
-				int64_t billed_s;
-				__int128 one;
-				rate_call_wide(&t, usual_ms[d], &billed_s, &one);
-				want += one;
-			}
-			assert_true(margin_amount(&m, &t) == want);
-		}
-}
-
 static void a_look_up_without_sentences_decides_the_same(void **state)
 {
 	struct world w = {.sell = "49 0.02", .n = 2, .vendor = {{"49 0.01"}, {"49 0.03"}}};
@@ -539,125 +332,6 @@ static void one_call_in_fifty_tries_a_demoted_vendor_again_and_no_look_up_does(v
 	q.standing = NULL;
 	standing_unref(&s);
 	unmake(&m);
-}
-
-/* ---- margin ---- */
-
-static void a_vendor_at_whole_minutes_can_lose_money_under_a_cheaper_price(void **state)
-{
-	/* over 402 s of talk it bills 600 s: 0.19 against 0.134 earned */
-	struct world w = {.sell = "49 0.02 1/1", .n = 2, .vendor = {{"49 0.019 60/60"}, {"49 0.0199 1/1"}}};
-	struct made m = made_of(&w);
-	assert_int_equal(decide(&m, "49"), ROUTE_OK);
-	assert_string_equal(order_of(m.r), "3");
-	assert_int_equal(m.r->offer[0].margin.nano, 100000);
-	assert_string_equal(excluded_of(m.r, 2)->detail,
-			    "is expected to cost 0.008358209 EUR a minute more than it earns");
-	unmake(&m);
-}
-
-static void equal_margin_is_enough_and_less_is_not(void **state)
-{
-	struct world w = {.sell = "49 0.02", .n = 3, .vendor = {{"49 0.02"}, {"49 0.015"}, {"49 0.015000001"}}};
-
-	assert_order(&w, "49", "3 4 2"); /* zero is no loss */
-	w.plan = ",\"min_margin\":5000000";
-	assert_order(&w, "49", "3");
-	w.plan = ",\"min_margin_percent\":25000000000";
-	assert_order(&w, "49", "3");
-	w.plan = ",\"min_margin_percent\":25000000001";
-	assert_order(&w, "49", "");
-}
-
-static void a_loss_needs_leave(void **state)
-{
-	struct world w = {.sell = "49 0.02", .n = 1, .vendor = {{"49 0.03"}}};
-	assert_order(&w, "49", "");
-	w.plan = ",\"allow_loss\":true";
-	assert_order(&w, "49", "2");
-	w.ingress = ",\"allow_loss\":false"; /* the trunk's own word goes before the plan's */
-	assert_order(&w, "49", "");
-	w.ingress = ",\"allow_loss\":true,\"min_margin\":-10000000";
-	assert_order(&w, "49", "2");
-	w.ingress = ",\"allow_loss\":true,\"min_margin\":-9999999";
-	assert_order(&w, "49", "");
-}
-
-static void a_trunks_own_margin_goes_before_the_plans(void **state)
-{
-	struct world w = {.sell = "49 0.02", .n = 1, .vendor = {{"49 0.015"}}};
-	w.plan = ",\"min_margin\":6000000";
-	assert_order(&w, "49", "");
-	w.ingress = ",\"min_margin\":1000000";
-	assert_order(&w, "49", "2");
-}
-
-static void measured_durations_take_the_place_of_the_usual_ones(void **state)
-{
-	/* hour-long calls: 60/60 costs no more than 1/1 then */
-	const int64_t hours[] = {3600000, 7200000};
-	const struct route_durations talk = {.ms = hours, .n = 2};
-	struct world w = {.sell = "49 0.02 1/1", .n = 1, .vendor = {{"49 0.019 60/60"}}};
-	struct made m = made_of(&w);
-	struct route_query q = query_of(&m, "49");
-
-	assert_int_equal(route_decide(m.r, &q), ROUTE_NONE_USABLE);
-	q.durations = &talk;
-	assert_int_equal(route_decide(m.r, &q), ROUTE_OK);
-	assert_int_equal(m.r->offer[0].margin.nano, 1000000);
-	q.now = false;
-	assert_int_equal(route_decide(m.r, &q), ROUTE_NONE_USABLE);
-	unmake(&m);
-}
-
-static void margin_sums_equal_the_rating_function_call_by_call(void **state)
-{
-	uint64_t seed = 9;
-	struct margin m;
-	margin_start(&m, NULL);
-	assert_int_equal(m.talk_ms, 402000);
-	for (int i = 0; i < 5000; i++) {
-		struct rate_terms t = {.price_n = (int64_t)(random_draw(&seed) % 2000000001) - 1000000000,
-				       .initial_price_n = (int64_t)(random_draw(&seed) % 1000000),
-				       .connect_fee_n = (int64_t)(random_draw(&seed) % 1000000) - 500000,
-				       .initial_s = (int32_t)(random_draw(&seed) % 70),
-				       .increment_s = 1 + (int32_t)(random_draw(&seed) % 70),
-				       .grace_s = (int32_t)(random_draw(&seed) % 30),
-				       .duration_rounding = (uint8_t)(random_draw(&seed) % 3)};
-		__int128 sum = 0;
-		for (int d = 0; d < m.talk.n; d++) {
-			int64_t billed;
-			__int128 one;
-			rate_call_wide(&t, m.talk.ms[d], &billed, &one);
-			sum += one;
-		}
-		assert_true(margin_amount(&m, &t) == sum);
-	}
-}
-
-static void wide_products_are_compared_exactly(void **state)
-{
-	const __int128 huge = (__int128)1 << 120;
-	assert_int_equal(wide_compare(huge, INT64_MAX, huge, INT64_MAX - 1), 1);
-	assert_int_equal(wide_compare(-huge, INT64_MAX, -huge, INT64_MAX - 1), -1);
-	assert_int_equal(wide_compare(huge, -1, 1, 1), -1);
-	assert_int_equal(wide_compare(0, 5, -1, 0), 0);
-	assert_int_equal(wide_compare(huge * 3, 5, huge * 5, 3), 0);
-	assert_int_equal(wide_compare(huge * 3 + 1, 5, huge * 5, 3), 1);
-	assert_int_equal(wide_divide(5, 10).nano, 1);
-	assert_int_equal(wide_divide(-5, 10).nano, -1);
-	assert_int_equal(wide_divide(49, 100).nano, 0);
-	assert_int_equal(wide_divide(huge, 1).nano, INT64_MAX);
-}
-
-static void absurd_prices_are_dropped_and_not_wrapped(void **state)
-{
-	struct world w = {
-		.sell = "49 1",
-		.more = ",\"exchange\":[{\"from\":\"USD\",\"to\":\"EUR\",\"rate\":\"9000000\",\"from_us\":1}]",
-		.n = 1,
-		.vendor = {{"49 999999999", "USD"}}};
-	assert_excluded(&w, "49", 2, DROP_MARGIN);
 }
 
 /* ---- outcomes ---- */
@@ -828,12 +502,12 @@ static size_t naive_order(const struct world *w, const char *called, int64_t sel
 static void three_hundred_numbers_over_twelve_vendors_go_as_a_naive_calculation_says(void **state)
 {
 	struct world w = {
-		.sell = "1 0.03;2 0.02;3 0.01;12 0.025;31 0.02", .plan = ",\"max_attempts\":20", .n = VENDORS};
-	struct buf rates[VENDORS] = {{0}};
-	char has[VENDORS][30][12];
+		.sell = "1 0.03;2 0.02;3 0.01;12 0.025;31 0.02", .plan = ",\"max_attempts\":20", .n = WORLD_VENDORS};
+	struct buf rates[WORLD_VENDORS] = {{0}};
+	char has[WORLD_VENDORS][30][12];
 	uint64_t seed = 300;
 
-	for (int v = 0; v < VENDORS; v++) {
+	for (int v = 0; v < WORLD_VENDORS; v++) {
 		for (int i = 0; i < 30; i++) {
 			size_t len = 1 + random_draw(&seed) % (size_t)(1 + v % 8); /* each vendor has its own depth */
 			bool known = false;
@@ -850,7 +524,7 @@ static void three_hundred_numbers_over_twelve_vendors_go_as_a_naive_calculation_
 	}
 	struct made m = made_of(&w);
 	for (int i = 0; i < 300; i++) {
-		struct naive want[VENDORS];
+		struct naive want[WORLD_VENDORS];
 		char called[13] = "";
 		for (int d = 0; d < 12; d++)
 			called[d] = (char)('1' + random_draw(&seed) % 3);
@@ -865,10 +539,10 @@ static void three_hundred_numbers_over_twelve_vendors_go_as_a_naive_calculation_
 			assert_int_equal(strlen(m.r->offer[o].rate.prefix), want[o].depth);
 			assert_int_equal(m.r->offer[o].margin.nano, m.r->sell.terms.price_n - want[o].price);
 		}
-		assert_int_equal(m.r->n_offers + m.r->n_excluded, VENDORS);
+		assert_int_equal(m.r->n_offers + m.r->n_excluded, WORLD_VENDORS);
 	}
 	unmake(&m);
-	for (int v = 0; v < VENDORS; v++)
+	for (int v = 0; v < WORLD_VENDORS; v++)
 		buf_free(&rates[v]);
 }
 
@@ -888,18 +562,9 @@ int main(void)
 		cmocka_unit_test(a_full_vendor_is_passed_over_only_while_it_is_full),
 		cmocka_unit_test(a_plan_may_allow_the_way_back),
 		cmocka_unit_test(who_is_left_out_shows_what_it_asks_and_would_be_worth),
-		cmocka_unit_test(more_kinds_of_intervals_than_places_cost_what_the_rating_says),
 		cmocka_unit_test(a_weighted_draw_is_fair_at_the_first_and_the_second_place),
 		cmocka_unit_test(one_call_in_fifty_tries_a_demoted_vendor_again_and_no_look_up_does),
 		cmocka_unit_test(a_look_up_without_sentences_decides_the_same),
-		cmocka_unit_test(a_vendor_at_whole_minutes_can_lose_money_under_a_cheaper_price),
-		cmocka_unit_test(equal_margin_is_enough_and_less_is_not),
-		cmocka_unit_test(a_loss_needs_leave),
-		cmocka_unit_test(a_trunks_own_margin_goes_before_the_plans),
-		cmocka_unit_test(measured_durations_take_the_place_of_the_usual_ones),
-		cmocka_unit_test(margin_sums_equal_the_rating_function_call_by_call),
-		cmocka_unit_test(wide_products_are_compared_exactly),
-		cmocka_unit_test(absurd_prices_are_dropped_and_not_wrapped),
 		cmocka_unit_test(the_outcome_says_why_there_is_no_route),
 		cmocka_unit_test(number_lists_block_and_permit),
 		cmocka_unit_test(a_number_of_a_wrong_length_is_refused_in_words),
