@@ -283,12 +283,12 @@ static void text_copy(char *out, const char *text, size_t size)
 void call_show(const struct call *c)
 {
 	const struct cdr *cdr = c->cdr;
-	struct presence_call p = {
+	struct callboard_call p = {
 		.id = c->id,
-		.state = c->state == CALL_OVER	     ? PRESENCE_ENDED
-			 : c->state >= CALL_ANSWERED ? PRESENCE_ANSWERED
-			 : c->state == CALL_RINGING  ? PRESENCE_RINGING
-						     : PRESENCE_ROUTING,
+		.state = c->state == CALL_OVER	     ? CALLBOARD_ENDED
+			 : c->state >= CALL_ANSWERED ? CALLBOARD_ANSWERED
+			 : c->state == CALL_RINGING  ? CALLBOARD_RINGING
+						     : CALLBOARD_ROUTING,
 		.proxied = c->proxy != NULL,
 		.started_us = cdr->started_us,
 		.answered_us = cdr->answered_us,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* presence.h - shows this node to the others in Redis (cluster/live.h): its live calls, its figures, its use of limits;
- * hears what others use, and commands. One thread; the SIP threads only push copies into its queue.
+/* presence.h - shows this node to the others in Redis (cluster/live.h): its figures, its live calls (callboard.h), its
+ * use of limits (usage.h); hears what others use, and commands. One thread, which owns all of these and the connection.
  *
  * Redis away: nothing waits for it. The present state is written again as a whole when it is back.
  */
@@ -15,24 +15,11 @@
 #include "lib/redis.h"
 #include "lib/status.h"
 #include "lib/uuid.h"
-#include "tariff/rate.h"
+#include "switch/callboard.h"
 
 struct audit;
 struct figures;
 struct presence;
-
-enum presence_state { PRESENCE_ROUTING, PRESENCE_RINGING, PRESENCE_ANSWERED, PRESENCE_ENDED };
-
-struct presence_call { /* a copy of what is shown of a call */
-	struct uuid id;
-	enum presence_state state;
-	bool proxied; /* its trunk's mode is proxy */
-	int64_t started_us, answered_us;
-	int64_t ingress_trunk_id, ingress_carrier_id, egress_trunk_id, egress_carrier_id; /* 0: none */
-	char calling[36], called[36], destination[64];
-	struct rate_terms buy;
-	char currency[4]; /* of buy; "" none yet */
-};
 
 struct presence_options {
 	const char *redis_url, *node;
@@ -48,9 +35,8 @@ struct presence_options {
 int presence_start(struct presence **p, const struct presence_options *o, struct status *st) must_check;
 void presence_stop(struct presence **p); /* takes this node's keys away */
 
-/* presence_show - [any thread] takes a copy; never blocks. A full queue drops it, counts it, and it is logged. */
-void presence_show(struct presence *p, const struct presence_call *call);
-bool presence_up(struct presence *p);
-int presence_others(struct presence *p); /* [any thread] how many other nodes live, as last heard */
+/* presence_show - [any thread] as callboard_show */
+void presence_show(struct presence *p, const struct callboard_call *call);
+int presence_others(const struct presence *p); /* [any thread] how many other nodes live, as last heard */
 
 #endif
