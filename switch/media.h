@@ -4,7 +4,7 @@
  * Each attempt has a session of its own at rtpengine, deleted when the attempt ends. Every SDP of a relayed call goes
  * through rtpengine on its way: what carries it waits meanwhile, at most RTPENGINE_LIMIT_MS an instance. The INVITE to
  * a vendor waits in CALL_OFFERING, its 2xx in CALL_ANSWERING; an 18x and the caller's ACK wait beside the call's state,
- * as its time limits go on; requests inside the call wait in relay.c.
+ * as its time limits go on; requests inside the call wait with their relay (relay_priv.h).
  */
 #ifndef SWITCH_MEDIA_H
 #define SWITCH_MEDIA_H
