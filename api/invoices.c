@@ -8,10 +8,12 @@
 #include "api/handlers.h"
 #include "api/idempotency.h"
 #include "api/resource.h"
+#include "api/service.h"
 #include "api/store.h"
 #include "billing/invoice.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "settings/settings.h"
 
 #define RO FIELD_READ_ONLY
 #define RON (FIELD_READ_ONLY | FIELD_NULLABLE)
@@ -295,13 +297,15 @@ void invoices_csv(struct request *r)
 void invoices_pdf(struct request *r)
 {
 	json_t *invoice = load(r);
+	const struct settings *settings = r->service->settings;
+	struct invoice_fonts fonts = {settings->invoice_font, settings->invoice_font_bold};
 	struct status st = {""};
 	char quoted[600];
 
 	if (invoice == NULL)
 		return;
 	buf_reset(&r->answer.body);
-	if (invoice_put_pdf(&r->answer.body, invoice, &st) == 0) {
+	if (invoice_put_pdf(&r->answer.body, invoice, &fonts, &st) == 0) {
 		request_answer(r, 200, "application/pdf");
 	} else {
 		log_event(LOG_LEVEL_ERROR, "invoice not drawn", "invoice=%s error=%s", r->id,

@@ -38,8 +38,14 @@ int invoice_list(struct pg *pg, int64_t carrier_id, json_t **invoices, struct st
 /* invoice_put_csv - a header and the lines, then a line for net, each tax and the total; kinds as in JSON, and net,
  * tax, total */
 void invoice_put_csv(struct buf *out, const json_t *invoice);
-/* invoice_put_pdf - the same on pages of A4, with the words of an invoice. 0; -EIO the PDF library failed, st says how
+struct invoice_fonts {
+	const char *plain, *bold; /* TrueType files; one file for both will do */
+};
+
+/* invoice_put_pdf - the same on pages of A4, with the words of an invoice. The same invoice and fonts give the same
+ * bytes. 0; -EIO a font cannot be read, or the PDF library failed: st says which and how
  */
-int invoice_put_pdf(struct buf *out, const json_t *invoice, struct status *st) must_check;
+int invoice_put_pdf(struct buf *out, const json_t *invoice, const struct invoice_fonts *fonts,
+		    struct status *st) must_check;
 
 #endif

@@ -1,30 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An invoice on paper. libharu with the fonts that every reader has; their letters are those of Western Europe. */
+/* An invoice on paper. libharu, with a TrueType font of which the PDF carries the letters it shows: names come in
+ * Latin, Greek, Cyrillic. What libharu 2.3 does not do is done here: it measures UTF-8, but may end a line inside a
+ * letter, and it shows nothing for letters beyond U+FFFF.
+ */
 #include <errno.h>
 #include <hpdf.h>
-#include <iconv.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "billing/invoice.h"
 
 #define MARGIN 50
 #define LINE 14
-#define SIZE 9
-#define NUMBERS 290 /* from where to the right edge calls, minutes and amounts have their place */
-#define LETTERS_MAX 512
+#define SIZE 8
+#define MINUTES 150	 /* from the right edge of the paper to that of the minutes, */
+#define CALLS 245	 /* to that of the calls, */
+#define NUMBERS 300	 /* and to where names must end */
+#define LETTERS_MAX 4200 /* the longest destination, 1,023 letters, and what is said of it */
+#define LINE_MAX_BYTES 1024
 
 struct sheet {
 	HPDF_Doc doc;
 	HPDF_Font plain, bold;
-	HPDF_Page page;
+	HPDF_Page page, *pages; /* the one that is drawn on; all */
+	int n;
 	float width, y;
-	int pages;
 	char title[80], amount[24]; /* on each page: what it is, the amounts' heading */
 	const char *carrier;	    /* and whose */
-	iconv_t latin;
+	const char *font;	    /* the file that is being read; NULL: none */
 	jmp_buf failed;
 	unsigned long error;
 };
@@ -37,32 +43,42 @@ static void on_error(HPDF_STATUS error, HPDF_STATUS detail, void *arg)
 	longjmp(s->failed, 1);
 }
 
-/* text in the fonts' own letters, cut to the size; what they lack becomes '?' */
-static const char *letters(struct sheet *s, const char *text, char *out, size_t size)
+static bool is_inside(char byte)
 {
-	char *from = (char *)text, *to = out;
-	size_t left = strlen(text), room = size - 1;
+	return ((unsigned char)byte & 0xc0) == 0x80; /* of a letter of several bytes, not its first */
+}
 
-	iconv(s->latin, NULL, NULL, NULL, NULL);
-	while (left > 0 && iconv(s->latin, &from, &left, &to, &room) == (size_t)-1) {
-		if (errno == E2BIG || room == 0)
-			break;
-		from++;
-		left--;
-		while (left > 0 && ((unsigned char)*from & 0xc0) == 0x80) {
-			from++;
-			left--;
+/* UTF-8 that libharu can show, cut to the size: blanks for control characters, U+FFFD for what is beyond U+FFFF */
+static const char *letters(const char *text, char *out, size_t size)
+{
+	size_t len = 0, n;
+
+	for (; *text != '\0'; text += n) {
+		const char *shown = text;
+		size_t bytes;
+
+		n = 1;
+		while (is_inside(text[n]))
+			n++;
+		bytes = n;
+		if ((unsigned char)*text < 0x20) {
+			shown = " ";
+		} else if (n > 3) {
+			shown = "\xef\xbf\xbd";
+			bytes = 3;
 		}
-		*to++ = '?';
-		room--;
+		if (len + bytes >= size)
+			break;
+		memcpy(out + len, shown, bytes);
+		len += bytes;
 	}
-	*to = '\0';
+	out[len] = '\0';
 	return out;
 }
 
 enum { AT_LEFT, AT_RIGHT };
 
-/* shown: in the fonts' own letters, as for the next */
+/* shown: as letters made it, as for the next */
 static void put_letters(struct sheet *s, HPDF_Font font, float size, float x, int at, const char *shown)
 {
 	HPDF_Page_SetFontAndSize(s->page, font, size);
@@ -71,18 +87,31 @@ static void put_letters(struct sheet *s, HPDF_Font font, float size, float x, in
 	HPDF_Page_EndText(s->page);
 }
 
-/* As many words as the width takes, of a longer word as much as it takes. Returns what is left. */
-static const char *put_some(struct sheet *s, HPDF_Font font, float size, float x, float width, const char *shown)
+/* As many bytes as the width takes: words, or of a longer word whole letters, one at least. */
+static size_t fitting(struct sheet *s, float width, const char *shown)
 {
-	char line[LETTERS_MAX];
-
-	HPDF_Page_SetFontAndSize(s->page, font, size);
 	size_t fits = HPDF_Page_MeasureText(s->page, shown, width, HPDF_TRUE, NULL);
+
 	if (fits == 0)
 		fits = HPDF_Page_MeasureText(s->page, shown, width, HPDF_FALSE, NULL);
+	if (fits >= LINE_MAX_BYTES)
+		fits = LINE_MAX_BYTES - 1;
+	while (fits > 0 && is_inside(shown[fits]))
+		fits--;
 	if (fits == 0 && *shown != '\0')
-		fits = 1;
-	snprintf(line, sizeof(line), "%.*s", (int)fits, shown);
+		do
+			fits++;
+		while (is_inside(shown[fits]));
+	return fits;
+}
+
+/* Returns what is left. */
+static const char *put_some(struct sheet *s, HPDF_Font font, float size, float x, float width, const char *shown)
+{
+	char line[LINE_MAX_BYTES];
+
+	HPDF_Page_SetFontAndSize(s->page, font, size);
+	snprintf(line, sizeof(line), "%.*s", (int)fitting(s, width, shown), shown);
 	put_letters(s, font, size, x, AT_LEFT, line);
 	shown += strlen(line);
 	return shown + strspn(shown, " ");
@@ -92,14 +121,14 @@ static void put(struct sheet *s, HPDF_Font font, float size, float x, int at, co
 {
 	char shown[LETTERS_MAX];
 
-	put_letters(s, font, size, x, at, letters(s, text, shown, sizeof(shown)));
+	put_letters(s, font, size, x, at, letters(text, shown, sizeof(shown)));
 }
 
 /* From margin to margin, on as many lines as it needs, but one at least. */
 static void put_text(struct sheet *s, HPDF_Font font, float size, const char *text)
 {
 	char shown[LETTERS_MAX];
-	const char *rest = letters(s, text, shown, sizeof(shown));
+	const char *rest = letters(text, shown, sizeof(shown));
 
 	do {
 		rest = put_some(s, font, size, MARGIN, s->width - 2 * MARGIN, rest);
@@ -109,20 +138,30 @@ static void put_text(struct sheet *s, HPDF_Font font, float size, const char *te
 
 static void page_new(struct sheet *s)
 {
-	char text[32], carrier[LETTERS_MAX];
-
 	s->page = HPDF_AddPage(s->doc);
+	s->pages = xrealloc(s->pages, ((size_t)s->n + 1) * sizeof(*s->pages));
+	s->pages[s->n++] = s->page;
 	HPDF_Page_SetSize(s->page, HPDF_PAGE_SIZE_A4, HPDF_PAGE_PORTRAIT);
 	s->width = HPDF_Page_GetWidth(s->page);
+	s->y = HPDF_Page_GetHeight(s->page) - MARGIN;
+}
+
+/* What stands below, once it is known how many pages there are. */
+static void put_feet(struct sheet *s)
+{
+	char text[48], carrier[LETTERS_MAX];
+
+	letters(s->carrier, carrier, sizeof(carrier));
 	s->y = MARGIN / 2.0F;
-	snprintf(text, sizeof(text), "page %d", ++s->pages);
-	put(s, s->plain, SIZE, s->width - MARGIN, AT_RIGHT, text);
-	if (s->pages > 1) {
+	for (int i = 0; i < s->n; i++) {
+		s->page = s->pages[i];
+		snprintf(text, sizeof(text), "page %d of %d", i + 1, s->n);
+		put(s, s->plain, SIZE, s->width - MARGIN, AT_RIGHT, text);
+		if (i == 0)
+			continue;
 		put(s, s->plain, SIZE, MARGIN, AT_LEFT, s->title);
-		letters(s, s->carrier, carrier, sizeof(carrier));
 		(void)put_some(s, s->plain, SIZE, s->width / 3, s->width / 2, carrier); /* its first words */
 	}
-	s->y = HPDF_Page_GetHeight(s->page) - MARGIN;
 }
 
 static void rule(struct sheet *s)
@@ -135,8 +174,8 @@ static void rule(struct sheet *s)
 
 static void cells(struct sheet *s, HPDF_Font font, const char *calls, const char *minutes, const char *amount)
 {
-	put(s, font, SIZE, s->width - 220, AT_RIGHT, calls);
-	put(s, font, SIZE, s->width - 140, AT_RIGHT, minutes);
+	put(s, font, SIZE, s->width - CALLS, AT_RIGHT, calls);
+	put(s, font, SIZE, s->width - MINUTES, AT_RIGHT, minutes);
 	put(s, font, SIZE, s->width - MARGIN, AT_RIGHT, amount);
 }
 
@@ -161,7 +200,7 @@ static void row(struct sheet *s, HPDF_Font font, const char *what, const char *c
 		const char *amount)
 {
 	char shown[LETTERS_MAX];
-	const char *rest = letters(s, what, shown, sizeof(shown));
+	const char *rest = letters(what, shown, sizeof(shown));
 
 	room_for_row(s);
 	cells(s, font, calls, minutes, amount);
@@ -271,9 +310,6 @@ static void draw(struct sheet *s, const json_t *invoice)
 	size_t i;
 
 	name_it(s, invoice);
-	HPDF_SetCompressionMode(s->doc, HPDF_COMP_ALL);
-	s->plain = HPDF_GetFont(s->doc, "Helvetica", "WinAnsiEncoding");
-	s->bold = HPDF_GetFont(s->doc, "Helvetica-Bold", "WinAnsiEncoding");
 	page_new(s);
 	put_head(s, invoice);
 	columns(s);
@@ -282,6 +318,50 @@ static void draw(struct sheet *s, const json_t *invoice)
 		put_destination(s, line);
 	}
 	put_sums(s, invoice);
+	put_feet(s);
+}
+
+/* Which letter a code of the text is: itself. libharu's own table for this is of the wrong kind (begincidrange), which
+ * readers pass over, and then find and copy nothing. Ranges must not cross a first byte, and stand in blocks of 100 at
+ * most.
+ */
+static void tell_letters(HPDF_Font font)
+{
+	HPDF_Dict table = HPDF_Dict_GetItem(font, "ToUnicode", HPDF_OCLASS_DICT);
+	char text[80];
+
+	if (table == NULL)
+		return;
+	HPDF_MemStream_FreeData(table->stream);
+	HPDF_Stream_WriteStr(table->stream, "/CIDInit /ProcSet findresource begin\n12 dict begin\nbegincmap\n"
+					    "/CIDSystemInfo << /Registry (Adobe) /Ordering (UCS) /Supplement 0 >> def\n"
+					    "/CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n"
+					    "1 begincodespacerange\n<0000> <FFFF>\nendcodespacerange\n");
+	for (unsigned high = 0; high < 256; high++) {
+		if (high % 64 == 0)
+			HPDF_Stream_WriteStr(table->stream, "64 beginbfrange\n");
+		snprintf(text, sizeof(text), "<%02X00> <%02XFF> <%02X00>\n%s", high, high, high,
+			 high % 64 == 63 ? "endbfrange\n" : "");
+		HPDF_Stream_WriteStr(table->stream, text);
+	}
+	HPDF_Stream_WriteStr(table->stream, "endcmap\nCMapName currentdict /CMap defineresource pop\nend\nend\n");
+}
+
+static HPDF_Font font_of(struct sheet *s, const char *path)
+{
+	s->font = path;
+	HPDF_Font font = HPDF_GetFont(s->doc, HPDF_LoadTTFontFromFile(s->doc, path, HPDF_TRUE), "UTF-8");
+	tell_letters(font);
+	s->font = NULL;
+	return font;
+}
+
+static void begin(struct sheet *s, const struct invoice_fonts *fonts)
+{
+	HPDF_SetCompressionMode(s->doc, HPDF_COMP_ALL);
+	HPDF_UseUTFEncodings(s->doc);
+	s->plain = font_of(s, fonts->plain);
+	s->bold = strcmp(fonts->plain, fonts->bold) == 0 ? s->plain : font_of(s, fonts->bold);
 }
 
 static void collect(struct sheet *s, struct buf *out)
@@ -297,27 +377,46 @@ static void collect(struct sheet *s, struct buf *out)
 	}
 }
 
-int invoice_put_pdf(struct buf *out, const json_t *invoice, struct status *st)
+static int font_check(const char *path, struct status *st)
 {
-	struct sheet *s = xcalloc(1, sizeof(*s));
-	int err = 0;
+	if (access(path, R_OK) == 0)
+		return 0;
+	return status_set(st, -EIO,
+			  "the font %s cannot be read: %s; install fonts-dejavu-core, or correct [invoice] font", path,
+			  strerror(errno));
+}
 
-	s->latin = iconv_open("CP1252", "UTF-8");
-	if (s->latin == (iconv_t)-1) {
-		free(s);
-		return status_set(st, -EIO, "this system cannot convert text to CP1252");
-	}
+static int failure(const struct sheet *s, struct status *st)
+{
+	if (s->font != NULL)
+		return status_set(st, -EIO,
+				  "the font %s is of no use here: libharu says 0x%04lx; take another TrueType file",
+				  s->font, s->error);
+	return status_set(st, -EIO, "the PDF could not be made: libharu says 0x%04lx", s->error);
+}
+
+int invoice_put_pdf(struct buf *out, const json_t *invoice, const struct invoice_fonts *fonts, struct status *st)
+{
+	int err = font_check(fonts->plain, st);
+
+	if (err == 0)
+		err = font_check(fonts->bold, st);
+	if (err != 0)
+		return err;
+
+	struct sheet *s = xcalloc(1, sizeof(*s));
 	if (setjmp(s->failed) == 0) {
 		s->doc = HPDF_New(on_error, s);
+		begin(s, fonts);
 		draw(s, invoice);
 		collect(s, out);
 	} else {
 		buf_reset(out);
-		err = status_set(st, -EIO, "the PDF could not be made: libharu says 0x%04lx", s->error);
+		err = failure(s, st);
 	}
 	if (s->doc != NULL)
 		HPDF_Free(s->doc);
-	iconv_close(s->latin);
+	free(s->pages);
 	free(s);
 	return err;
 }

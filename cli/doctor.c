@@ -291,6 +291,17 @@ static void check_kernel(struct doctor *d, const char *key, long needed, const c
 		fclose(file);
 }
 
+/* PDFs of invoices are set in it */
+static void check_font(struct doctor *d, const char *path)
+{
+	if (access(path, R_OK) == 0)
+		say(d, OK, "font", NULL, "%s", path);
+	else
+		say(d, WARNING, "font",
+		    "apt-get install fonts-dejavu-core, or correct [invoice] font: without it no PDFs", "%s: %s", path,
+		    strerror(errno));
+}
+
 static void check_limits(struct doctor *d)
 {
 	struct rlimit files;
@@ -334,6 +345,8 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 	check_calls(&d, cli->settings);
 	check_directory(&d, "spool", cli->settings->spool_dir);
 	check_directory(&d, "export", cli->settings->export_dir);
+	check_font(&d, cli->settings->invoice_font);
+	check_font(&d, cli->settings->invoice_font_bold);
 	check_media(&d, cli->settings);
 	check_ports(&d, cli->settings);
 	check_limits(&d);

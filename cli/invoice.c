@@ -283,7 +283,9 @@ static enum cli_exit write_file(struct cli *cli, int64_t id, const char *path, b
 	int err = invoice_show(pg, id, &invoice, &st);
 	pg_free(&pg);
 	if (err == 0 && pdf)
-		err = invoice_put_pdf(&text, invoice, &st);
+		err = invoice_put_pdf(
+			&text, invoice,
+			&(struct invoice_fonts){cli->settings->invoice_font, cli->settings->invoice_font_bold}, &st);
 	else if (err == 0)
 		invoice_put_csv(&text, invoice);
 	status = err == 0 ? store(path, &text) : cli_fail("%s", st.text);

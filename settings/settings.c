@@ -196,7 +196,7 @@ static int check_database_url(const char *value, void *field, struct status *st)
 	return 0;
 }
 
-static int check_directory(const char *value, void *field, struct status *st)
+static int check_absolute(const char *value, void *field, struct status *st)
 {
 	(void)field;
 	if (*value != '/')
@@ -324,7 +324,7 @@ const struct conf_option settings_table[] = {
 	 .max = 5000, .meaning = "how long a call waits for the answer; without one it goes by the dialled number"},
 	{"portability", "cache", CONF_DURATION_MS, AT(portability_cache_ms), .fallback = "1h", .max = 2592000000,
 	 .meaning = "how long an answer is kept in Redis; 0s: not at all"},
-	{"spool", "dir", CONF_TEXT, AT(spool_dir), .fallback = "/var/lib/tandem/spool", .check = check_directory,
+	{"spool", "dir", CONF_TEXT, AT(spool_dir), .fallback = "/var/lib/tandem/spool", .check = check_absolute,
 	 .meaning = "where CDRs wait, on disk, until PostgreSQL has them"},
 	{"media", "rtpengine", CONF_TEXT, AT(rtpengine), .fallback = "", .check = check_rtpengine,
 	 .meaning = "host:port of rtpengine's ng socket, several with commas; empty: media goes past the switch"},
@@ -339,8 +339,14 @@ const struct conf_option settings_table[] = {
 	 .meaning = "requests a second that one key may make; 0 = no limit"},
 	{"api", "address_rate", CONF_INT, AT(api_address_rate), .fallback = "50", .max = 1000000,
 	 .meaning = "refused keys a second from one address, before none of it is looked at; 0 = no limit"},
-	{"export", "dir", CONF_TEXT, AT(export_dir), .fallback = "/var/lib/tandem/export", .check = check_directory,
+	{"export", "dir", CONF_TEXT, AT(export_dir), .fallback = "/var/lib/tandem/export", .check = check_absolute,
 	 .meaning = "where CDR export files are written"},
+	{"invoice", "font", CONF_TEXT, AT(invoice_font), .fallback = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
+	 .check = check_absolute,
+	 .meaning = "TrueType file that PDFs of invoices are set in; the default is of fonts-dejavu-core"},
+	{"invoice", "font_bold", CONF_TEXT, AT(invoice_font_bold),
+	 .fallback = "/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf", .check = check_absolute,
+	 .meaning = "the same for headings and totals"},
 	{"alerts", "mail", CONF_TEXT, AT(alert_mail), .fallback = "",
 	 .meaning = "who is told by mail of alerts: addresses, with commas between; empty: nobody"},
 	{"alerts", "mail_from", CONF_TEXT, AT(alert_mail_from), .fallback = "tandem", .meaning = "who sends that mail"},

@@ -63,8 +63,9 @@ struct settings {
 	int64_t api_nice;			/* 0..19, 0: not set */
 	int64_t api_key_rate, api_address_rate; /* requests a second, 0: no limit */
 
-	char *export_dir; /* [export] dir */
-	int log_level;	  /* enum log_level */
+	char *export_dir;			/* [export] dir */
+	char *invoice_font, *invoice_font_bold; /* [invoice]: TrueType files */
+	int log_level;				/* enum log_level */
 
 	struct conf_note *notes; /* a row each: for messages and reloads, not for readers */
 };

@@ -3,15 +3,17 @@
 
 import csv
 import datetime
+import html
 import json
 import os
 import re
+import subprocess
+import urllib.request
 import uuid
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
-from story import Story
+from story import Failure, Story
 
 STAGE = """begin; select cdr_stage_make();
     insert into cdr_stage (id, node, started_at, answered_at, ended_at, ingress_carrier_id, egress_carrier_id, destination, duration_ms,
@@ -25,19 +27,19 @@ def id_of(at):
     return str(uuid.UUID(f"{ms:012x}7{uuid.uuid4().hex[13:]}"))
 
 
-def words_of(pdf):
-    """All text that the pages of a PDF show, a line a piece."""
-    def letter(m):
-        return bytes([int(m[1], 8)]) if len(m[1]) == 3 else m[1]
+def pages_of(path):
+    """What a reader gets from a PDF: for each page its words, in their order, as (left edge, right edge, word)."""
+    done = subprocess.run(["pdftotext", "-bbox", path, "-"], check=True, capture_output=True, text=True)
+    if done.stderr:
+        raise Failure(f"pdftotext complains: {done.stderr}")
+    word = re.compile(r'<word xMin="([\d.]+)" yMin="[\d.]+" xMax="([\d.]+)" yMax="[\d.]+">(.*?)</word>')
+    return [[(float(left), float(right), html.unescape(text)) for left, right, text in word.findall(page)]
+            for page in done.stdout.split("<page ")[1:]]
 
-    pieces = []
-    for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.S):
-        try:
-            stream = zlib.decompress(stream)
-        except zlib.error:
-            continue
-        pieces += [re.sub(rb"\\([0-7]{3}|.)", letter, t).decode("cp1252") for t in re.findall(rb"\(((?:\\.|[^\\)])*)\) Tj", stream)]
-    return pieces
+
+def said_by(path):
+    """All words of a PDF, with a blank between."""
+    return " ".join(word for page in pages_of(path) for _, _, word in page)
 
 
 class Invoices(Story):
@@ -127,8 +129,7 @@ class Invoices(Story):
         self.assertEqual((draft["sender"], issued["sender"]), (words, words))
         path = os.path.join(self.stack.folder, "sent.pdf")
         self.stack.tandem("invoice", "write", str(issued["id"]), "--file", path)
-        with open(path, "rb") as f:
-            said = " ".join(words_of(f.read()))
+        said = said_by(path)
         for line in words["name"], *words["address"], words["tax_id"]:
             self.assertIn(line, said)
         shown = self.stack.tandem("invoice", "show", str(issued["id"])).stdout.splitlines()
@@ -153,18 +154,48 @@ class Invoices(Story):
         invoice = self.create("2026-05-01", "2026-05-31", "--issue", "--note", "Zahlbar binnen 14 Tagen. " * 4)
         path = os.path.join(self.stack.folder, "long.pdf")
         self.stack.tandem("invoice", "write", str(invoice["id"]), "--file", path)
-        with open(path, "rb") as f:
-            pieces = words_of(f.read())
-        said = " ".join(" ".join(p.split()) for p in pieces if not re.fullmatch(r"[0-9:.]*", p.strip()))
+        pages = pages_of(path)
+        said = [word for page in pages for word in page]
+        head = " ".join(word for _, _, word in pages[0])
         for text in invoice["carrier"], "Zahlbar binnen 14 Tagen. " * 4:
-            self.assertIn(" ".join(text.split()), said)
-        for name in names:
-            beyond = [p for p in pieces if p.strip() and p.strip() in name and len(p) > 60]
-            self.assertEqual(beyond, [], "pieces that reach into the numbers")
-        self.assertEqual(sum(p.startswith("Ä") for p in pieces), 120)
-        self.assertEqual(sum(p.rstrip().endswith("Ende") for p in pieces), 120)
-        self.assertEqual([p for p in pieces if p.startswith("page ")], [f"page {n}" for n in range(1, 9)])
-        self.assertIn(invoice["total"], pieces)
+            self.assertIn(" ".join(text.split()), head)
+        named = [(right, word) for _, right, word in said if re.fullmatch(r"Ä\d{3}|Außengebiete|Ü|Ende", word)]
+        self.assertEqual(" ".join(word for _, word in named), " ".join(names))
+        self.assertLess(max(right for right, _ in named), 296, "a name that reaches into the numbers")
+        for left, right, word in said:
+            self.assertTrue(49 < left < right < 546, f"{word} is beyond the margins")
+        self.assertEqual([word for _, _, word in said].count(invoice["total"]), 2, "net and total")
+        feet = [" ".join(word for _, _, word in page[i:i + 4]) for page in pages for i in range(len(page)) if page[i][2] == "page"]
+        self.assertEqual(feet, [f"page {n + 1} of {len(pages)}" for n in range(len(pages))])
+
+    def test_names_of_every_alphabet_can_be_read_on_paper(self):
+        """Polish, Greek, Cyrillic, Vietnamese; what the font lacks is there to be copied, what is past U+FFFF shows that it was."""
+        name = f"Telekomunikacja Śląska / Ελληνική Τηλεφωνία / Український Зв’язок {self.customer}"
+        self.stack.api.patch(f"/v1/carriers/{self.customer}", name=name)
+        places = ["Łódź – żółta", "Ελλάδα κινητά", "Россия, Москва", "Türkiye ışık", "Việt Nam", "中国 mobile"]
+        self.put(*[("2026-05-10 10:00Z", place, 60, "0.5", "0.25") for place in [*places, "😀 far"]])
+        invoice = self.create("2026-05-01", "2026-05-31", "--issue", "--tax", "ΦΠΑ=24", "--note", "płatne w ciągu 14 dni")
+        path = os.path.join(self.stack.folder, "alphabets.pdf")
+        self.stack.tandem("invoice", "write", str(invoice["id"]), "--file", path)
+        said = said_by(path)
+        for text in (name, *places, "\ufffd far", "ΦΠΑ 24 %", "płatne w ciągu 14 dni"):
+            self.assertIn(text, said)
+        fonts = subprocess.run(["pdffonts", path], check=True, capture_output=True, text=True).stdout.splitlines()[2:]
+        self.assertEqual([line.split()[-5:-2] for line in fonts], [["yes", "yes", "yes"]] * 2, "embedded, only what is shown, to be searched")
+
+    def test_a_pdf_is_the_same_byte_for_byte(self):
+        self.put(("2026-05-10 10:00Z", "Łódź", 60, "0.5", "0.25"))
+        invoice = self.create("2026-05-01", "2026-05-31", "--issue")
+        api, read = self.stack.api, []
+        for name in "once.pdf", "again.pdf":
+            path = os.path.join(self.stack.folder, name)
+            self.stack.tandem("invoice", "write", str(invoice["id"]), "--file", path)
+            with open(path, "rb") as f:
+                read.append(f.read())
+        asked = urllib.request.Request(f"{api.base}/v1/invoices/{invoice['id']}/pdf", headers={"Authorization": f"Bearer {api.key}"})
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            read.append(answer.read())
+        self.assertEqual(len(set(read)), 1)
 
     def test_a_void_invoice_frees_its_calls_and_keeps_its_number(self):
         self.put(("2026-05-10 10:00Z", "UK", 60, "0.5", "0.25"))
@@ -245,16 +276,13 @@ class Invoices(Story):
         self.assertEqual(rows[1:-3], [[str(line[c]) for c in rows[0]] for line in one["lines"]])
         self.assertEqual([r[0] + " " + r[4] for r in rows[-3:]], ["net " + one["net"], "tax " + one["tax"], "total " + one["total"]])
         self.assertEqual(sum(Decimal(r[4]) for r in rows[1:-3]), Decimal(one["net"]))
-        with open(path + ".pdf", "rb") as f:
-            pdf = f.read()
-        self.assertTrue(pdf.startswith(b"%PDF-"))
-        self.assertIn(b"%%EOF", pdf[-16:])
-        words = words_of(pdf)
-        for word in (f"Invoice {one['number']}", one["carrier"], "UK, \"mobile\" (London)", "?ód?", "Destination 119", "VAT 19 %", one["tax"],
-                     "Total EUR", one["total"], "page 3"):
-            self.assertIn(word, words)
+        said, pages = said_by(path + ".pdf"), pages_of(path + ".pdf")
+        for word in (f"Invoice {one['number']}", one["carrier"], "UK, \"mobile\" (London)", "Łódź", "Destination 119", f"VAT 19 % {one['tax']}",
+                     f"Total EUR {one['total']}", "page 3 of 3"):
+            self.assertIn(word, said)
+        self.assertEqual(len(pages), 3)
         for word in (f"Invoice {one['number']}", one["carrier"], "Amount, EUR"):
-            self.assertEqual(words.count(word), 3, f"{word} on each of the three pages")
+            self.assertEqual(said.count(word), 3, f"{word} on each of the three pages")
 
     def test_lists_and_refusals(self):
         one = self.create()
@@ -271,3 +299,36 @@ class Invoices(Story):
         self.refused("show", "4711", says="no invoice 4711")
         self.refused("write", str(one["id"]), "--file", "x.doc", status=2)
         self.refused("write", str(one["id"]), "--file", "/nowhere/x.pdf", says="/nowhere/x.pdf")
+
+
+class NoFont(Story):
+    """A machine without the font: the PDF is refused with a reason, all else goes on."""
+
+    stack_options = {"nodes": 0, "settings": {"invoice": {"font": "/nowhere/Sans.ttf"}}}
+
+    def test_a_pdf_without_its_font_is_refused_and_says_why(self):
+        carrier = self.stack.carrier("Łódź Telekom", "EUR")["id"]
+        made = self.stack.tandem("invoice", "create", "--carrier", str(carrier), "--from", "2026-05-01", "--to", "2026-05-31", "--json")
+        invoice = str(json.loads(made.stdout)["id"])
+        path = os.path.join(self.stack.folder, "none")
+        done = self.stack.tandem("invoice", "write", invoice, "--file", path + ".pdf", check=False)
+        self.assertEqual(done.returncode, 1)
+        for word in "/nowhere/Sans.ttf", "No such file", "fonts-dejavu-core", "[invoice] font":
+            self.assertIn(word, done.stderr)
+        self.assertFalse(os.path.exists(path + ".pdf"))
+        self.stack.tandem("invoice", "write", invoice, "--file", path + ".csv")
+        self.assertEqual(self.stack.api.call("GET", f"/v1/invoices/{invoice}/pdf")[0], 500)
+        self.assertIn("/nowhere/Sans.ttf", self.stack.apid.log())
+        font = next(line for line in json.loads(self.stack.tandem("doctor", "--json", check=False).stdout) if line["check"] == "font")
+        self.assertEqual((font["result"], font["detail"]), ("warning", "/nowhere/Sans.ttf: No such file or directory"))
+        self.assertIn("fonts-dejavu-core", font["hint"])
+
+    def test_a_file_that_is_no_font_is_named(self):
+        config = os.path.join(self.stack.folder, "nofont.conf")
+        with open(self.stack.config) as f, open(config, "w") as to:
+            to.write(f.read().replace("/nowhere/Sans.ttf", self.stack.config))
+        carrier = self.stack.carrier("Harbour", "EUR")["id"]
+        made = self.stack.tandem("invoice", "create", "--carrier", str(carrier), "--from", "2026-05-01", "--to", "2026-05-31", "--json")
+        done = self.stack.tandem("invoice", "write", str(json.loads(made.stdout)["id"]), "--file", config + ".pdf", config=config, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"the font {self.stack.config} is of no use here", done.stderr)
