@@ -97,7 +97,4 @@ class Console(Talk):
         print(done.stdout, end="")
         self.is_told_bye(live, leg)
         ringing.expect(480, method="INVITE")
-        bell.expect("CANCEL")
-        bell.reply(200)
-        bell.reply(487, to=bell.last_invite)
-        bell.expect("ACK")
+        self.is_cancelled(bell)

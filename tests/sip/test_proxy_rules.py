@@ -11,7 +11,7 @@ class Rules(Proxied):
         cls.stack_options = {"settings": {"sip": {"t1": "100ms", "invite_timeout": "4s"}}}
         super().setUpClass()
 
-    # ---- 16.6: the request
+    # ---- 16.3, 16.4, 16.6: the request
 
     def test_hops_are_counted_down_from_whatever_they_are(self):
         for given, sent in (("70", "69"), ("200", "199"), ("1", "0"), (None, "70")):
@@ -22,6 +22,35 @@ class Rules(Proxied):
                 self.assertEqual(leg.invite.get("Max-Forwards"), sent)
                 self.answer(call, leg)
                 self.ends(call, leg)
+
+    def test_hops_loops_and_extensions(self):
+        called = self.number()
+        call = self.caller.invite(called, change=lambda m: m.set("Max-Forwards", "0"))
+        call.expect(483)
+        call = self.caller.invite(called, headers=[("Proxy-Require", "teleport")])
+        self.assertEqual(call.expect_final().get("Unsupported"), "teleport")
+        call, leg = self.ringing(called)
+        via = leg.invite.all("Via")
+        self.cancelled(call, leg)
+        again = self.caller.invite(called, change=lambda m: m.set("Via", m.get("Via"), *via))
+        again.expect(482)
+        self.assertEqual(sorted(c["sip_code"] for c in self.cdrs(called, 4)), [420, 482, 483, 487])
+
+    def test_preloaded_routes_do_not_lead_past_our_routing(self):
+        called = self.number()
+        call = self.caller.invite(called, headers=[("Route", f"<sip:127.0.0.1:{self.stack.node.port};lr>"), ("Route", f"<sip:{self.b.host}:{self.b.port};lr>")])
+        leg = self.a.expect_call()
+        self.assertEqual(leg.invite.all("Route"), [])
+        self.answer(call, leg)
+        self.ends(call, leg)
+
+    def test_privacy_keeps_the_asserted_identity(self):
+        called = self.number()
+        call = self.caller.invite(called, headers=[("Privacy", "id"), ("P-Asserted-Identity", "<sip:4930777@x>")])
+        leg = self.a.expect_call()
+        self.assertEqual((leg.invite.get("P-Asserted-Identity"), leg.invite.get("Privacy")), (None, "id"))
+        self.answer(call, leg)
+        self.ends(call, leg)
 
     # ---- 16.7 and 16.9: the answer
 
@@ -45,23 +74,14 @@ class Rules(Proxied):
 
     def test_a_re_invite_that_rings_for_ever_is_cancelled(self):
         call, leg = self.up()
-        call.request("INVITE", self.caller.sdp())
-        leg.expect("INVITE")
-        leg.reply(180)
-        call.expect(180, method="INVITE")
-        leg.expect("CANCEL", limit=8)
-        leg.reply(200)
-        leg.reply(487, to=leg.last_invite)
-        leg.expect("ACK")
+        self.rings_again(call, leg)
+        self.is_cancelled(leg, limit=8)
         call.expect(487, method="INVITE")
         self.ends(call, leg)
 
     def test_one_that_is_never_answered_ends_all_the_same(self):
         call, leg = self.up()
-        call.request("INVITE", self.caller.sdp())
-        leg.expect("INVITE")
-        leg.reply(180)
-        call.expect(180, method="INVITE")
+        self.rings_again(call, leg)
         leg.expect("CANCEL", limit=8)
         leg.reply(200)
         call.expect(408, limit=12, method="INVITE")
@@ -83,10 +103,7 @@ class Rules(Proxied):
         leg.expect("ACK")
         call.expect(487, method="INVITE")
         call, leg = self.up()
-        call.request("INVITE", self.caller.sdp())
-        leg.expect("INVITE")
-        leg.reply(180)
-        call.expect(180, method="INVITE")
+        self.rings_again(call, leg)
         call.cancel(call.sent[max(k for k in call.sent if k[1] == "INVITE")])
         call.expect(200, method="CANCEL")
         self.assertIn("Q.850;cause=26", leg.expect("CANCEL").all("Reason")[-1])

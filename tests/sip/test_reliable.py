@@ -502,10 +502,7 @@ class Unconfirmed(Mixes):
         leg = self.a.expect_call()
         leg.reply(180)
         call.expect(180)
-        leg.expect("CANCEL", limit=10)
-        leg.reply(200)
-        leg.reply(487, to=leg.invite)
-        leg.expect("ACK")
+        self.is_cancelled(leg, limit=10)
         self.refused(call, leg, called)
 
     def test_nobody_pays_for_an_answer_that_never_reached_the_caller(self):

@@ -3,68 +3,24 @@
 
 from decimal import Decimal
 
-from story import Talk, free_port
+from story.transports import Transported
 
 
-class Transports(Talk):
-    """One worker with listeners on 127.0.0.1 and ::1; a customer and a vendor for each transport."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.port, cls.port6 = free_port(), free_port()
-        listen = f"udp:127.0.0.1:{cls.port}, tcp:127.0.0.1:{cls.port}, udp:[::1]:{cls.port6}, tcp:[::1]:{cls.port6}"
-        cls.stack_options = {"settings": {"sip": {"listen": listen}}}
-        super().setUpClass()
-
-    @classmethod
-    def provision(cls, stack):
-        stack.node.port = cls.port
-        cls.vendors, cls.customers = {}, {}
-        for n, kind in enumerate(("udp", "tcp", "udp6", "tcp6")):
-            host = "::1" if kind.endswith("6") else None
-            peer = stack.peer(f"v{kind}", host=host, transport=kind[:3])
-            cls.vendors[kind] = stack.vendor(f"v{kind}", {f"1{n}": "0.02"}, peer=peer)
-        for kind in cls.vendors:
-            peer = stack.peer(f"c{kind}", host="::1" if kind.endswith("6") else None, transport=kind[:3])
-            peer.switch = ("::1", cls.port6) if kind.endswith("6") else ("127.0.0.1", cls.port)
-            trunk = {"source_cidrs": ["::1/128" if kind.endswith("6") else f"{peer.host}/32"], "transport": kind[:3]}
-            cls.customers[kind] = stack.customer(f"c{kind}", {"1": "0.06"}, list(cls.vendors.values()), peer=peer, trunk=trunk)
-
-    def told(self, caller, vendor):
-        """A call with ringing, a re-INVITE each way and BYE from the side that `vendor` says."""
-        n = list(self.vendors).index(vendor)
-        called = self.number(f"1{n}125")
-        customer, peer = self.customers[caller], self.vendors[vendor]["peer"]
-        call = customer["peer"].invite(called)
-        leg = peer.expect_call()
+class Transports(Transported):
+    def told(self, caller, vendor, hangs_up):
+        called, call, leg = self.rings(caller, vendor)
         self.assertIn(f"SIP/2.0/{vendor[:3].upper()} ", leg.invite.get("Via"))
-        leg.reply(180)
-        call.expect(180)
-        self.answer(call, leg)
-        for one, other in ((call, leg), (leg, call)):
-            one.request("INVITE", one.peer.sdp())
-            other.expect("INVITE")
-            other.reply(200, sdp=True)
-            one.expect(200, method="INVITE")
-            one.ack()
-            other.expect("ACK")
-        self.ends(*((leg, call) if n % 2 else (call, leg)))
-        cdr = self.stack.api.cdr(called=called)
-        self.cdr_says(cdr, sip_code=200, disconnect_reason="normal", egress_trunk_id=self.vendors[vendor]["id"],
+        self.talks(call, leg)
+        self.ends(*((leg, call) if hangs_up == "callee" else (call, leg)))
+        customer = self.customers[caller]
+        self.cdr_says(self.stack.api.cdr(called=called), sip_code=200, disconnect_reason="normal", egress_trunk_id=self.vendors[vendor]["id"],
                       ingress_trunk_id=customer["id"], source_ip=customer["peer"].host)
 
     def test_every_transport_to_every_other(self):
-        for caller in self.customers:
-            for vendor in self.vendors:
-                with self.subTest(caller=caller, vendor=vendor):
-                    self.told(caller, vendor)
+        self.every_pair(self.told)
 
     def test_cancel_over_tcp(self):
-        called = self.number("11125")
-        call = self.customers["tcp"]["peer"].invite(called)
-        leg = self.vendors["tcp"]["peer"].expect_call()
-        leg.reply(180)
-        call.expect(180)
+        called, call, leg = self.rings("tcp", "tcp")
         self.cancelled(call, leg)
         self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="cancelled", sip_code=487, sell_amount=Decimal(0))
 

@@ -39,3 +39,17 @@ class Proxied(Talk):
         other.reply(code)
         one.expect(code, method=method)
         return asked
+
+    def rings_again(self, call, leg):
+        """A re-INVITE of the caller's that rings."""
+        call.request("INVITE", self.caller.sdp())
+        leg.expect("INVITE")
+        leg.reply(180)
+        call.expect(180, method="INVITE")
+
+    def cancelled(self, call, leg, invite=None):
+        """The caller's CANCEL: what it meets is the vendor's to say."""
+        call.cancel(invite)
+        call.expect(200, method="CANCEL")
+        self.is_cancelled(leg)
+        call.expect(487, method="INVITE")

@@ -104,15 +104,19 @@ class Talk(Story):
             end.expect("BYE")
             end.reply(200)
 
+    def is_cancelled(self, leg, limit=5.0):
+        """The vendor's side is told CANCEL, and agrees."""
+        leg.expect("CANCEL", limit=limit)
+        leg.reply(200)
+        leg.reply(487, to=leg.last_invite)
+        leg.expect("ACK")
+
     def cancelled(self, call, leg, invite=None):
         """The caller's CANCEL, which meets no answer: 200, 487, and the vendor's 487 is acknowledged."""
         call.cancel(invite)
         call.expect(200, method="CANCEL")
         call.expect(487, method="INVITE")
-        leg.expect("CANCEL")
-        leg.reply(200)
-        leg.reply(487, to=leg.last_invite)
-        leg.expect("ACK")
+        self.is_cancelled(leg)
 
     # ---- what CDRs say
 
