@@ -128,6 +128,25 @@ class Rerate(Story):
         self.assertEqual(corrections, [Decimal("0.02"), Decimal("0.03"), Decimal("0.03")],
                          "Saturday from 4930; Tuesday 00:30 and 05:59 in Berlin; Monday 23:30 and Tuesday 06:00 stay")
 
+    def test_of_schedules_that_are_open_at_once_it_takes_the_one_that_routing_takes(self):
+        """Stored in this order: of two that are open, routing takes the one that began later, of those of one day the one whose text
+        sorts first. 2026-05-02 is a Saturday."""
+        def day(begin, end):
+            return {"days": [1, 2, 3, 4, 5, 6, 7], "from": begin, "to": end}
+
+        weekend = {"days": [6, 7], "from": "00:00", "to": "24:00"}
+        for name, terms in (("the later", (("0.01", MAY, weekend), ("0.02", "2026-05-02", day("10:00", "14:00")))),
+                            ("the later, stored first", (("0.03", "2026-05-02", day("11:00", "14:00")), ("0.04", MAY, weekend))),
+                            ("of one day", (("0.07", MAY, day("10:00", "13:00")), ("0.08", MAY, day("10:00", "12:30"))))):
+            with self.subTest(name):
+                self.setUp()
+                self.put(("2026-05-02 12:00Z", "77442012345678", 60))
+                for price, since, window in terms:
+                    self.rate(self.customer, "4420", price, since=f"{since}T00:00:00.000Z", schedule=[window])
+                looked = self.api.ask("POST", "/v1/route-lookups", {"trunk_id": self.customer["id"], "called": "77442012345678",
+                                                                    "at": "2026-05-02T12:00:00Z"})
+                self.says(self.rerate(), 1, 1, "0.06", looked["sell"]["price"])
+
     def test_the_vendor_is_credited_what_its_deck_says(self):
         self.put(("2026-05-02 12:00Z", "77442012345678", 60))
         before = self.balance(self.vendor)
