@@ -5,7 +5,7 @@ import re
 import socket
 
 from story import Talk, free_port
-from story.sip import Message
+from story.message import Message
 
 PUBLIC = "203.0.113.7"
 

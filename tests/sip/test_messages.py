@@ -5,7 +5,7 @@ import re
 import socket
 
 from story import Talk, wait_for
-from story.sip import COMPACT
+from story.message import COMPACT
 
 LONG = {v.lower(): k for k, v in COMPACT.items()}
 

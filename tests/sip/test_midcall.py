@@ -2,7 +2,7 @@
 """Inside a call: offers and answers go through from both sides, each with the ACK that belongs to it (RFC 3261, 3264, 3311)."""
 
 from story import Talk
-from story.sip import sdp_offer
+from story.message import sdp_offer
 
 
 def media_of(sdp):

@@ -8,15 +8,12 @@ import secrets
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 
-sys.path.append(os.path.dirname(os.path.abspath(__file__)))
-
-from test_registrar import Registers, Vendor  # noqa: E402
 from story import free_port, wait_for
 from story.digest import credentials, parameters, response
-from story.sip import Message
+from story.message import Message
+from story.registers import Registers, Vendor
 
 
 def message_read(stream):

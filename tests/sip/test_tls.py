@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 from story import Story, free_port
-from story.sip import Message
+from story.message import Message
 
 
 def certificate(folder, name, *addresses):

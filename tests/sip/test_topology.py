@@ -2,15 +2,11 @@
 """Neither side sees anything of the other. Both write a name of their own into every header, parameter and SDP line that carriers
 send, and into every kind of message; none of it may arrive on the other side, relayed through rtpengine or not."""
 
-import os
 import re
-import sys
 
-sys.path.append(os.path.dirname(os.path.abspath(__file__)))
-
-from test_media import RELAY_HOST, Relayed  # noqa: E402
 from story import Talk
-from story.sip import sdp_offer
+from story.media import RELAY_HOST, Relayed
+from story.message import sdp_offer
 
 REQUEST_ONLY = ("Call-Info", "Alert-Info", "Organization", "Subject", "In-Reply-To", "Priority", "Referred-By", "P-Access-Network-Info",
                 "P-Charging-Vector", "P-Charging-Function-Addresses", "P-Visited-Network-ID", "P-Preferred-Identity", "Identity",

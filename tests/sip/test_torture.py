@@ -10,7 +10,7 @@ import subprocess
 import time
 import uuid
 
-from story import Story, free_port, wait_for
+from story import Story, free_port
 
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
 

@@ -12,7 +12,8 @@ Only Python's standard library and, for looks into PostgreSQL, Debian's python3-
 
 from .process import Failure, free_port, wait_for
 from .api import Api, ApiError
-from .sip import Peer, sdp_offer
+from .message import sdp_offer
+from .sip import Peer
 from .stack import Stack
 from . import sipp
 from .base import Story

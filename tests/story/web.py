@@ -8,8 +8,9 @@ import secrets
 import socket
 import struct
 
-from .process import TOP, Failure, Process, free_port, wait_for
-from .sip import Message, Peer
+from .process import TOP, Failure, Process, wait_for
+from .message import Message
+from .sip import Peer
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
