@@ -301,8 +301,9 @@ const struct endpoint endpoints[] = {
 
 	{REQUEST_GET, "/v1/cdrs", cdrs_list, ROLE_READONLY, ENDPOINT_LIST | ENDPOINT_BOUND, &cdrs, RULES(cdr_params),
 	 "List CDRs, newest first"},
-	{REQUEST_GET, "/v1/cdrs/{id}", cdrs_get, ROLE_READONLY, ENDPOINT_BOUND | ENDPOINT_UUID | ENDPOINT_RECALL, &cdrs,
-	 NULL, "Read a CDR with its attempts and routing trace"},
+	{REQUEST_GET, "/v1/cdrs/{id}", cdrs_get, ROLE_READONLY,
+	 ENDPOINT_BOUND | ENDPOINT_UUID | ENDPOINT_RECALL | ENDPOINT_KEPT, &cdrs, NULL,
+	 "Read a CDR with its attempts and routing trace"},
 
 	{REQUEST_GET, "/v1/vendor-health", vendor_health_list, ROLE_READONLY, ENDPOINT_WHOLE, &vendor_health,
 	 RULES(vendor_health_params), "List which vendors' addresses are up, as each node sees it"},
@@ -376,12 +377,13 @@ const struct endpoint endpoints[] = {
 	{REQUEST_GET, "/readyz", readyz, ROLE_READONLY, ENDPOINT_OPEN | ENDPOINT_INLINE, NULL, NULL,
 	 "Are PostgreSQL (at the right version) and Redis there?"},
 	{REQUEST_GET, "/metrics", metrics_text, ROLE_READONLY, ENDPOINT_AWAY, NULL, NULL, "Figures for Prometheus"},
-	{REQUEST_GET, "/openapi.json", openapi_json, ROLE_READONLY, ENDPOINT_BOUND, NULL, NULL, "This description"},
+	{REQUEST_GET, "/openapi.json", openapi_json, ROLE_READONLY, ENDPOINT_BOUND | ENDPOINT_KEPT, NULL, NULL,
+	 "This description"},
 
-	{REQUEST_GET, "/", console_file, ROLE_READONLY, ENDPOINT_OPEN | ENDPOINT_INLINE | ENDPOINT_FILE, NULL, NULL,
-	 "The web console"},
-	{REQUEST_GET, "/console/{name}", console_file, ROLE_READONLY, ENDPOINT_OPEN | ENDPOINT_INLINE | ENDPOINT_FILE,
-	 NULL, NULL, "A file of the web console"},
+	{REQUEST_GET, "/", console_file, ROLE_READONLY, ENDPOINT_OPEN | ENDPOINT_INLINE | ENDPOINT_FILE | ENDPOINT_KEPT,
+	 NULL, NULL, "The web console"},
+	{REQUEST_GET, "/console/{name}", console_file, ROLE_READONLY,
+	 ENDPOINT_OPEN | ENDPOINT_INLINE | ENDPOINT_FILE | ENDPOINT_KEPT, NULL, NULL, "A file of the web console"},
 };
 
 const int endpoints_count = sizeof(endpoints) / sizeof(*endpoints);

@@ -23,6 +23,7 @@ enum {
 	ENDPOINT_AWAY = 2048,	/* needs no database: while it is away, a key seen within the hour is enough */
 	ENDPOINT_RECALL = 4096, /* cdrs_recall is asked first, on the thread that read the request */
 	ENDPOINT_LONG = 8192,	/* a list whose pages have PARAMS_LIMIT_MAX items unless limit says */
+	ENDPOINT_KEPT = 16384,	/* its answer has an ETag, and is 304 for who has it already */
 	ENDPOINT_JOB = 32768,	/* a POST that answers 202 with a job */
 	ENDPOINT_MANY = 1024,	/* changes all that the filters name; `all` and `dry_run` follow them in params */
 };

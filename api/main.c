@@ -21,6 +21,7 @@
 #include "api/pool.h"
 #include "api/server.h"
 #include "api/service.h"
+#include "api/static.h"
 #include "api/watch.h"
 #include "billing/alert.h"
 #include "config.h"
@@ -121,7 +122,9 @@ static int ported_start(struct service *s, struct status *st)
 
 static int parts_start(struct service *s, struct watch **watch, struct server **server, struct status *st)
 {
-	s->openapi = openapi_make();
+	s->description = openapi_make();
+	packed_make(&s->openapi, s->description, strlen(s->description));
+	static_pack();
 	s->metrics = metrics_new();
 	s->answers = answers_new(ANSWERS_BYTES);
 	s->by_key = limit_new(s->settings->api_key_rate);
@@ -160,7 +163,9 @@ static void parts_stop(struct service *s, struct watch **watch, struct server **
 	portability_desk_free(&s->ported);
 	limit_free(&s->by_key);
 	limit_free(&s->by_address);
-	free(s->openapi);
+	static_unpack();
+	packed_free(&s->openapi);
+	free(s->description);
 }
 
 static int serve(const struct settings *settings)

@@ -37,7 +37,8 @@ curl -H "Authorization: Bearer $KEY" http://127.0.0.1:8080/v1/carriers \\
   Without any filter they want `?all=true`.
 - **ETag**: single objects with a `version` carry it as `ETag: "7"`. Send `If-Match: "7"` with `PATCH` or `DELETE`, and a change
   that somebody else made meanwhile gives 412 instead of being overwritten. One CDR has an `ETag`, too: with `If-None-Match` who has
-  read it before gets 304 without a body.
+  read it before gets 304 without a body. So have `/openapi.json` and the console's files, which come gzipped to who takes that
+  (`Accept-Encoding: gzip`).
 - **Idempotency-Key**: any `POST` may carry one. The same request with the same key is done once and answered alike for a
   day; another request with the same key is a 409. Repeat a `POST` whose answer was lost with its key.
 - **Bodies** have at most 1 MiB (CSV: 256 MiB) and 16 levels; a field that is not known is a 422. They are JSON whatever

@@ -9,6 +9,7 @@
 #include "api/endpoint.h"
 #include "api/example.h"
 #include "api/handlers.h"
+#include "api/packed.h"
 #include "api/resource.h"
 #include "api/service.h"
 #include "api/unit.h"
@@ -249,7 +250,7 @@ static json_t *parameters(const struct endpoint *e)
 		json_array_append_new(list, ref("parameters", "idempotency_key"));
 	if (e->run == resource_update || e->run == resource_remove || e->run == api_keys_remove)
 		json_array_append_new(list, ref("parameters", "if_match"));
-	if (e->flags & ENDPOINT_RECALL)
+	if (e->flags & ENDPOINT_KEPT)
 		json_array_append_new(list, ref("parameters", "if_none_match"));
 	return list;
 }
@@ -348,7 +349,7 @@ static json_t *operation(const struct endpoint *e)
 	json_t *good = good_answer(e, &status);
 	snprintf(number, sizeof(number), "%d", status);
 	json_object_set_new(responses, number, good);
-	if (e->flags & ENDPOINT_RECALL)
+	if (e->flags & ENDPOINT_KEPT)
 		json_object_set_new(
 			responses, "304",
 			json_pack("{s:s}", "description", "The asker has it: If-None-Match names its ETag."));
@@ -463,5 +464,5 @@ char *openapi_make(void)
 void openapi_json(struct request *r)
 {
 	if (params_check(r, NULL, NULL, NULL) == 0)
-		request_answer_text(r, 200, r->service->openapi);
+		packed_answer(r, &r->service->openapi, "application/json");
 }

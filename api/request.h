@@ -52,7 +52,9 @@ struct answer {
 	int file_fd;
 	int64_t file_bytes;
 	bool streams; /* server-sent events follow */
-	bool page;    /* a file of the console: with its policy, and it may be kept while the ETag holds */
+	bool page;    /* a file of the console: with its policy */
+	bool kept;    /* the asker may keep it, and asks each time whether its ETag still holds */
+	bool gzipped; /* the body is */
 };
 
 struct sheet_state { /* a listing that is answered as CSV: sheet.h */
@@ -78,7 +80,7 @@ struct request {
 	int params;
 
 	const char *bearer, *if_match, *idempotency_key, *content_type; /* headers; NULL if absent */
-	const char *if_none_match;
+	const char *if_none_match, *accept_encoding;
 	struct buf body;    /* JSON */
 	int body_fd;	    /* CSV, on disk; -1 none */
 	int64_t body_bytes; /* received */

@@ -197,7 +197,11 @@ static enum MHD_Result send_answer(struct exchange *x)
 		snprintf(attachment, sizeof(attachment), "attachment; filename=\"%.64s\"", a->file_name);
 		add_header(response, "Content-Disposition", attachment);
 	}
-	add_header(response, "Cache-Control", a->page ? "no-cache" : "no-store");
+	add_header(response, "Cache-Control", a->kept ? "private, no-cache" : "no-store");
+	if (a->kept)
+		add_header(response, "Vary", "Accept-Encoding");
+	if (a->gzipped)
+		add_header(response, "Content-Encoding", "gzip");
 	if (a->page) {
 		add_header(response, "Content-Security-Policy", STATIC_POLICY);
 		add_header(response, "Referrer-Policy", "no-referrer");
@@ -362,6 +366,7 @@ static enum MHD_Result on_headers(struct exchange *x, const char *method)
 	r->bearer = auth_header(header(x, "Authorization"));
 	r->if_match = header(x, "If-Match");
 	r->if_none_match = header(x, "If-None-Match");
+	r->accept_encoding = header(x, "Accept-Encoding");
 	r->content_type = header(x, "Content-Type");
 	if (!acceptable(x, length))
 		return refuse(x);

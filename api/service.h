@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/packed.h"
 #include "settings/settings.h"
 
 #define SERVICE_STATEMENT_TIMEOUT_MS 10000
@@ -35,7 +36,8 @@ struct service {
 	struct portability_desk *ported;   /* where look-ups ask for ported numbers */
 	struct limit *by_key, *by_address; /* of requests, see auth.h */
 	struct pool *pool;
-	char *openapi; /* the description, as JSON text */
+	char *description;     /* of the API, as JSON text */
+	struct packed openapi; /* the same, as it is sent */
 
 	/* As the watcher last saw them (watch.c). */
 	_Atomic bool database_up, redis_up;

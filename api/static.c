@@ -2,10 +2,12 @@
 /* / and /console/{name}: the web console. */
 #include "api/static.h"
 
-#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/packed.h"
+#include "lib/buf.h"
 
 static const char *type_of(const char *name)
 {
@@ -25,26 +27,21 @@ static const char *type_of(const char *name)
 	return "text/plain; charset=utf-8";
 }
 
-/* FNV-1a: tells versions of our own files apart, no more. */
-static uint64_t fingerprint(const struct static_file *f)
-{
-	uint64_t h = UINT64_C(14695981039346656037);
+static struct packed *packed;
 
-	for (size_t i = 0; i < f->len; i++)
-		h = (h ^ (unsigned char)f->text[i]) * UINT64_C(1099511628211);
-	return h;
+void static_pack(void)
+{
+	packed = xcalloc(static_files_count, sizeof(*packed));
+	for (size_t i = 0; i < static_files_count; i++)
+		packed_make(&packed[i], static_files[i].text, static_files[i].len);
 }
 
-static void send_file(struct request *r, const struct static_file *f)
+void static_unpack(void)
 {
-	const char *etag = arena_printf(r->arena, "\"%016" PRIx64 "\"", fingerprint(f));
-
-	if (!request_answer_same(r, etag)) {
-		buf_reset(&r->answer.body);
-		buf_append(&r->answer.body, f->text, f->len);
-		request_answer(r, 200, type_of(f->name));
-	}
-	r->answer.page = true;
+	for (size_t i = 0; i < static_files_count; i++)
+		packed_free(&packed[i]);
+	free(packed);
+	packed = NULL;
 }
 
 void console_file(struct request *r)
@@ -53,7 +50,8 @@ void console_file(struct request *r)
 
 	for (size_t i = 0; i < static_files_count; i++) {
 		if (strcmp(static_files[i].name, name) == 0) {
-			send_file(r, &static_files[i]);
+			packed_answer(r, &packed[i], type_of(name));
+			r->answer.page = true;
 			return;
 		}
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* static.h - the web console's files, compiled in. Immutable; any thread. */
+/* static.h - the web console's files, compiled in. Packed before any thread starts, then immutable; any thread. */
 #ifndef API_STATIC_H
 #define API_STATIC_H
 
@@ -13,6 +13,9 @@ struct static_file {
 
 extern const struct static_file static_files[];
 extern const size_t static_files_count;
+
+void static_pack(void); /* before the first console_file */
+void static_unpack(void);
 
 /* What a page of the console may do: its own files and this server, nothing inline, nothing elsewhere, in no frame. */
 #define STATIC_POLICY                                                                                                  \

@@ -5,6 +5,7 @@ import { amount, ask, attempt, badge, button, copyable, facts, h, heading, link,
 import { choices, load } from "./names.js";
 import { may } from "./rights.js";
 import { schemaForm } from "./form.js";
+import { become } from "./leaving.js";
 import { listing, table } from "./table.js";
 import { bytes, count, fromInput, word } from "./values.js";
 
@@ -50,7 +51,7 @@ function periods() {
 async function newInvoice(place, query) {
 	const [from, to] = periods()["Last month"];
 	const form = await schemaForm({ component: "Invoices", verb: "Draft it", start: { from, to, ...(query.carrier_id ? { carrier_id: Number(query.carrier_id) } : {}) }, cancel: () => (location.hash = "#/invoices"),
-		save: async (body, version, once) => location.replace(`#/invoices/${(await post("/v1/invoices", body, once)).id}`) });
+		save: async (body, version, once) => become(`#/invoices/${(await post("/v1/invoices", body, once)).id}`) });
 	const set = (days) => ["from", "to"].forEach((n, i) => (form.elements[n].value = days[i]));
 	replace(place, heading("New invoice", { under: ["Invoices", "#/invoices"] }), h("p", { class: "lede" }, "A draft of what the ledger has for these days, the last one included, and no invoice has billed yet. Issuing it gives it its number."),
 		h("div", { class: "actions", role: "group", "aria-label": "Period" }, Object.entries(periods()).map(([text, days]) => button(text, () => set(days), "small"))), form);

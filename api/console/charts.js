@@ -5,6 +5,7 @@ import { NONE, count } from "./values.js";
 
 const COLOURS = { light: ["#2458d3", "#10914c", "#c77700", "#b3202c"], dark: ["#7ea6ff", "#5fd38d", "#f0b75a", "#ff8d93"] };
 const PHONE_PX = 760;
+const LONG = 8; /* characters of a label; of longer ones half as many fit */
 
 window.Chart.defaults.font.family = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
 
@@ -36,7 +37,7 @@ export function plot({ type = "line", labels, series, unit = "", what, fill = fa
 				tooltip: { callbacks: { title: (items) => (titles && items.length ? titles(items[0].dataIndex) : items[0]?.label), label: (c) => `${c.dataset.label}: ${c.raw === null ? NONE : format(c.raw)}` } },
 			},
 			scales: {
-				x: { grid: { display: false }, ticks: { color: muted, maxTicksLimit: innerWidth > PHONE_PX ? 8 : 4, maxRotation: 0 } },
+				x: { grid: { display: false }, ticks: { color: muted, maxTicksLimit: (innerWidth > PHONE_PX ? 8 : 4) / (labels[0]?.length > LONG ? 2 : 1), maxRotation: 0 } },
 				y: { beginAtZero: true, grid: { color: grid, drawBorder: false }, ticks: { color: muted, maxTicksLimit: 6, precision: whole ? 0 : undefined, callback: (v) => `${v.toLocaleString("en", { maximumFractionDigits: 6 })}${unit}` } },
 			},
 		},

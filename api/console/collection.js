@@ -4,6 +4,7 @@
 import { get, patch, post, remove } from "./api.js";
 import { amount, ask, attempt, badge, button, facts, h, heading, link, panel, replace, to, toast, when, yes } from "./dom.js";
 import { schemaForm } from "./form.js";
+import { become } from "./leaving.js";
 import { load, name } from "./names.js";
 import { may, offers } from "./rights.js";
 import { listing } from "./table.js";
@@ -73,7 +74,7 @@ export function collection(c) {
 			toast(value ? "Saved." : `${c.noun[0].toUpperCase()}${c.noun.slice(1)} created.`, "good");
 			if (c.made && !value)
 				await c.made(done);
-			location.replace(c.fixed ? list : open(done.id)); /* Back leads to before the form */
+			become(c.fixed ? list : open(done.id)); /* Back leads to before the form */
 		};
 		const made = await schemaForm({ component: c.component, value, start, fixed, groups: c.groups, choose: c.choose?.(value, query) ?? {},
 			keep: (n, f) => !f["x-direction"] || f["x-direction"] === direction, save,
@@ -86,7 +87,7 @@ export function collection(c) {
 			await attempt(async () => {
 				await remove(`${c.path}/${object.id}`);
 				toast("Deleted.", "good");
-				location.replace(list);
+				become(list);
 			});
 	};
 

@@ -62,14 +62,15 @@ function rows(name, f, attributes, value, keep) {
 	const reads = new Map();
 	const fields = Object.entries(f.items.properties);
 	const noun = name.replace(/s$/, "");
+	const changed = () => list.dispatchEvent(new Event("input", { bubbles: true })); /* as typing is */
 	const renumber = () => [...list.children].forEach((row, i) => row.setAttribute("aria-label", `${noun} ${i + 1}`));
 	const add = (item) => {
 		const parts = fields.map(([n, part]) => [n, control(n, part, item ? item[n] : part.default, { "aria-label": label(n) }, keep)]);
 		const row = h("li", { role: "group" }, parts.map(([n, c]) => h("div", { class: "part" }, h("span", { class: "part-name", title: f.items.properties[n].description }, label(n)), c.node)),
 			h("div", { class: "row-actions" },
-				h("button", { type: "button", class: "small", "aria-label": `Move ${noun} up`, title: "Up", onclick: (e) => (row.previousElementSibling?.before(row), renumber(), e.currentTarget.focus()) }, "↑"),
-				h("button", { type: "button", class: "small", "aria-label": `Move ${noun} down`, title: "Down", onclick: (e) => (row.nextElementSibling?.after(row), renumber(), e.currentTarget.focus()) }, "↓"),
-				h("button", { type: "button", class: "small danger", "aria-label": `Remove ${noun}`, title: "Remove", onclick: () => (reads.delete(row), row.remove(), renumber(), more.focus()) }, "✕")));
+				h("button", { type: "button", class: "small", "aria-label": `Move ${noun} up`, title: "Up", onclick: (e) => (row.previousElementSibling?.before(row), renumber(), changed(), e.currentTarget.focus()) }, "↑"),
+				h("button", { type: "button", class: "small", "aria-label": `Move ${noun} down`, title: "Down", onclick: (e) => (row.nextElementSibling?.after(row), renumber(), changed(), e.currentTarget.focus()) }, "↓"),
+				h("button", { type: "button", class: "small danger", "aria-label": `Remove ${noun}`, title: "Remove", onclick: () => (reads.delete(row), row.remove(), renumber(), changed(), more.focus()) }, "✕")));
 		reads.set(row, () => Object.fromEntries(parts.map(([n, c]) => [n, c.read()]).filter(([, v]) => v !== undefined)));
 		list.append(row);
 		renumber();

@@ -3,6 +3,7 @@
 import { anyKey, schema } from "./api.js";
 import { control, range } from "./controls.js";
 import { button, facts, h, panel, replace } from "./dom.js";
+import { sent as settle, touched } from "./leaving.js";
 import { label } from "./values.js";
 
 const types = (f) => (Array.isArray(f.type) ? f.type : [f.type]);
@@ -94,6 +95,10 @@ export async function schemaForm({ component, value, start = {}, fixed = {}, kee
 	};
 	let version = value?.version;
 	let sent = null; /* {text, once} */
+	const discard = () => {
+		settle(form);
+		cancel();
+	};
 	const form = h("form", { class: "schema", novalidate: true, onsubmit: async (e) => {
 		e.preventDefault();
 		if (submit.disabled)
@@ -106,6 +111,7 @@ export async function schemaForm({ component, value, start = {}, fixed = {}, kee
 			if (sent?.text !== text)
 				sent = { text, once: anyKey() };
 			await save(body, version, sent.once);
+			settle(form);
 		} catch (problem) {
 			submit.disabled = false; /* before the focus goes to it */
 			tell(form, general, problem);
@@ -113,7 +119,7 @@ export async function schemaForm({ component, value, start = {}, fixed = {}, kee
 				await collide();
 		}
 		submit.disabled = false;
-	}, oninput: () => (form.dataset.touched = "") }, needed ? h("p", { class: "about" }, h("span", { class: "needed" }, "*"), " is needed.") : null, parts, general, meanwhile, h("div", { class: "actions end" }, submit, button("Cancel", cancel)));
+	}, oninput: () => touched(form) }, needed ? h("p", { class: "about" }, h("span", { class: "needed" }, "*"), " is needed.") : null, parts, general, meanwhile, h("div", { class: "actions end" }, submit, button("Cancel", discard)));
 
 	/* Somebody else was faster: what they changed, beside what is typed here; the next Save goes over theirs, knowingly. */
 	const collide = async () => {
@@ -124,7 +130,7 @@ export async function schemaForm({ component, value, start = {}, fixed = {}, kee
 			replace(general, "Not saved: somebody else changed it since you opened it.");
 			replace(meanwhile, panel("What the other one changed", theirs.length ? facts(theirs.map((n) => [label(n), [shown(n, now[n]), h("span", { class: "muted" }, ` was ${[shown(n, value[n])].flat().map((t) => t.textContent ?? t).join("")}`),
 				n in mine ? h("p", { class: "fault" }, "You change it, too: yours would replace theirs.") : null]])) : "Nothing that stands in this form.",
-			h("div", { class: "actions foot" }, button("Save mine as well", () => form.requestSubmit(), "primary"), button("Discard mine", cancel))));
+			h("div", { class: "actions foot" }, button("Save mine as well", () => form.requestSubmit(), "primary"), button("Discard mine", discard))));
 			version = now.version;
 			meanwhile.querySelector("button").focus();
 		} catch (e) {

@@ -3,6 +3,7 @@
 import { post } from "./api.js";
 import { amount, badge, h, heading, link, panel, replace, to, toast, when } from "./dom.js";
 import { schemaForm } from "./form.js";
+import { become } from "./leaving.js";
 import { choices, load, name, object } from "./names.js";
 import { listing } from "./table.js";
 import { word } from "./values.js";
@@ -28,7 +29,7 @@ export async function payments(place, rest, query) {
 		const save = async (body, version, once) => {
 			await post("/v1/payments", body, once);
 			toast("Payment booked.", "good");
-			location.replace(`#/payments?carrier_id=${body.carrier_id}`);
+			become(`#/payments?carrier_id=${body.carrier_id}`);
 		};
 		const start = query.carrier_id ? { carrier_id: Number(query.carrier_id) } : {};
 		return replace(place, heading("New payment", { under: ["Payments", "#/payments"] }), h("p", { class: "lede" }, "A payment can't be edited or deleted; book the opposite amount to take one back."),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main.js - the frame around all pages: sign-in, navigation, which page the address names. */
 import { key, signIn, signOut } from "./api.js";
-import { ask, button, dialog, h, replace, toast, visit } from "./dom.js";
+import { button, dialog, h, replace, toast, visit } from "./dom.js";
 import { alarms } from "./alarms.js";
 import { audit } from "./audit.js";
 import { exports, invoices } from "./bills.js";
@@ -13,6 +13,7 @@ import { exchange } from "./exchange.js";
 import { exportOptions } from "./exportoptions.js";
 import { keys } from "./keys.js";
 import { ledger, payments } from "./ledger.js";
+import { keep, mayLeave, watch } from "./leaving.js";
 import { lengths } from "./lengths.js";
 import { lists } from "./lists.js";
 import { nodes } from "./nodes.js";
@@ -159,7 +160,9 @@ function frame() {
 	const home = `#/${pages[0][1][0][0]}`;
 	replace(app, h("a", { class: "skip", href: "#place", onclick: (e) => (e.preventDefault(), place.focus()) }, "To the content"),
 		h("header", { class: "top" }, menu, h("a", { class: "brand", href: home }, h("img", { src: "/console/icon.svg", alt: "", width: "22", height: "22" }), "tandem"),
-			h("div", { class: "actions" }, h("span", { class: "who wide-only", title: "Who is signed in, and with which role" }, who()), zoneButton(), button("Theme", toggleTheme, "quiet"), button("Sign out", () => {
+			h("div", { class: "actions" }, h("span", { class: "who wide-only", title: "Who is signed in, and with which role" }, who()), zoneButton(), button("Theme", toggleTheme, "quiet"), button("Sign out", async () => {
+				if (!(await mayLeave()))
+					return;
 				signOut();
 				signInPage();
 			}, "quiet"))),
@@ -267,20 +270,20 @@ history.scrollRestoration = "manual";
 let scrolled;
 window.addEventListener("scroll", () => {
 	clearTimeout(scrolled);
-	scrolled = setTimeout(() => history.replaceState({ y: scrollY }, ""), 150);
+	scrolled = setTimeout(() => keep({ y: scrollY }), 150);
 }, { passive: true });
-window.addEventListener("hashchange", () => {
+watch(() => {
 	clearTimeout(scrolled);
 	start();
 });
-/* A way out of a form that was begun is asked about; the address that is shown already is read again. */
+/* A link out of a form that was begun is asked about; the address that is shown already is read again. */
 document.addEventListener("click", async (e) => {
 	const href = e.target.closest?.("a[href^='#/']")?.getAttribute("href");
 	if (!href || e.defaultPrevented || e.ctrlKey || e.metaKey || e.shiftKey || e.button)
 		return;
-	if (place?.querySelector("form.schema[data-touched]")) {
+	if (place?.querySelector("form[data-touched]")) {
 		e.preventDefault();
-		if (await ask("Leave without saving?", "Leave", "What you have typed here is lost."))
+		if (await mayLeave())
 			visit(href);
 	} else if (href === location.hash) {
 		e.preventDefault();

@@ -5,6 +5,7 @@ import { get, request, schema, search } from "./api.js";
 import { control } from "./controls.js";
 import { ask, button, h, heading, link, panel, replace, toast } from "./dom.js";
 import { field, tell } from "./form.js";
+import { sent, touched } from "./leaving.js";
 import { name } from "./names.js";
 import { table } from "./table.js";
 import { count, label, word } from "./values.js";
@@ -61,14 +62,18 @@ export async function changeTrunks(place, query, choose) {
 	const about = Object.keys(query).length ? `All trunks of this search: ${words(query)}.` : "All trunks, of every carrier and both directions.";
 	const outcome = h("div", { class: "page", "aria-live": "polite" });
 	const general = h("p", { class: "fault", role: "alert" });
-	const forget = () => replace(outcome);
-	const set = fields(properties, query, choose, forget);
+	const typed = () => {
+		replace(outcome);
+		touched(form);
+	};
+	const set = fields(properties, query, choose, typed);
 
 	const apply = async (form, body, trial) => {
 		if (!(await ask(`Change ${trunks(trial.changed)}?`, `Change ${trunks(trial.changed)}`, `${about} ${Object.keys(body).map(label).join(", ")} will be as you have set it. All change, or none.`, Object.keys(query).length ? undefined : String(trial.changed))))
 			return;
 		try {
 			const done = await send(query, body, false);
+			sent(form);
 			toast(`${trunks(done.changed)} changed.`, "good");
 			replace(outcome, panel(`${trunks(done.changed)} changed`, result(done)));
 			outcome.querySelector(".scroll")?.focus();
@@ -76,7 +81,7 @@ export async function changeTrunks(place, query, choose) {
 			tell(form, general, problem);
 		}
 	};
-	const form = h("form", { class: "schema", novalidate: true, oninput: forget, onsubmit: async (e) => {
+	const form = h("form", { class: "schema", novalidate: true, oninput: typed, onsubmit: async (e) => {
 		e.preventDefault();
 		if (!set.size())
 			return tell(form, general, { message: "Choose at least one field." });
@@ -91,7 +96,7 @@ export async function changeTrunks(place, query, choose) {
 			tell(form, general, problem);
 		}
 		return undefined;
-	} }, h("fieldset", {}, h("legend", {}, "What changes"), set.node), general, h("div", { class: "actions end" }, h("button", { class: "primary" }, "See what would change"), button("Cancel", () => (location.hash = home))));
+	} }, h("fieldset", {}, h("legend", {}, "What changes"), set.node), general, h("div", { class: "actions end" }, h("button", { class: "primary" }, "See what would change"), button("Cancel", () => (sent(form), (location.hash = home)))));
 	const more = query.direction ? null : h("p", { class: "about" }, "Search for one direction first to set the fields that only its trunks have.");
 	replace(place, heading("Change many trunks", { under: ["Trunks", home] }), h("p", { class: "lede" }, about), more, found.items.length ? form : panel(null, h("p", { class: "calm" }, "No trunk fits this search.")), outcome);
 }

@@ -4,6 +4,7 @@ import { get, patch, post, remove } from "./api.js";
 import { amount, ask, attempt, badge, button, facts, h, heading, panel, replace, to, toast, when } from "./dom.js";
 import { shown } from "./collection.js";
 import { schemaForm } from "./form.js";
+import { become } from "./leaving.js";
 import { may } from "./rights.js";
 import { listing } from "./table.js";
 import { NONE, label } from "./values.js";
@@ -49,7 +50,7 @@ async function form(place, deck, rate, query) {
 	const save = async (body, version, once) => {
 		const done = rate ? await patch(`${path}/${rate.id}`, body, version) : await post(path, body, once);
 		toast(rate ? "Saved." : "Rate added.", "good");
-		location.replace(`${home}/${done.id}`);
+		become(`${home}/${done.id}`);
 	};
 	replace(place, heading(rate ? `Change the rate of ${rate.prefix}` : "New rate", { under: [deck.name, `#/rate-decks/${deck.id}`] }),
 		h("p", { class: "lede" }, rate ? "This changes the rate in place, for calls that start from now on. To keep the old price on record, add a new rate instead: it ends this one." : "A new rate ends the earlier one of its prefix where it begins."),
@@ -64,7 +65,7 @@ async function one(place, deck, id) {
 			await attempt(async () => {
 				await remove(`/v1/rate-decks/${deck.id}/rates/${id}`);
 				toast("Deleted.", "good");
-				location.replace(home);
+				become(home);
 			});
 	};
 	const follow = to(`${home}/new?${new URLSearchParams({ prefix: rate.prefix, destination: rate.destination })}`, "New price");

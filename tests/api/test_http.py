@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What strangers and clumsy clients send: the right status, no leak, and the others are served meanwhile."""
 
+import gzip
 import json
 import time
 
@@ -94,6 +95,25 @@ class Http(ApiStory):
             told, _, body = wire.answer()
             self.assertEqual(told, status)
             self.assertFalse([w for w in LEAKS if w in body.lower()], body)
+
+    def test_what_stays_the_same_comes_gzipped_and_once(self):
+        for path in ("/openapi.json", "/console/main.js"):
+            for packs in (True, False):
+                more = "Accept-Encoding: br, gzip\r\n" if packs else "Accept-Encoding: gzip;q=0\r\n"
+                wire = self.wire()
+                wire.send(self.get(path, more))
+                status, headers, body = wire.answer_bytes()
+                self.assertEqual((status, headers.get("content-encoding"), headers["vary"]), (200, "gzip" if packs else None, "Accept-Encoding"))
+                self.assertEqual(headers["cache-control"], "private, no-cache")
+                whole = gzip.decompress(body) if packs else body
+                self.assertIn(b'"openapi": "3.1.0"' if path == "/openapi.json" else b"/* main.js", whole)
+                if packs:
+                    self.assertLess(len(body), len(whole) // 2)
+                wire.send(self.get(path, f"{more}If-None-Match: {headers['etag']}\r\n"))
+                status, again, body = wire.answer_bytes()
+                self.assertEqual((status, again["etag"], body), (304, headers["etag"], b""))
+                wire.send(self.get(path, f'{more}If-None-Match: "other"\r\n'))
+                self.assertEqual(wire.answer_bytes()[0], 200)
 
     def test_forms_are_no_json(self):
         self.api.refused(415, "POST", "/v1/carriers", raw=b"--x\r\n", kind="multipart/form-data; boundary=x")

@@ -4,6 +4,7 @@
 // Ends with status 0 if every step held.
 import { figures } from "./figures.mjs";
 import { hostile } from "./hostile.mjs";
+import { leaving } from "./leaving.mjs";
 import { many } from "./many.mjs";
 import { everyPage } from "./pages.mjs";
 import { rights } from "./rights.mjs";
@@ -43,7 +44,7 @@ const signOut = {
 };
 
 try {
-	const failed = await walk.through({ ...signIn, ...figures(walk, { called, live }), ...settings(walk, { sheet }), ...rights(walk), ...many(walk), ...hostile(walk), ...everyPage(walk), ...signOut });
+	const failed = await walk.through({ ...signIn, ...figures(walk, { called, live }), ...settings(walk, { sheet }), ...rights(walk), ...many(walk), ...hostile(walk), ...leaving(walk), ...everyPage(walk), ...signOut });
 	process.exitCode = failed ? 1 : 0;
 } finally {
 	await walk.browser.close();

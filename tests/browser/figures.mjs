@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // figures.mjs - the steps of who watches: dashboard, live calls, CDRs, statistics, vendors, alarms, nodes.
 import { readFileSync } from "node:fs";
+import { crowded } from "./looks.mjs";
 import { must } from "./walk.mjs";
 
 export const figures = (walk, { called, live }) => {
@@ -33,10 +34,45 @@ export const figures = (walk, { called, live }) => {
 			await walk.settled();
 			must((await page.locator(".ranges [aria-current]").innerText()) === "7 days", "the range is not marked");
 			must((await page.locator("canvas").nth(3).evaluate((c) => window.Chart.getChart(c).data.labels.length)) === 168, "seven days have 168 hours");
+			await walk.press("30 days", "link");
+			await page.waitForURL(/hours=720/);
+			await walk.settled();
+			const days = await walk.page.locator("canvas").evaluateAll((all) => all.slice(2).map((c) => window.Chart.getChart(c).data.labels.length));
+			must(days.slice(0, 5).every((n) => n === 30) && days[5] > 29 * 24 && days[5] <= 30 * 24, `thirty days, and their hours for percentiles, are expected, not ${days}`);
+			const calls = (await walk.api("/v1/stats?group_by=hour")).items.reduce((n, i) => n + i.calls, 0);
+			const drawn = await page.getByRole("img", { name: "Calls by day" }).evaluate((c) => window.Chart.getChart(c).data.datasets[0].data);
+			must(drawn.reduce((n, v) => n + v, 0) === calls && drawn.filter((v) => v !== null).length <= 2, `the days' calls are ${drawn}, not ${calls} of today`);
+			await page.getByRole("img", { name: "Post-dial delay by hour" }).waitFor();
+			await walk.picture("dashboard-month");
 			await page.getByRole("link", { name: "low balance" }).click();
 			await walk.heading("Alarms");
 			await page.waitForFunction(() => document.activeElement.id === "low-balance");
 			await walk.sees("new calls are refused with 402");
+		},
+		async "thirty full days can be read on a phone, in light and dark"() {
+			const hour = 3600000;
+			await page.route(/\/v1\/stats\?group_by=hour/, async (r) => {
+				const from = Date.parse(new URL(r.request().url()).searchParams.get("from"));
+				const [like] = (await (await r.fetch()).json()).items;
+				const items = Array.from({ length: Math.ceil((Date.now() - from) / hour) }, (_, i) => ({ ...like, hour: new Date(from + i * hour).toISOString(), calls: 900 + (i % 24) * 40, answered: 500 + (i % 24) * 30, pdd_p50_ms: 900 + ((i * 37) % 500), pdd_p95_ms: 2500 + ((i * 71) % 900) }));
+				await r.fulfill({ json: { items, next_cursor: null } });
+			});
+			await page.setViewportSize({ width: 390, height: 844 });
+			for (const colours of ["light", "dark"]) {
+				await page.evaluate((c) => localStorage.setItem("tandem.theme", c), colours);
+				await page.reload();
+				await walk.visit("overview?hours=720", "Dashboard");
+				const heights = await page.locator(".ranges a").evaluateAll((all) => all.map((a) => a.getClientRects().length));
+				must(heights.every((n) => n === 1), "a range is broken over two lines");
+				const wrong = await page.evaluate(crowded);
+				must(!wrong.length, wrong.join("; "));
+				const bars = await page.getByRole("img", { name: "Calls by day" }).evaluate((c) => window.Chart.getChart(c).getDatasetMeta(0).data.map((b) => b.width));
+				must(bars.length === 30 && bars.every((w) => w >= 3), `the bars are ${bars} px wide`);
+			}
+			await page.evaluate(() => localStorage.removeItem("tandem.theme"));
+			await page.unroute(/\/v1\/stats\?group_by=hour/);
+			await page.setViewportSize({ width: 1360, height: 860 });
+			await page.reload();
 		},
 		async "live figures that stop are said to have stopped, and come back by themselves"() {
 			await walk.visit("overview", "Dashboard");

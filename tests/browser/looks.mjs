@@ -82,6 +82,14 @@ export const unmarked = () => {
 	return wrong;
 };
 
+/* Plots whose dates run into each other. */
+export const crowded = () => [...document.querySelectorAll("canvas")].filter((c) => {
+	const { x } = window.Chart.getChart(c).scales;
+	const ink = c.getContext("2d");
+	ink.font = "12px system-ui, 'DejaVu Sans', sans-serif";
+	return x.ticks.slice(1).some((t, i) => x.getPixelForTick(i + 1) - x.getPixelForTick(i) < ink.measureText(t.label).width + 4);
+}).map((c) => `dates run into each other: ${c.getAttribute("aria-label")}`);
+
 /* Where the focus is now, and whether it can be seen: {at, seen}. */
 export const focus = () => {
 	const e = document.activeElement;

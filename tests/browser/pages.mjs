@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // pages.mjs - what holds on every page: it can be read, light and dark, has names for all that can be used, fits a phone; and
 // the keyboard alone is enough.
-import { focus, tooWide, unmarked, unnamed, unreadable } from "./looks.mjs";
+import { crowded, focus, tooWide, unmarked, unnamed, unreadable } from "./looks.mjs";
 import { must } from "./walk.mjs";
 
-const ALONE = ["dashboard", "cdr", "calls", "statistics", "trunk-change"]; // also pictured dark and on a phone
+const ALONE = ["dashboard", "dashboard-month", "cdr", "calls", "statistics", "trunk-change"]; // also pictured dark and on a phone
 
 async function addresses(walk) {
 	const first = async (path) => (await walk.api(path)).items[0].id;
@@ -16,7 +16,7 @@ async function addresses(walk) {
 		[`trunks/${trunk}/change`, "trunk-change"], [`trunks/${customer}/change`], ["trunks/new?direction=ingress"], [`rate-decks/${deck}`], [`rate-decks/${deck}/change`], [`rate-decks/${deck}/rates`], [`rate-decks/${deck}/rates/new`],
 		[`rate-decks/${deck}/rates/${await first(`/v1/rate-decks/${deck}/rates`)}`], [`rate-decks/${deck}/imports/${await first("/v1/imports?status=done")}`], [`routing-plans/${await first("/v1/routing-plans")}`],
 		[`routing-plans/${await first("/v1/routing-plans")}/change`], [`number-lists/${await first("/v1/number-lists")}`], ["number-lists/new"], [`number-lengths/${await first("/v1/number-lengths")}`], ["number-lengths/new"], ["exchange-rates/new"], ["payments/new"], [`invoices/${await first("/v1/invoices")}`], ["invoices/new"], ["invoice-senders/new"], [`invoice-senders/${await first("/v1/invoice-senders")}`],
-		["exports/1"], ["export-options/new"], [`export-options/${await first("/v1/export-options")}`], ["trunks/change?direction=egress"], ["api-keys/new"], [`simulator?trunk_id=${customer}&called=442079460123`, "simulation"], ["statistics?group_by=hour", "statistics"], ["nothing/here"]]);
+		["exports/1"], ["export-options/new"], [`export-options/${await first("/v1/export-options")}`], ["trunks/change?direction=egress"], ["api-keys/new"], [`simulator?trunk_id=${customer}&called=442079460123`, "simulation"], ["statistics?group_by=hour", "statistics"], ["overview?hours=72"], ["overview?hours=168"], ["overview?hours=720", "dashboard-month"], ["nothing/here"]]);
 }
 
 /* Every page, one after the other: look(path) returns what is wrong there. */
@@ -47,7 +47,7 @@ export const everyPage = (walk) => {
 	const theme = (wanted) => page.evaluate((t) => document.documentElement.dataset.theme === t, wanted).then((is) => is || walk.press("Theme"));
 	return {
 		async "every control has a name, every text contrast, in the light"() {
-			await each(walk, async () => [...(await page.evaluate(unnamed)), ...(await page.evaluate(unmarked)), ...(await page.evaluate(unreadable))]);
+			await each(walk, async () => [...(await page.evaluate(unnamed)), ...(await page.evaluate(unmarked)), ...(await page.evaluate(unreadable)), ...(await page.evaluate(crowded))]);
 		},
 		async "and in the dark"() {
 			await theme("dark");
@@ -65,7 +65,7 @@ export const everyPage = (walk) => {
 				await page.waitForFunction((t) => !new Function(`return (${t})()`)().length, tooWide.toString(), { timeout: 3000 }).catch(() => {}); // plots follow the window a moment later
 				if (ALONE.includes(name))
 					await walk.picture(`${name}-phone`);
-				return page.evaluate(tooWide);
+				return [...(await page.evaluate(tooWide)), ...(await page.evaluate(crowded))];
 			});
 			await walk.press("Menu");
 			await page.keyboard.press("Escape");

@@ -50,7 +50,9 @@ export class Walk {
 	heading(text) {
 		return this.page.getByRole("heading", { level: 1, name: text, exact: typeof text === "string" }).waitFor();
 	}
+	/* Forms are left behind on purpose: nobody is asked. */
 	async visit(path, title) {
+		await this.page.evaluate(() => document.querySelector("#place form[data-touched]")?.removeAttribute("data-touched"));
 		await this.page.goto(`${this.base}/#/${path}`);
 		await this.heading(title);
 		await this.settled();

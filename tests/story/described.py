@@ -154,6 +154,11 @@ class Wire:
 
     def answer(self):
         """(status, headers, body) of one answer; None when the server closed."""
+        found = self.answer_bytes()
+        return found and (*found[:2], found[2].decode())
+
+    def answer_bytes(self):
+        """The same with the body as bytes."""
         data = b""
         while b"\r\n\r\n" not in data:
             more = self.socket.recv(65536)
@@ -165,7 +170,7 @@ class Wire:
         headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines[1:])}
         while len(body) < int(headers.get("content-length", 0)):
             body += self.socket.recv(65536)
-        return int(lines[0].split()[1]), headers, body.decode()
+        return int(lines[0].split()[1]), headers, body
 
     def closed(self):
         try:
