@@ -59,7 +59,7 @@ begin
 			effective_to as ends, destination, price, initial_price, connect_fee, initial, increment, grace, blocked
 		from rates where deck_id = deck and (effective_to is null or effective_to >= since)) e
 	using (prefix, origin_prefix, times)
-	where replacing or i.starts is not null
+	where replacing or i.prefix is not null
 	order by prefix collate "C", origin_prefix collate "C", times collate "C";
 	insert into rate_knots
 	select prefix, origin_prefix, times from rate_pairs
