@@ -96,34 +96,12 @@ bool sheet_wanted(const struct request *r, const char *accept)
 	       accept_weight(accept, "text/csv") > accept_weight(accept, "application/json");
 }
 
-/* Is it text that a spreadsheet may run? A sign before nothing but digits is a number to it. */
-static bool is_formula(const char *text)
-{
-	if (*text == '+' || *text == '-')
-		return text[1] == '\0' || text[1 + strspn(text + 1, "0123456789.")] != '\0';
-	return *text == '=' || *text == '@' || *text == '\t' || *text == '\r';
-}
-
-static void put_text(struct buf *out, const char *text)
-{
-	struct buf guarded = {0};
-
-	if (!is_formula(text)) {
-		csv_put(out, text);
-		return;
-	}
-	buf_putc(&guarded, '\'');
-	buf_puts(&guarded, text);
-	csv_put(out, guarded.text);
-	buf_free(&guarded);
-}
-
 static void put_cell(struct buf *out, const json_t *value)
 {
 	if (value == NULL || json_is_null(value))
 		return;
 	if (json_is_string(value)) {
-		put_text(out, json_string_value(value));
+		csv_put_guarded(out, json_string_value(value));
 		return;
 	}
 	char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));

@@ -178,7 +178,7 @@ static void put_line(struct buf *out, const char *kind, const char *destination,
 {
 	csv_put(out, kind);
 	buf_putc(out, ',');
-	csv_put(out, destination);
+	csv_put_guarded(out, destination);
 	if (line != NULL)
 		buf_printf(out, ",%" JSON_INTEGER_FORMAT ",%" JSON_INTEGER_FORMAT ",",
 			   json_integer_value(json_object_get(line, "calls")),

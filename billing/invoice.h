@@ -36,7 +36,7 @@ int invoice_show(struct pg *pg, int64_t id, json_t **invoice, struct status *st)
 int invoice_list(struct pg *pg, int64_t carrier_id, json_t **invoices, struct status *st) must_check;
 
 /* invoice_put_csv - a header and the lines, then a line for net, each tax and the total; kinds as in JSON, and net,
- * tax, total */
+ * tax, total. Names that a spreadsheet would run as formulas have an apostrophe in front (csv_put_guarded). */
 void invoice_put_csv(struct buf *out, const json_t *invoice);
 struct invoice_fonts {
 	const char *plain, *bold; /* TrueType files; one file for both will do */

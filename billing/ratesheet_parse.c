@@ -35,10 +35,11 @@ const char *const sheet_column_names[SHEET_COLUMNS] = {
 };
 
 #define PASSED_OVER SHEET_COLUMNS
+#define PAIRS (SHEET_COLUMNS + 1) /* SHEET_INCREMENT, with 60/60 for its usual content: a number alone says both */
 
 static const struct {
 	const char *name; /* letters and digits only, lower case */
-	enum sheet_column column;
+	int column;
 } synonyms[] = {
 	{"prefix", SHEET_PREFIX},
 	{"code", SHEET_PREFIX},
@@ -87,19 +88,19 @@ static const struct {
 	{"minduration", SHEET_INITIAL},
 	{"minimumduration", SHEET_INITIAL},
 	{"increment", SHEET_INCREMENT},
-	{"increments", SHEET_INCREMENT},
+	{"increments", PAIRS},
 	{"inc", SHEET_INCREMENT},
-	{"mininc", SHEET_INCREMENT},
-	{"minincrement", SHEET_INCREMENT},
+	{"mininc", PAIRS},
+	{"minincrement", PAIRS},
 	{"nextincrement", SHEET_INCREMENT},
 	{"nextinterval", SHEET_INCREMENT},
 	{"subsequent", SHEET_INCREMENT},
 	{"subsequentincrement", SHEET_INCREMENT},
 	{"intervaln", SHEET_INCREMENT},
-	{"interval", SHEET_INCREMENT},
-	{"billing", SHEET_INCREMENT},
-	{"billingincrement", SHEET_INCREMENT},
-	{"billingincrements", SHEET_INCREMENT},
+	{"interval", PAIRS},
+	{"billing", PAIRS},
+	{"billingincrement", PAIRS},
+	{"billingincrements", PAIRS},
 	{"effectivefrom", SHEET_EFFECTIVE_FROM},
 	{"effective", SHEET_EFFECTIVE_FROM},
 	{"effectivedate", SHEET_EFFECTIVE_FROM},
@@ -179,6 +180,7 @@ int sheet_header_read(char **fields, size_t n, struct sheet_header *h, struct st
 
 	for (int i = 0; i < SHEET_COLUMNS; i++)
 		h->at[i] = -1;
+	h->pair = false;
 	while (n > 0 && *trim(fields[n - 1]) == '\0') /* a spreadsheet's empty columns */
 		n--;
 	h->fields = n;
@@ -191,6 +193,9 @@ int sheet_header_read(char **fields, size_t n, struct sheet_header *h, struct st
 					  trim(fields[i]));
 		if (column == PASSED_OVER)
 			continue;
+		h->pair |= column == PAIRS;
+		if (column == PAIRS)
+			column = SHEET_INCREMENT;
 		if (h->at[column] >= 0)
 			return status_set(st, -EINVAL, "two columns for %s: \"%.60s\" and \"%.60s\"",
 					  sheet_column_names[column], fields[h->at[column]], fields[i]);
@@ -226,6 +231,7 @@ static void point_for_comma(char *text)
 		*comma = '.';
 }
 
+/* No rate pays the caller: a minus is a slip of the sheet, or a column that is something else. */
 static int read_money(const char *name, char *text, int64_t *nano, struct status *st)
 {
 	struct money m;
@@ -235,10 +241,12 @@ static int read_money(const char *name, char *text, int64_t *nano, struct status
 	err = money_parse(text, &m);
 	if (err == -EDOM)
 		return status_set(st, -EINVAL, "%s %.60s has more than %d decimals", name, text, MONEY_PLACES);
-	if (err == -ERANGE || (err == 0 && (m.nano >= PRICE_LIMIT_N || m.nano <= -PRICE_LIMIT_N)))
+	if (err == -ERANGE || (err == 0 && m.nano >= PRICE_LIMIT_N))
 		return status_set(st, -EINVAL, "%s %.60s is too large", name, text);
 	if (err != 0)
 		return status_set(st, -EINVAL, "%s \"%.60s\" is not a decimal number such as 0.0125", name, text);
+	if (m.nano < 0)
+		return status_set(st, -EINVAL, "%s %.60s is below 0", name, text);
 	*nano = m.nano;
 	return 0;
 }
@@ -255,14 +263,19 @@ static int read_seconds(const char *name, const char *text, int32_t least, int32
 	return 0;
 }
 
-/* "60", or "60/60", "1-1", "30:6": the first interval and the following ones. */
-static int read_increment(char *text, struct sheet_row *row, struct status *st)
+/* "60/60", "1-1", "30:6": the first interval and the following ones. "6" alone says the following ones, in a column of
+ * pairs both: whoever writes 60/60 there means 6/6. */
+static int read_increment(char *text, bool pair, struct sheet_row *row, struct status *st)
 {
 	char *rest = strpbrk(text, "/-:");
 	int err;
 
-	if (rest == NULL)
-		return read_seconds("increment", text, 1, &row->increment_s, st);
+	if (rest == NULL) {
+		err = read_seconds("increment", text, 1, &row->increment_s, st);
+		if (err == 0 && pair && row->initial_s < 0)
+			row->initial_s = row->increment_s;
+		return err;
+	}
 	*rest++ = '\0';
 	if (row->initial_s >= 0)
 		return status_set(st, -EINVAL, "both initial and increment name the first interval");
@@ -273,7 +286,7 @@ static int read_increment(char *text, struct sheet_row *row, struct status *st)
 static int read_initial(char *text, const char *increment, struct sheet_row *row, struct status *st)
 {
 	if (strpbrk(text, "/-:") != NULL && *increment == '\0')
-		return read_increment(text, row, st); /* the pair in a column called "min" */
+		return read_increment(text, true, row, st); /* the pair in a column called "min" */
 	return read_seconds("initial", text, 0, &row->initial_s, st);
 }
 
@@ -281,8 +294,8 @@ static int read_time(const char *name, const char *text, int64_t *wall_us, struc
 {
 	if (sheetdate_parse(text, wall_us) != 0)
 		return status_set(st, -EINVAL,
-				  "%s \"%.60s\" is not a date: write 2026-01-31, 2026-01-31 23:59 or RFC 3339", name,
-				  text);
+				  "%s \"%.60s\" is no date that can be read in one way only: write " SHEETDATE_STYLES,
+				  name, text);
 	*wall_us -= (*wall_us % 1000 + 1000) % 1000;
 	return 0;
 }
@@ -324,9 +337,11 @@ static int read_schedule(const char *text, struct sheet_row *row, struct status 
 	return 0;
 }
 
-static int read_field(enum sheet_column column, char *text, const char *increment, struct sheet_row *row,
-		      struct status *st)
+/* texts: of all columns */
+static int read_field(enum sheet_column column, char *const *texts, bool pair, struct sheet_row *row, struct status *st)
 {
+	char *text = texts[column];
+
 	switch (column) {
 	case SHEET_PREFIX:
 		return codes_read(text, &row->codes, st);
@@ -337,9 +352,9 @@ static int read_field(enum sheet_column column, char *text, const char *incremen
 	case SHEET_CONNECT_FEE:
 		return read_money("connect_fee", text, &row->connect_fee_n, st);
 	case SHEET_INITIAL:
-		return read_initial(text, increment, row, st);
+		return read_initial(text, texts[SHEET_INCREMENT], row, st);
 	case SHEET_INCREMENT:
-		return read_increment(text, row, st);
+		return read_increment(text, pair, row, st);
 	case SHEET_EFFECTIVE_FROM:
 		return read_time("effective_from", text, &row->effective_from_us, st);
 	case SHEET_EFFECTIVE_TO:
@@ -365,8 +380,6 @@ static int check_whole(const struct sheet_row *row, int64_t now_us, struct statu
 {
 	int64_t starts_us = row->effective_from_us != 0 ? row->effective_from_us : now_us;
 
-	if (row->connect_fee_n < 0)
-		return status_set(st, -EINVAL, "connect_fee is below 0");
 	if (row->effective_to_us != 0 && row->effective_to_us <= starts_us)
 		return status_set(st, -EINVAL,
 				  row->effective_from_us != 0 ? "effective_to is not after effective_from"
@@ -393,7 +406,7 @@ int sheet_row_read(const struct sheet_header *h, char **fields, size_t n, int64_
 			return status_set(st, -EINVAL, "%s is missing", sheet_column_names[i]);
 	for (int i = 0; err == 0 && i < SHEET_COLUMNS; i++)
 		if (*text[i] != '\0')
-			err = read_field(i, text[i], text[SHEET_INCREMENT], row, st);
+			err = read_field(i, text, h->pair, row, st);
 	return err == 0 ? check_whole(row, now_us, st) : err;
 }
 

@@ -37,6 +37,7 @@ extern const char *const sheet_column_names[SHEET_COLUMNS];
 struct sheet_header {
 	int at[SHEET_COLUMNS]; /* which field holds it; -1: none */
 	size_t fields;
+	bool pair; /* its column of increments is one of pairs, "min/inc": a number alone says both */
 };
 
 /* sheet_header_read - 0, or -EINVAL with st naming the column that is missing, unknown or there twice */

@@ -13,6 +13,12 @@
 
 #include "lib/status.h"
 
+/* For messages: all that one may write. */
+#define SHEETDATE_STYLES                                                                                               \
+	"2026-01-31, 2026/01/31, 20260131, 31.01.2026, 31-Jan-2026 or 31 January 2026, each alone or followed by "     \
+	"23:59 or "                                                                                                    \
+	"23:59:59, or RFC 3339 such as 2026-01-31T23:59:59Z"
+
 /* sheetdate_parse - text has no blanks at its ends. 0, or -EINVAL; *wall_us in UTC, unchanged on error */
 int sheetdate_parse(const char *text, int64_t *wall_us) must_check;
 

@@ -82,7 +82,7 @@ static void put_record(struct buf *out, const json_t *item, bool header)
 	{
 		char *text = header ? xstrdup(key) : cell(value);
 		buf_puts(out, comma);
-		csv_put(out, text);
+		csv_put_guarded(out, text);
 		comma = ",";
 		free(text);
 	}

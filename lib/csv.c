@@ -285,6 +285,28 @@ int csv_end(struct csv_reader *r, struct status *st)
 	return finish(r, err, st);
 }
 
+/* Is it text that a spreadsheet may run? A sign before nothing but digits is a number to it. */
+static bool is_formula(const char *text)
+{
+	if (*text == '+' || *text == '-')
+		return text[1] == '\0' || text[1 + strspn(text + 1, "0123456789.")] != '\0';
+	return *text == '=' || *text == '@' || *text == '\t' || *text == '\r';
+}
+
+void csv_put_guarded(struct buf *out, const char *field)
+{
+	struct buf guarded = {0};
+
+	if (field == NULL || !is_formula(field)) {
+		csv_put(out, field);
+		return;
+	}
+	buf_putc(&guarded, '\'');
+	buf_puts(&guarded, field);
+	csv_put(out, guarded.text);
+	buf_free(&guarded);
+}
+
 void csv_put(struct buf *out, const char *field)
 {
 	if (field == NULL)

@@ -26,5 +26,8 @@ int csv_feed(struct csv_reader *r, const char *bytes, size_t len, struct status 
 int csv_end(struct csv_reader *r, struct status *st) must_check;
 
 void csv_put(struct buf *out, const char *field); /* quoted only where needed; no separator; NULL = empty */
+/* csv_put_guarded - the same for people's spreadsheets: text that one would run as a formula (= + - @ at its start)
+ * gets an apostrophe in front; numbers stay, "+4930" and "-0.5" too. Not for files that programs read back. */
+void csv_put_guarded(struct buf *out, const char *field);
 
 #endif

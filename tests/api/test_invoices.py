@@ -284,6 +284,23 @@ class Invoices(Story):
         for word in (f"Invoice {one['number']}", one["carrier"], "Amount, EUR"):
             self.assertEqual(said.count(word), 3, f"{word} on each of the three pages")
 
+    def test_a_spreadsheet_finds_numbers_and_no_formulas(self):
+        self.put(("2026-05-10 10:00Z", '=HYPERLINK("x")', 60, "0.5", "0.25"), ("2026-05-10 10:00Z", "-2+3", 60, "-0.25", "0.25"),
+                 ("2026-05-10 10:00Z", "@home", 60, "0.5", "0.25"), ("2026-05-10 10:00Z", "+44", 60, "0.5", "0.25"))
+        one = self.create("2026-05-01", "2026-05-31", "--tax", "@VAT=19")
+        path = os.path.join(self.stack.folder, "formulas.csv")
+        self.stack.tandem("invoice", "write", str(one["id"]), "--file", path)
+        with open(path, newline="", encoding="utf-8") as f:
+            rows = {row[1]: row[4] for row in list(csv.reader(f))[1:]}
+        self.assertEqual({name: rows[name] for name in rows if name not in ("", "EUR")},
+                         {"+44": "0.500000", "'-2+3": "-0.250000", '\'=HYPERLINK("x")': "0.500000", "'@home": "0.500000", "'@VAT 19 %": "0.237500"})
+        self.assertIn("=HYPERLINK", said_by(self.written(one, "formulas.pdf")), "paper runs nothing")
+
+    def written(self, invoice, name):
+        path = os.path.join(self.stack.folder, name)
+        self.stack.tandem("invoice", "write", str(invoice["id"]), "--file", path)
+        return path
+
     def test_lists_and_refusals(self):
         one = self.create()
         listed = json.loads(self.stack.tandem("invoice", "list", "--carrier", str(self.customer), "--json").stdout)

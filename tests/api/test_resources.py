@@ -83,8 +83,8 @@ class Resources(ApiStory):
         wrong = self.api.wrong_fields("POST", "/v1/carriers", {"name": "tz", "currency": "EUR", "timezone": "Mars/Base"})
         self.assertEqual(wrong, {"timezone": "Mars/Base is not a time zone"})
         rates = f"/v1/rate-decks/{self.sell['id']}/rates"
-        wrong = self.api.wrong_fields("POST", rates, {"prefix": "7", "price": "1", "connect_fee": "-0.01"})
-        self.assertEqual(wrong, {"connect_fee": "must not be negative"})
+        wrong = self.api.wrong_fields("POST", rates, {"prefix": "7", "price": "-1", "initial_price": "-0.5", "connect_fee": "-0.01"})
+        self.assertEqual(wrong, dict.fromkeys(("price", "initial_price", "connect_fee"), "must not be negative"))
         wrong = self.api.wrong_fields("POST", rates, {"prefix": "7", "price": "1", "effective_to": "2020-01-01T00:00:00Z"})
         self.assertEqual(list(wrong), ["effective_to"])
         rate = self.api.post(rates, prefix="7", price="1", effective_from="2030-01-01T00:00:00Z")
@@ -375,6 +375,21 @@ class Rates(ApiStory):
         self.assertEqual([(e["line"], e["reason"]) for e in bad["report"]["errors"]],
                          [(3, "the same prefix, origin, schedule and time as line 2: 4478")])
         self.assertEqual(bad["report"]["rejected"], 1)
+
+    def test_a_sheet_says_what_is_wrong_with_its_line_and_column(self):
+        deck, path = self.deck("doubtful")
+        sheet = "code;rate;min/inc;effective date\n44;0,01;6;2026-01-31\n"
+        self.assertEqual(self.api.import_rates(deck["id"], sheet)["report"]["added"], 1)
+        stored = self.api.items(path)[0]
+        self.assertEqual((stored["initial"], stored["increment"]), (6, 6), "6 alone is 6/6 in a column of pairs")
+        bad = self.api.import_rates(deck["id"], sheet + "45;-0,01;6;2026-01-31\n46;0,01;6;01/02/2026\n47;0,01;0;2026-01-31\n")
+        self.assertEqual([e["line"] for e in bad["report"]["errors"]], [3, 4, 5])
+        price, date, increment = (e["reason"] for e in bad["report"]["errors"])
+        self.assertEqual(price, "price -0.01 is below 0")
+        for style in '"01/02/2026"', "2026/01/31", "20260131", "31.01.2026", "31-Jan-2026", "31 January 2026", "RFC 3339":
+            self.assertIn(style, date)
+        self.assertTrue(increment.startswith('increment "0"'), increment)
+        self.assertEqual(len(self.api.items(path)), 1, "all or nothing")
 
     def test_increases_on_short_notice_are_told_and_applied(self):
         deck, path = self.deck("noticed")

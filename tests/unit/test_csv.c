@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,6 +164,33 @@ static void what_is_written_can_be_read_back(void **state)
 	buf_free(&back);
 }
 
+static const char *guarded(const char *field)
+{
+	static char text[64];
+	struct buf out = {0};
+
+	csv_put_guarded(&out, field);
+	snprintf(text, sizeof(text), "%s", out.text != NULL ? out.text : "");
+	buf_free(&out);
+	return text;
+}
+
+static void a_spreadsheet_finds_numbers_and_no_formulas(void **state)
+{
+	(void)state;
+	assert_string_equal(guarded("=1+1"), "'=1+1");
+	assert_string_equal(guarded("@SUM(A1)"), "'@SUM(A1)");
+	assert_string_equal(guarded("-cmd|' /C calc'!A0"), "'-cmd|' /C calc'!A0");
+	assert_string_equal(guarded("+49 30, \"x\""), "\"'+49 30, \"\"x\"\"\"");
+	assert_string_equal(guarded("\t=1"), "'\t=1");
+	assert_string_equal(guarded("-"), "'-");
+	assert_string_equal(guarded("-0.500000"), "-0.500000");
+	assert_string_equal(guarded("+4930"), "+4930");
+	assert_string_equal(guarded("a=b"), "a=b");
+	assert_string_equal(guarded(""), "");
+	assert_string_equal(guarded(NULL), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +203,7 @@ int main(void)
 		cmocka_unit_test(a_record_past_a_mebibyte_is_refused),
 		cmocka_unit_test(the_reader_of_records_may_stop),
 		cmocka_unit_test(what_is_written_can_be_read_back),
+		cmocka_unit_test(a_spreadsheet_finds_numbers_and_no_formulas),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,13 +94,14 @@ static void money_is_text_of_up_to_nine_decimals(void **state)
 	} cases[] = {
 		{"\"0.0125\"", "\"0.012500\"", NULL},
 		{"\"0.000000001\"", "\"0.000000001\"", NULL},
-		{"\"-1\"", "\"-1.000000\"", NULL},
+		{"\"0\"", "\"0.000000\"", NULL},
+		{"\"-1\"", NULL, "price: must not be negative\n"},
 		{"0.0125", NULL, "price: must be a decimal in a string, like \"0.012500\"\n"},
 		{"\"0.0000000001\"", NULL, "price: must have at most 9 decimals\n"},
 		{"\"1e3\"", NULL, "price: must be a decimal in a string, like \"0.012500\"\n"},
 		{"\"\"", NULL, "price: must be a decimal in a string, like \"0.012500\"\n"},
-		{"\"1000000000\"", NULL, "price: must be -999999999 to 999999999\n"},
-		{"\"99999999999999999999\"", NULL, "price: must be -999999999 to 999999999\n"},
+		{"\"1000000000\"", NULL, "price: must be 0 to 999999999\n"},
+		{"\"99999999999999999999\"", NULL, "price: must be 0 to 999999999\n"},
 		{"null", NULL, "price: is required\n"},
 	};
 	char input[200], errors[2000];

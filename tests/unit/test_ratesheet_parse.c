@@ -152,11 +152,44 @@ static void intervals_come_in_two_columns_or_as_a_pair(void **state)
 	assert_int_equal(r.increment_s, 1);
 	assert_string_equal(row("prefix|price|increments", "49|1|0/1", &r), "");
 	assert_int_equal(r.initial_s, 0);
+	assert_string_equal(row("prefix|price|min", "49|1|30/6", &r), "");
+	assert_int_equal(r.initial_s, 30);
+	assert_int_equal(r.increment_s, 6);
 	assert_non_null(strstr(row("prefix|price|min|increment", "49|1|30|60/60", &r), "both"));
 	assert_non_null(strstr(row("prefix|price|increment", "49|1|0", &r), "from 1 to"));
 	assert_non_null(strstr(row("prefix|price|increment", "49|1|60/", &r), "increment"));
 	assert_non_null(strstr(row("prefix|price|initial", "49|1|-1", &r), "initial"));
 	assert_non_null(strstr(row("prefix|price|initial", "49|1|1e3", &r), "initial"));
+}
+
+static void a_number_alone_in_a_column_of_pairs_says_both(void **state)
+{
+	static const char *const pairs[] = {"min/inc",	  "Min. Increment",	"billing", "Billing Increment",
+					    "increments", "Billing Increments", "Interval"};
+	static const char *const single[] = {"increment", "inc", "next increment", "subsequent", "Interval N"};
+	struct sheet_row r;
+	char header[64];
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		snprintf(header, sizeof(header), "prefix|price|%s", pairs[i]);
+		assert_string_equal(row(header, "49|1|6", &r), "");
+		assert_int_equal(r.initial_s, 6);
+		assert_int_equal(r.increment_s, 6);
+		assert_string_equal(row(header, "49|1|", &r), "");
+		assert_int_equal(r.initial_s, -1);
+	}
+	for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++) {
+		snprintf(header, sizeof(header), "prefix|price|%s", single[i]);
+		assert_string_equal(row(header, "49|1|6", &r), "");
+		assert_int_equal(r.initial_s, -1); /* the deck's */
+		assert_int_equal(r.increment_s, 6);
+	}
+	assert_string_equal(row("prefix|price|initial|billing", "49|1|30|6", &r), ""); /* what is said is said */
+	assert_int_equal(r.initial_s, 30);
+	assert_int_equal(r.increment_s, 6);
+	assert_string_equal(row("prefix|price|initial|billing", "49|1||6", &r), "");
+	assert_int_equal(r.initial_s, 6);
+	assert_non_null(strstr(row("prefix|price|min/inc", "49|1|0", &r), "from 1 to"));
 }
 
 static void prices_are_exact_decimals(void **state)
@@ -165,8 +198,6 @@ static void prices_are_exact_decimals(void **state)
 
 	assert_string_equal(row("prefix|price", "49|0.000000001", &r), "");
 	assert_int_equal(r.price_n, 1);
-	assert_string_equal(row("prefix|price", "49|-0.01", &r), "");
-	assert_int_equal(r.price_n, -10000000);
 	assert_string_equal(row("prefix|price", "49|0,0125", &r), ""); /* a decimal comma */
 	assert_int_equal(r.price_n, 12500000);
 	assert_string_equal(row("prefix|price", "49|0,125", &r), "");
@@ -176,7 +207,19 @@ static void prices_are_exact_decimals(void **state)
 	assert_non_null(strstr(row("prefix|price", "49|1000000000", &r), "too large"));
 	assert_non_null(strstr(row("prefix|price", "49|1e-2", &r), "not a decimal"));
 	assert_non_null(strstr(row("prefix|price", "49|", &r), "price is missing"));
-	assert_non_null(strstr(row("prefix|price|connect_fee", "49|1|-1", &r), "below 0"));
+}
+
+static void no_rate_pays_the_caller(void **state)
+{
+	struct sheet_row r;
+
+	assert_string_equal(row("prefix|price", "49|0", &r), "");
+	assert_string_equal(row("prefix|price", "49|-0.01", &r), "price -0.01 is below 0");
+	assert_string_equal(row("prefix|price", "49|-0,01", &r), "price -0.01 is below 0");
+	assert_string_equal(row("prefix|price|initial_price", "49|1|-0.000000001", &r),
+			    "initial_price -0.000000001 is below 0");
+	assert_string_equal(row("prefix|price|connect_fee", "49|1|-1", &r), "connect_fee -1 is below 0");
+	assert_non_null(strstr(row("prefix|price", "49|-1000000000", &r), "below 0"));
 }
 
 static void prefixes_are_digits(void **state)
@@ -284,8 +327,12 @@ static void dates_are_utc_and_in_order(void **state)
 	assert_string_equal(row("prefix|price|from|to", "49|1|2026-02-01T01:00:00.1239+01:00|2026-03-01 12:00", &r),
 			    "");
 	assert_int_equal(r.effective_from_us, INT64_C(1769904000123000)); /* whole milliseconds */
-	assert_non_null(strstr(row("prefix|price|from", "49|1|2026-02-30", &r), "not a date"));
-	assert_non_null(strstr(row("prefix|price|from", "49|1|01/02/2026", &r), "not a date"));
+	assert_non_null(strstr(row("prefix|price|from", "49|1|2026-02-30", &r), "is no date"));
+	assert_non_null(
+		strstr(row("prefix|price|from", "49|1|01/02/2026", &r),
+		       "from \"01/02/2026\" is no date that can be read in one way only: write 2026-01-31, "
+		       "2026/01/31, 20260131, 31.01.2026, 31-Jan-2026 or 31 January 2026, each alone or followed "
+		       "by 23:59 or 23:59:59, or RFC 3339"));
 	assert_non_null(strstr(row("prefix|price|from|to", "49|1|2026-02-01|2026-02-01", &r), "not after"));
 	assert_non_null(strstr(row("prefix|price|to", "49|1|2025-12-31", &r), "effective_to is past"));
 }
@@ -354,7 +401,9 @@ int main(void)
 		cmocka_unit_test(a_header_that_cannot_be_used_says_why),
 		cmocka_unit_test(a_row_says_what_it_says_and_no_more),
 		cmocka_unit_test(intervals_come_in_two_columns_or_as_a_pair),
+		cmocka_unit_test(a_number_alone_in_a_column_of_pairs_says_both),
 		cmocka_unit_test(prices_are_exact_decimals),
+		cmocka_unit_test(no_rate_pays_the_caller),
 		cmocka_unit_test(prefixes_are_digits),
 		cmocka_unit_test(a_row_may_name_a_list_of_prefixes),
 		cmocka_unit_test(a_row_may_name_a_range_of_prefixes),
