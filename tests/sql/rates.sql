@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The rates of a prefix follow each other in time: what a new one ends, and what it leaves alone.
 begin;
-select plan(71);
+select plan(72);
 
 insert into rate_decks (name, side, currency) values ('deck', 'sell', 'EUR'), ('other', 'sell', 'EUR');
 create function deck(n text default 'deck') returns bigint language sql as $$ select id from rate_decks where name = n $$;
@@ -183,6 +183,17 @@ select is(sheet('2050-02-01', true, E'2,0.25,\n2,0.28,2050-03-01\n3,0.3,2050-06-
 select is((select string_agg(history(n::text), ' | ' order by n) from generate_series(1, 4) n),
 	'0.1 2050-01-01..2050-02-01 | 0.2 2050-01-01..2050-02-01, 0.25 2050-02-01..2050-03-01, 0.28 2050-03-01.. | 0.3 2050-06-01.. | '
 	'0.4 2050-02-01..2050-02-01', 'and stands where it belongs');
+
+-- One rate of a large deck is stored without reading the others.
+delete from rates;
+insert into rates (deck_id, prefix, price) select deck(), (10000 + n)::text, 0.1 from generate_series(1, 20000) n;
+analyze rates;
+create function rates_read() returns bigint language sql as $$
+	select seq_tup_read + coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables where relid = 'rates'::regclass
+$$;
+create temp table before_put as select rates_read() as n;
+select put('10500', '0.2');
+select cmp_ok(rates_read() - (select n from before_put), '<', 100::bigint, 'a rate among twenty thousand is found by its key');
 
 -- A rate belongs to a deck.
 select throws_ok('insert into rates (deck_id, prefix, price) values (0, ''1'', 1)', '23503', null, 'there is no rate without one');
