@@ -209,6 +209,8 @@ static int write_holds(struct balance_reader *b, struct status *st)
 static int read_balances(struct balance_reader *b, struct balance_news *news, struct status *st)
 {
 	PGresult *result;
+
+	news->read_us = clock_mono_us();
 	int err = pg_exec(b->pg, &store_balances, NULL, &result, st);
 
 	if (err != 0)

@@ -18,7 +18,8 @@
 struct balance_reader;
 
 struct balance {
-	int64_t carrier_id, micro, version; /* millionths, rounded down; the version rises with each booking */
+	int64_t carrier_id, micro, version; /* millionths, rounded down; the version rises with
+					     * each booking, unless the database is put back to an earlier time */
 };
 
 struct balance_spent { /* what a call of a dead node had spent */
@@ -40,7 +41,8 @@ struct balance_estate { /* of a dead node; all its calls that had spent anything
 struct balance_news {
 	struct balance *balance; /* of all carriers with a limit */
 	size_t n;
-	bool moved; /* perhaps by more than calls: a payment, an adjustment; or news of it may have been lost */
+	int64_t read_us; /* when reading them began (monotonic) */
+	bool moved;	 /* perhaps by more than calls: a payment, an adjustment; or news of it may have been lost */
 	struct uuid *posted; /* calls whose bookings these balances hold */
 	size_t n_posted;
 	struct balance_estate *estates; /* booked; these balances hold them */

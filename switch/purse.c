@@ -229,14 +229,13 @@ static void take_posted(struct purse *p, const struct uuid *call)
 /* Balances first: what is let go below is booked in them. */
 static void take_news(struct purse *p, struct balance_news *news)
 {
-	for (size_t i = 0; i < news->n; i++) {
-		struct account *a = purse_account(p, news->balance[i].carrier_id);
+	size_t back = 0;
 
-		if (news->balance[i].version <= a->version)
-			continue;
-		a->balance_micro = news->balance[i].micro;
-		a->version = news->balance[i].version;
-		purse_redis_balance(p, a);
+	for (size_t i = 0; i < news->n; i++)
+		back += purse_balance_take(p, &news->balance[i], news->read_us);
+	if (back > 0) {
+		purse_balance_tell_back(back);
+		news->moved = true;
 	}
 	for (size_t i = 0; i < news->n_posted; i++)
 		take_posted(p, &news->posted[i]);

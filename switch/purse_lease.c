@@ -27,7 +27,7 @@ struct account *purse_account(struct purse *p, int64_t carrier_id)
 		a = &(*a)->next;
 	if (!*a) {
 		*a = xcalloc(1, sizeof(**a));
-		**a = (struct account){.carrier_id = carrier_id, .version = -1};
+		**a = (struct account){.carrier_id = carrier_id, .version = -1, .ahead = -1};
 	}
 	return *a;
 }

@@ -34,7 +34,9 @@ struct lease {
 
 struct account {
 	struct account *next;
-	int64_t carrier_id, balance_micro, version; /* version -1: not known */
+	int64_t carrier_id, balance_micro, version; /* version: as purse_balance.c counts; -1: not known */
+	bool compared;				    /* Redis was asked what it has */
+	int64_t ahead, ahead_us;		    /* its version then, -1: none; and when (monotonic) */
 	int64_t limit_micro;			    /* as last said */
 	bool followed;				    /* calls were looked at under it, not only asked for new ones */
 	int64_t held_micro;			    /* by this node's calls */
@@ -81,6 +83,13 @@ const char *purse_lease_known(const struct lease *l, char out[static PURSE_KNOWN
  * 0: the text is none of ours or nothing was spent. */
 int64_t purse_lease_spent(const char *text, int64_t wall_us, int64_t *carrier_id);
 
+/* ---- purse_balance.c: which reading of a balance is the later one ---- */
+
+/* purse_balance_take - a reading that began at read_us (monotonic). True: the database has gone back to an earlier
+ * time. */
+bool purse_balance_take(struct purse *p, const struct balance *b, int64_t read_us);
+void purse_balance_tell_back(size_t carriers); /* so many balances have */
+
 /* ---- purse_redis.c: one command each; Redis being away is said once and noted in p->up. What needs no answer (put,
  * balance) is only queued, in order: it goes with the next command or with purse_redis_settle. ---- */
 
@@ -91,6 +100,8 @@ int64_t purse_redis_grant(struct purse *p, const struct purse_ask *a,
 			  const struct lease *l);			     /* as purse_script_grant */
 void purse_redis_put(struct purse *p, const struct lease *l, int64_t micro); /* micro < 0: the lease goes */
 void purse_redis_balance(struct purse *p, const struct account *a);
+/* purse_redis_version - of the balance that Redis has, -1: none; INT64_MIN if Redis is away */
+int64_t purse_redis_version(struct purse *p, const struct account *a);
 void purse_redis_settle(struct purse *p); /* what was queued is done */
 const char *purse_number(int64_t n, char out[static 24]);
 const char *purse_money_key(int64_t carrier_id, char out[static PURSE_KEY_MAX]);

@@ -127,3 +127,11 @@ void purse_redis_balance(struct purse *p, const struct account *a)
 	if (p->posted)
 		tell(p, (int)(sizeof(argv) / sizeof(argv[0])), argv);
 }
+
+int64_t purse_redis_version(struct purse *p, const struct account *a)
+{
+	char key[PURSE_KEY_MAX];
+	const char *argv[] = {"EVAL", purse_script_version, "1", purse_money_key(a->carrier_id, key)};
+
+	return purse_redis_run(p, (int)(sizeof(argv) / sizeof(argv[0])), argv);
+}

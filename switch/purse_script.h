@@ -100,6 +100,9 @@ static const char purse_script_overdrawn[] =
 	"end\n"
 	"if free >= 0 then return 0 end\n" PURSE_SCRIPT_RECALL("KEYS[2]", "ARGV[2]", "0") "return 1\n";
 
+/* The version of the balance. KEYS money. */
+static const char purse_script_version[] = "return tonumber(redis.call('HGET', KEYS[1], 'version') or -1)\n";
+
 /* A balance, unless a newer one is there. KEYS money. ARGV balance, version. */
 static const char purse_script_balance[] =
 	"if tonumber(ARGV[2]) > tonumber(redis.call('HGET', KEYS[1], 'version') or -1) then\n"

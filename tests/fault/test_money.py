@@ -362,6 +362,60 @@ class Money(Prepaid):
         wait_for("the charge", lambda: self.balance(customer) == Decimal("0.40"), 10)
         self.released(customer)
 
+    def goes_back(self, customer, balance):
+        """What a restore from a backup, or a standby that lacks the last commits, makes of it: an earlier balance, by its version, too."""
+        self.stack.postgres.psql(f"update balances set balance = {balance}, version = 1 where carrier_id = {customer['carrier']['id']}")
+        time.sleep(BINDS_S)
+
+    def codes(self, customer):
+        """What a call gets at each node."""
+        return [customer["peer"].invite(self.number("12126"), remote=node.address).expect_final().code for node in self.stack.nodes]
+
+    def spend(self, customer, node):
+        call = self.begin(customer, "12126", node)
+        time.sleep(0.05)  # talk that costs something
+        call.bye()
+        self.released(customer)
+
+    def test_a_ledger_that_went_back_is_believed(self):
+        """The balance's version is lower than what nodes and Redis have seen: payments must count all the same, and so must charges."""
+        customer = self.prepaid("restored", "0.01")
+        for _ in range(8):
+            self.pay(customer, "0.01")
+        self.pay(customer, "0.60")
+        time.sleep(BINDS_S)
+        self.spend(customer, self.stack.node)  # 0.09 are left, by version 11
+        self.goes_back(customer, "0.02")
+        self.assertEqual(self.codes(customer), [402, 402])
+        self.pay(customer, "1.18")
+        time.sleep(BINDS_S)
+        for node in self.stack.nodes:  # 1.20: one minute each, and no more
+            self.spend(customer, node)
+        self.assertEqual(self.codes(customer), [402, 402])
+
+    def test_a_node_that_starts_after_the_ledger_went_back_believes_it(self):
+        customer = self.prepaid("gone back", "0.01")
+        for _ in range(8):
+            self.pay(customer, "0.01")
+        time.sleep(BINDS_S)
+        self.assertEqual(self.codes(customer), [402, 402])  # Redis has version 9
+        for node in self.stack.nodes:
+            node.stop()
+        self.goes_back(customer, "1.20")
+        self.stack.node.start()
+        time.sleep(BINDS_S)
+        self.spend(customer, self.stack.node)
+        self.stack.nodes[1].start()  # it learns from Redis that the ledger went back
+        time.sleep(BINDS_S)
+        self.spend(customer, self.stack.nodes[1])
+        self.pay(customer, "0.60")
+        self.stack.node.stop()
+        try:
+            time.sleep(BINDS_S)
+            self.spend(customer, self.stack.nodes[1])
+        finally:
+            self.stack.node.start()
+
 
 class WithoutRedis(Prepaid):
     stack_options = {"nodes": 1, "settings": {"billing": {"without_redis": "admit"}}}
