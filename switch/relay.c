@@ -66,7 +66,6 @@ void relay_ack(struct relay *r, const sip_t *sip)
 		leg_ack_send(r->to, r->cseq, sip, worker_branch(r->to->worker, branch));
 }
 
-/* The 2xx of a re-INVITE may move the target of either dialog (RFC 3261 section 12.2). */
 void relay_target(struct leg *leg, msg_t *msg, const sip_t *sip)
 {
 	if (sip->sip_contact) {

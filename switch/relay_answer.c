@@ -223,7 +223,7 @@ int relay_on_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 	}
 	if (status >= 300 && nta_outgoing_method(orq) == sip_method_refer)
 		refer_declined(&r->to->refer, r->cseq);
-	if (good && !internal && !r->prack)
+	if (good && !internal && (r->target || nta_outgoing_method(orq) == sip_method_refer))
 		relay_target(r->to, nta_outgoing_getresponse(orq), sip);
 	if (good && !internal && r->target) {
 		session_renewed(r->to, sip);

@@ -40,7 +40,8 @@ void relay_free(struct relay *r);
 void relay_refuse(struct relay *r, int status);
 /* relay_ack - acknowledge the 2xx of an INVITE; sip: whose body goes along, NULL: none */
 void relay_ack(struct relay *r, const sip_t *sip);
-/* relay_target - what comes with that Contact may move the target of the dialog (RFC 3261 section 12.2). Takes msg */
+/* relay_target - what comes with that Contact moves the target of the dialog: of INVITE, UPDATE and REFER, and of their
+ * 2xx (RFC 3261 section 12.2, RFC 3515 section 2.4.1). Takes msg */
 void relay_target(struct leg *leg, msg_t *msg, const sip_t *sip);
 /* relay_taker - the call that takes another over, if that is what r is for (replaces.h); else NULL */
 struct call *relay_taker(const struct relay *r);

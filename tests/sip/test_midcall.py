@@ -112,6 +112,15 @@ class Midcall(Talk):
         leg.expect(200, method="INFO")
         self.ends(leg, call)
 
+    def test_the_answer_to_an_info_moves_nothing(self):
+        call, leg = self.up()
+        for _ in range(2):
+            call.request("INFO")
+            self.assertNotIn("sip:elsewhere@", leg.expect("INFO").uri)
+            leg.reply(200, headers=[("Contact", f"<sip:elsewhere@{leg.peer.host}:{leg.peer.port}>")])
+            call.expect(200, method="INFO")
+        self.ends(call, leg)
+
     def test_the_answer_to_a_re_invite_is_repeated_until_its_ack(self):
         call, leg = self.up()
         call.request("INVITE", self.caller.sdp())
