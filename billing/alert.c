@@ -19,6 +19,7 @@
 #include "billing/webhook.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
+#include "lib/json_read.h"
 #include "lib/log.h"
 #include "lib/pg.h"
 
@@ -44,13 +45,6 @@ static void rest(int ms)
 
 /* ---- mail ---- */
 
-static const char *text_of(const json_t *alert, const char *key)
-{
-	const char *text = json_string_value(json_object_get(alert, key));
-
-	return text != NULL ? text : "";
-}
-
 /* A header's value: what a carrier is called must not begin another line. */
 static void put_line(struct buf *out, const char *text)
 {
@@ -60,18 +54,18 @@ static void put_line(struct buf *out, const char *text)
 
 static void put_mail(struct buf *out, const struct alert_options *o, const json_t *alert)
 {
-	bool low = strcmp(text_of(alert, "kind"), "low_balance") == 0;
+	bool low = strcmp(json_read_text(alert, "kind"), "low_balance") == 0;
 
 	buf_printf(out, "From: %s\nTo: %s\nSubject: tandem: ", o->mail_from, o->mail_to);
-	put_line(out, text_of(alert, "carrier_name"));
+	put_line(out, json_read_text(alert, "carrier_name"));
 	buf_printf(out, "%s\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\n",
 		   low ? " has little money left" : " is owed more than its limit");
 	buf_puts(out, "Carrier ");
-	put_line(out, text_of(alert, "carrier_name"));
+	put_line(out, json_read_text(alert, "carrier_name"));
 	buf_printf(out, " (%" JSON_INTEGER_FORMAT ")\nBalance %s %s, %s %s, at %s\n",
-		   json_integer_value(json_object_get(alert, "carrier_id")), text_of(alert, "balance"),
-		   text_of(alert, "currency"), low ? "below" : "above the limit of", text_of(alert, "threshold"),
-		   text_of(alert, "raised_at"));
+		   json_integer_value(json_object_get(alert, "carrier_id")), json_read_text(alert, "balance"),
+		   json_read_text(alert, "currency"), low ? "below" : "above the limit of",
+		   json_read_text(alert, "threshold"), json_read_text(alert, "raised_at"));
 }
 
 /* A child without our signal mask, its standard input the pipe's end, its output ours. 0 or -errno */

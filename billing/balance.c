@@ -219,9 +219,9 @@ static int read_balances(struct balance_reader *b, struct balance_news *news, st
 	news->balance = xcalloc(news->n > 0 ? news->n : 1, sizeof(*news->balance));
 	for (size_t i = 0; i < news->n; i++)
 		news->balance[i] = (struct balance){
-			.carrier_id = atoll(PQgetvalue(result, (int)i, 0)),
-			.micro = atoll(PQgetvalue(result, (int)i, 1)),
-			.version = atoll(PQgetvalue(result, (int)i, 2)),
+			.carrier_id = pg_number(result, (int)i, 0),
+			.micro = pg_number(result, (int)i, 1),
+			.version = pg_number(result, (int)i, 2),
 		};
 	PQclear(result);
 	return 0;

@@ -94,7 +94,7 @@ static bool place_holds(struct walk *w, const char *kind, int64_t first, const c
 static void step(struct walk *w, const PGresult *page, int row)
 {
 	const char *kind = PQgetvalue(page, row, 0), *id = PQgetvalue(page, row, 4);
-	int64_t first = atoll(PQgetvalue(page, row, 1));
+	int64_t first = pg_number(page, row, 1);
 	bool anchor = strcmp(kind, "anchor") == 0;
 	struct chain_hash stored, made = w->hash;
 
@@ -113,7 +113,7 @@ static void step(struct walk *w, const PGresult *page, int row)
 		w->hash = stored;
 		w->known = true;
 	}
-	w->done = atoll(PQgetvalue(page, row, 2));
+	w->done = pg_number(page, row, 2);
 	snprintf(w->last_id, sizeof(w->last_id), "%s", id);
 }
 
@@ -173,7 +173,7 @@ static int look_for_loose(struct pg *pg, const char *const *range, struct chain_
 		return err;
 	if (!PQgetisnull(result, 0, 0)) {
 		chain_bad(report, "inserted: %s is in no chain", PQgetvalue(result, 0, 0));
-		report->bad += atoll(PQgetvalue(result, 0, 1)) - 1;
+		report->bad += pg_number(result, 0, 1) - 1;
 	}
 	PQclear(result);
 	return 0;
@@ -190,8 +190,8 @@ int chain_verify(struct pg *pg, const char *from, const char *to, struct chain_r
 		return err;
 	report->chains = PQntuples(chains);
 	for (int i = 0; err == 0 && i < PQntuples(chains); i++)
-		err = walk_chain(pg, PQgetvalue(chains, i, 0), atoll(PQgetvalue(chains, i, 1)),
-				 atoll(PQgetvalue(chains, i, 2)), report, st);
+		err = walk_chain(pg, PQgetvalue(chains, i, 0), pg_number(chains, i, 1), pg_number(chains, i, 2), report,
+				 st);
 	PQclear(chains);
 	return err == 0 ? look_for_loose(pg, range, report, st) : err;
 }

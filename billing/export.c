@@ -35,7 +35,7 @@ int export_claim(struct pg *pg, const char *cutoff, const char *actor, int64_t *
 
 	if (err != 0)
 		return err;
-	*id = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
+	*id = pg_number(r, 0, 0);
 	PQclear(r);
 	return 0;
 }
@@ -77,8 +77,7 @@ static int add_carriers(struct writing *w)
 			{PQgetvalue(r, i, 2), PQgetvalue(r, i, 3)},
 			{PQgetvalue(r, i, 4), PQgetvalue(r, i, 5)},
 		};
-		err = export_parts_add_carrier(w->parts, strtoll(PQgetvalue(r, i, 0), NULL, 10), PQgetvalue(r, i, 1),
-					       wish, w->st);
+		err = export_parts_add_carrier(w->parts, pg_number(r, i, 0), PQgetvalue(r, i, 1), wish, w->st);
 	}
 	PQclear(r);
 	return err;
@@ -140,7 +139,7 @@ static int put_rerates(struct writing *w)
 			const struct export_correction c = {PQgetvalue(r, i, 1), PQgetvalue(r, i, 2),
 							    PQgetvalue(r, i, 3), PQgetvalue(r, i, 4),
 							    PQgetvalue(r, i, 5)};
-			err = export_parts_put_correction(w->parts, strtoll(PQgetvalue(r, i, 0), NULL, 10), &c, w->st);
+			err = export_parts_put_correction(w->parts, pg_number(r, i, 0), &c, w->st);
 		}
 		PQclear(r);
 	}

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "billing/export_send.h"
@@ -49,8 +48,8 @@ static int deliver(struct pg *pg, const struct export_options *o, const char *pr
 {
 	struct status why = {""};
 
-	d->run = strtoll(PQgetvalue(taken, 0, TAKEN_RUN), NULL, 10);
-	d->carrier_id = strtoll(PQgetvalue(taken, 0, TAKEN_CARRIER), NULL, 10);
+	d->run = pg_number(taken, 0, TAKEN_RUN);
+	d->carrier_id = pg_number(taken, 0, TAKEN_CARRIER);
 	snprintf(d->name, sizeof(d->name), "%s", PQgetvalue(taken, 0, TAKEN_NAME));
 	d->problem[0] = '\0';
 	if (send(pg, o, program, taken, d, &why) != 0)

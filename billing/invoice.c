@@ -9,6 +9,7 @@
 
 #include "billing/store_invoice.h"
 #include "lib/csv.h"
+#include "lib/json_read.h"
 #include "lib/money.h"
 
 #define TAXES_MAX 8
@@ -167,13 +168,6 @@ int invoice_list(struct pg *pg, int64_t carrier_id, json_t **invoices, struct st
 
 /* ---- CSV ---- */
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text != NULL ? text : "";
-}
-
 static void put_line(struct buf *out, const char *kind, const char *destination, const json_t *line, const char *amount)
 {
 	csv_put(out, kind);
@@ -197,13 +191,13 @@ static void put_sender(struct buf *out, const json_t *sender)
 
 	if (!json_is_object(sender))
 		return;
-	put_line(out, "sender", text_of(sender, "name"), NULL, "");
+	put_line(out, "sender", json_read_text(sender, "name"), NULL, "");
 	json_array_foreach(json_object_get(sender, "address"), i, line)
 	{
 		put_line(out, "sender_address", json_string_value(line), NULL, "");
 	}
-	if (*text_of(sender, "tax_id") != '\0')
-		put_line(out, "sender_tax_id", text_of(sender, "tax_id"), NULL, "");
+	if (*json_read_text(sender, "tax_id") != '\0')
+		put_line(out, "sender_tax_id", json_read_text(sender, "tax_id"), NULL, "");
 }
 
 void invoice_put_csv(struct buf *out, const json_t *invoice)
@@ -215,15 +209,16 @@ void invoice_put_csv(struct buf *out, const json_t *invoice)
 	put_sender(out, json_object_get(invoice, "sender"));
 	json_array_foreach(json_object_get(invoice, "lines"), i, one)
 	{
-		put_line(out, text_of(one, "kind"), text_of(one, "destination"), one, text_of(one, "amount"));
+		put_line(out, json_read_text(one, "kind"), json_read_text(one, "destination"), one,
+			 json_read_text(one, "amount"));
 	}
-	put_line(out, "net", "", NULL, text_of(invoice, "net"));
+	put_line(out, "net", "", NULL, json_read_text(invoice, "net"));
 	json_array_foreach(json_object_get(invoice, "taxes"), i, one)
 	{
 		char name[96];
 
-		snprintf(name, sizeof(name), "%s %s %%", text_of(one, "name"), text_of(one, "percent"));
-		put_line(out, "tax", name, NULL, text_of(one, "amount"));
+		snprintf(name, sizeof(name), "%s %s %%", json_read_text(one, "name"), json_read_text(one, "percent"));
+		put_line(out, "tax", name, NULL, json_read_text(one, "amount"));
 	}
-	put_line(out, "total", text_of(invoice, "currency"), NULL, text_of(invoice, "total"));
+	put_line(out, "total", json_read_text(invoice, "currency"), NULL, json_read_text(invoice, "total"));
 }

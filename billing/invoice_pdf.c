@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "billing/invoice.h"
+#include "lib/json_read.h"
 
 #define MARGIN 50
 #define LINE 14
@@ -213,13 +214,6 @@ static void row(struct sheet *s, HPDF_Font font, const char *what, const char *c
 	}
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text != NULL ? text : "";
-}
-
 /* Above all else: name, address and tax id; none, and nothing. */
 static void put_sender(struct sheet *s, const json_t *sender)
 {
@@ -228,18 +222,18 @@ static void put_sender(struct sheet *s, const json_t *sender)
 
 	if (!json_is_object(sender))
 		return;
-	put_text(s, s->bold, 11, text_of(sender, "name"));
+	put_text(s, s->bold, 11, json_read_text(sender, "name"));
 	json_array_foreach(json_object_get(sender, "address"), i, line)
 	{
 		put_text(s, s->plain, SIZE, json_string_value(line));
 	}
-	put_text(s, s->plain, SIZE, text_of(sender, "tax_id"));
+	put_text(s, s->plain, SIZE, json_read_text(sender, "tax_id"));
 	s->y -= 2 * LINE;
 }
 
 static void put_head(struct sheet *s, const json_t *invoice)
 {
-	const char *status = text_of(invoice, "status"), *number = text_of(invoice, "number");
+	const char *status = json_read_text(invoice, "status"), *number = json_read_text(invoice, "number");
 	char text[200];
 
 	put_sender(s, json_object_get(invoice, "sender"));
@@ -247,23 +241,23 @@ static void put_head(struct sheet *s, const json_t *invoice)
 	if (strcmp(status, "issued") != 0)
 		put(s, s->bold, 18, s->width - MARGIN, AT_RIGHT, strcmp(status, "draft") == 0 ? "DRAFT" : "VOID");
 	s->y -= 2 * LINE;
-	put_text(s, s->plain, 11, text_of(invoice, "carrier"));
-	snprintf(text, sizeof(text), "Calls from %s to %s (%s)", text_of(invoice, "from"), text_of(invoice, "to"),
-		 text_of(invoice, "timezone"));
+	put_text(s, s->plain, 11, json_read_text(invoice, "carrier"));
+	snprintf(text, sizeof(text), "Calls from %s to %s (%s)", json_read_text(invoice, "from"),
+		 json_read_text(invoice, "to"), json_read_text(invoice, "timezone"));
 	put(s, s->plain, SIZE, MARGIN, AT_LEFT, text);
 	s->y -= LINE;
 	if (*number != '\0') {
-		snprintf(text, sizeof(text), "Issued %.10s", text_of(invoice, "issued_at"));
+		snprintf(text, sizeof(text), "Issued %.10s", json_read_text(invoice, "issued_at"));
 		put(s, s->plain, SIZE, MARGIN, AT_LEFT, text);
 		s->y -= LINE;
 	}
-	put_text(s, s->plain, SIZE, text_of(invoice, "note"));
+	put_text(s, s->plain, SIZE, json_read_text(invoice, "note"));
 	s->y -= LINE;
 }
 
 static void put_destination(struct sheet *s, const json_t *line)
 {
-	const char *kind = text_of(line, "kind"), *destination = text_of(line, "destination");
+	const char *kind = json_read_text(line, "kind"), *destination = json_read_text(line, "destination");
 	json_int_t seconds = json_integer_value(json_object_get(line, "seconds"));
 	char what[LETTERS_MAX], calls[24], minutes[32];
 
@@ -273,7 +267,7 @@ static void put_destination(struct sheet *s, const json_t *line)
 						    : "");
 	snprintf(calls, sizeof(calls), "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(line, "calls")));
 	snprintf(minutes, sizeof(minutes), "%" JSON_INTEGER_FORMAT ":%02d", seconds / 60, (int)(seconds % 60));
-	row(s, s->plain, what, calls, minutes, text_of(line, "amount"));
+	row(s, s->plain, what, calls, minutes, json_read_text(line, "amount"));
 }
 
 static void put_sums(struct sheet *s, const json_t *invoice)
@@ -284,24 +278,24 @@ static void put_sums(struct sheet *s, const json_t *invoice)
 
 	room_for_row(s);
 	rule(s);
-	row(s, s->plain, "Net", "", "", text_of(invoice, "net"));
+	row(s, s->plain, "Net", "", "", json_read_text(invoice, "net"));
 	json_array_foreach(json_object_get(invoice, "taxes"), i, tax)
 	{
-		snprintf(what, sizeof(what), "%s %s %%", text_of(tax, "name"), text_of(tax, "percent"));
-		row(s, s->plain, what, "", "", text_of(tax, "amount"));
+		snprintf(what, sizeof(what), "%s %s %%", json_read_text(tax, "name"), json_read_text(tax, "percent"));
+		row(s, s->plain, what, "", "", json_read_text(tax, "amount"));
 	}
-	snprintf(what, sizeof(what), "Total %s", text_of(invoice, "currency"));
-	row(s, s->bold, what, "", "", text_of(invoice, "total"));
+	snprintf(what, sizeof(what), "Total %s", json_read_text(invoice, "currency"));
+	row(s, s->bold, what, "", "", json_read_text(invoice, "total"));
 }
 
 static void name_it(struct sheet *s, const json_t *invoice)
 {
-	bool sell = strcmp(text_of(invoice, "side"), "sell") == 0;
+	bool sell = strcmp(json_read_text(invoice, "side"), "sell") == 0;
 
 	snprintf(s->title, sizeof(s->title), "%s %s", sell ? "Invoice" : "Statement of traffic",
-		 text_of(invoice, "number"));
-	s->carrier = text_of(invoice, "carrier");
-	snprintf(s->amount, sizeof(s->amount), "Amount, %s", text_of(invoice, "currency"));
+		 json_read_text(invoice, "number"));
+	s->carrier = json_read_text(invoice, "carrier");
+	snprintf(s->amount, sizeof(s->amount), "Amount, %s", json_read_text(invoice, "currency"));
 }
 
 static void draw(struct sheet *s, const json_t *invoice)

@@ -3,15 +3,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "billing/store.h"
-
-static int64_t number_at(const PGresult *r, int row, int column)
-{
-	return strtoll(PQgetvalue(r, row, column), NULL, 10);
-}
 
 int rate_version_each(struct pg *pg, int64_t deck_id, void (*tell)(void *arg, const struct rate_version *v), void *arg,
 		      struct status *st)
@@ -26,14 +20,14 @@ int rate_version_each(struct pg *pg, int64_t deck_id, void (*tell)(void *arg, co
 		return err;
 	for (int i = 0; i < PQntuples(r); i++) {
 		const struct rate_version v = {
-			.id = number_at(r, i, 0),
+			.id = pg_number(r, i, 0),
 			.at = PQgetvalue(r, i, 1),
 			.actor = PQgetvalue(r, i, 2),
-			.rolled_back_to = number_at(r, i, 3),
-			.added = number_at(r, i, 4),
-			.changed = number_at(r, i, 5),
-			.ended = number_at(r, i, 6),
-			.unchanged = number_at(r, i, 7),
+			.rolled_back_to = pg_number(r, i, 3),
+			.added = pg_number(r, i, 4),
+			.changed = pg_number(r, i, 5),
+			.ended = pg_number(r, i, 6),
+			.unchanged = pg_number(r, i, 7),
 		};
 		tell(arg, &v);
 	}
@@ -56,10 +50,7 @@ static int restore(struct pg *pg, const struct rate_version_restore *o, struct r
 		return status_set(st, -ENOENT, "the deck has no version %s", to);
 	if (err != 0)
 		return err;
-	report->added = number_at(r, 0, 0);
-	report->changed = number_at(r, 0, 1);
-	report->ended = number_at(r, 0, 2);
-	report->unchanged = number_at(r, 0, 3);
+	ratesheet_report_count(report, r);
 	PQclear(r);
 	return 0;
 }

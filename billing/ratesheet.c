@@ -183,11 +183,6 @@ static int by_line(const void *a, const void *b)
 	return (x->line > y->line) - (x->line < y->line);
 }
 
-static int64_t number_at(const PGresult *r, int row, int column)
-{
-	return strtoll(PQgetvalue(r, row, column), NULL, 10);
-}
-
 /* The second and later lines of a prefix, origin, schedule and time are rejected. */
 static int find_repeats(struct import *im)
 {
@@ -200,10 +195,10 @@ static int find_repeats(struct import *im)
 	for (int i = 0; i < PQntuples(r); i++) {
 		status_set(&why, 0, "the same prefix, origin, schedule and time as line %s: %s", PQgetvalue(r, i, 1),
 			   PQgetvalue(r, i, 3));
-		reject(im->report, number_at(r, i, 0), why.text);
+		reject(im->report, pg_number(r, i, 0), why.text);
 	}
 	if (PQntuples(r) > 0)
-		im->report->rejected += number_at(r, 0, 2) - PQntuples(r);
+		im->report->rejected += pg_number(r, 0, 2) - PQntuples(r);
 	PQclear(r);
 	if (im->report->n_errors > 1)
 		qsort(im->report->errors, im->report->n_errors, sizeof(*im->report->errors), by_line);
@@ -216,9 +211,16 @@ static const char *id_text(int64_t id, char out[static 24])
 	return out;
 }
 
+void ratesheet_report_count(struct ratesheet_report *report, const PGresult *row)
+{
+	report->added = pg_number(row, 0, 0);
+	report->changed = pg_number(row, 0, 1);
+	report->ended = pg_number(row, 0, 2);
+	report->unchanged = pg_number(row, 0, 3);
+}
+
 static int merge(struct import *im)
 {
-	struct ratesheet_report *report = im->report;
 	char deck[24];
 	const char *const params[] = {id_text(im->options->deck_id, deck), im->options->replace ? "true" : "false"};
 	PGresult *r;
@@ -226,10 +228,7 @@ static int merge(struct import *im)
 
 	if (err != 0)
 		return err;
-	report->added = number_at(r, 0, 0);
-	report->changed = number_at(r, 0, 1);
-	report->ended = number_at(r, 0, 2);
-	report->unchanged = number_at(r, 0, 3);
+	ratesheet_report_count(im->report, r);
 	PQclear(r);
 	return 0;
 }
@@ -247,7 +246,7 @@ static int compare(struct import *im)
 	int err = pg_exec(im->pg, &store_rates_compare, params, &r, im->st);
 	if (err != 0)
 		return err;
-	im->report->short_notice = number_at(r, 0, 0);
+	im->report->short_notice = pg_number(r, 0, 0);
 	PQclear(r);
 	return 0;
 }
@@ -329,7 +328,7 @@ static int deck_begin(struct import *im)
 	if (err != 0)
 		return err;
 	if (PQntuples(r) == 1) {
-		im->now_us = number_at(r, 0, 0);
+		im->now_us = pg_number(r, 0, 0);
 		im->has_notice = *PQgetvalue(r, 0, 1) == 't';
 	} else {
 		err = status_set(im->st, -ENOENT, "there is no rate deck %s", deck);
@@ -374,7 +373,7 @@ int ratesheet_deck(struct pg *pg, const char *name_or_id, int64_t *id, struct st
 	if (err != 0)
 		return err;
 	if (PQntuples(r) == 1)
-		*id = number_at(r, 0, 0);
+		*id = pg_number(r, 0, 0);
 	else
 		err = status_set(st, -ENOENT, "there is no rate deck \"%.200s\"", name_or_id);
 	PQclear(r);

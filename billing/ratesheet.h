@@ -56,6 +56,9 @@ int ratesheet_import(struct pg *pg, const struct ratesheet_options *o,
 /* ratesheet_export - the rates that hold or will hold; imported again, each is `unchanged`. -ENOENT; -EIO out cannot be
  * written */
 int ratesheet_export(struct pg *pg, int64_t deck_id, FILE *out, struct status *st) must_check;
+/* ratesheet_report_count - added, changed, ended and unchanged from the one row of store_rates_apply or
+ * store_rates_rollback, in that order */
+void ratesheet_report_count(struct ratesheet_report *report, const PGresult *row);
 void ratesheet_report_free(struct ratesheet_report *report);
 
 /* ratesheet_deck - id of a deck by name or decimal id; -ENOENT if there is none */

@@ -2,7 +2,6 @@
 #include "billing/refused.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "billing/cdr_row.h"
@@ -20,11 +19,10 @@ int refused_list(struct pg *pg, json_t **list, struct status *st)
 		return err;
 	*list = json_array();
 	for (int i = 0; i < PQntuples(r); i++)
-		json_array_append_new(*list,
-				      json_pack("{ss ss ss sI ss ss}", "id", PQgetvalue(r, i, 2), "node",
-						PQgetvalue(r, i, 3), "chain_id", PQgetvalue(r, i, 0), "chain_seq",
-						(json_int_t)atoll(PQgetvalue(r, i, 1)), "refused_at",
-						PQgetvalue(r, i, 4), "reason", PQgetvalue(r, i, 5)));
+		json_array_append_new(*list, json_pack("{ss ss ss sI ss ss}", "id", PQgetvalue(r, i, 2), "node",
+						       PQgetvalue(r, i, 3), "chain_id", PQgetvalue(r, i, 0),
+						       "chain_seq", (json_int_t)pg_number(r, i, 1), "refused_at",
+						       PQgetvalue(r, i, 4), "reason", PQgetvalue(r, i, 5)));
 	PQclear(r);
 	return 0;
 }

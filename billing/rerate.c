@@ -47,11 +47,6 @@ static const char *side_name(const struct rerating *r)
 	return r->options->sell ? "sell" : "buy";
 }
 
-static int64_t number_at(const PGresult *result, int row, int column)
-{
-	return strtoll(PQgetvalue(result, row, column), NULL, 10);
-}
-
 /* an element of an array's text; what comes here holds no quote, comma or brace */
 static void array_add(struct buf *array, const char *element)
 {
@@ -103,7 +98,7 @@ static bool number_guess(struct rerating *r, int row, char called[static RERATE_
 	const char *calling_in = PQgetvalue(r->page, row, RERATE_CALLING);
 	const char *guess[] = {in + (*in == '+'), out + (*out == '+')};
 
-	if (!r->options->number(r->options->arg, number_at(r->page, row, RERATE_TRUNK), in, calling_in, called,
+	if (!r->options->number(r->options->arg, pg_number(r->page, row, RERATE_TRUNK), in, calling_in, called,
 				calling)) {
 		called[0] = '\0';
 		number_copy(calling, calling_in + (*calling_in == '+'));
@@ -169,20 +164,20 @@ static uint8_t choice(const char *text, const char *first, const char *second)
 
 static int32_t terms_or(const PGresult *rates, int i, int column, int64_t fallback)
 {
-	return (int32_t)(PQgetisnull(rates, i, column) ? fallback : number_at(rates, i, column));
+	return (int32_t)(PQgetisnull(rates, i, column) ? fallback : pg_number(rates, i, column));
 }
 
 static struct rate_terms terms_of(const struct rerating *r, int row, const PGresult *rates, int i)
 {
 	return (struct rate_terms){
-		.price_n = number_at(rates, i, RERATE_RATE_PRICE),
-		.initial_price_n = number_at(rates, i, RERATE_RATE_INITIAL_PRICE),
-		.connect_fee_n = number_at(rates, i, RERATE_RATE_FEE),
-		.initial_s = terms_or(rates, i, RERATE_RATE_INITIAL, number_at(r->page, row, RERATE_INITIAL)),
-		.increment_s = terms_or(rates, i, RERATE_RATE_INCREMENT, number_at(r->page, row, RERATE_INCREMENT)),
-		.grace_s = (int32_t)number_at(rates, i, RERATE_RATE_GRACE),
+		.price_n = pg_number(rates, i, RERATE_RATE_PRICE),
+		.initial_price_n = pg_number(rates, i, RERATE_RATE_INITIAL_PRICE),
+		.connect_fee_n = pg_number(rates, i, RERATE_RATE_FEE),
+		.initial_s = terms_or(rates, i, RERATE_RATE_INITIAL, pg_number(r->page, row, RERATE_INITIAL)),
+		.increment_s = terms_or(rates, i, RERATE_RATE_INCREMENT, pg_number(r->page, row, RERATE_INCREMENT)),
+		.grace_s = (int32_t)pg_number(rates, i, RERATE_RATE_GRACE),
 		.rounding = choice(PQgetvalue(r->page, row, RERATE_ROUNDING), "half_up", "up"),
-		.places = (uint8_t)number_at(r->page, row, RERATE_PLACES),
+		.places = (uint8_t)pg_number(r->page, row, RERATE_PLACES),
 		.duration_rounding = choice(PQgetvalue(r->page, row, RERATE_SECONDS), "up", "half_up"),
 	};
 }
@@ -237,10 +232,10 @@ static void correct(struct rerating *r, int row, struct money old, struct money 
 static int rate_one(struct rerating *r, int row, const PGresult *rates, int i)
 {
 	struct rate_terms terms = terms_of(r, row, rates, i);
-	struct money old = {number_at(r->page, row, RERATE_AMOUNT)}, new;
+	struct money old = {pg_number(r->page, row, RERATE_AMOUNT)}, new;
 	int64_t billed_s;
 	char text[24];
-	int err = rate_call(&terms, number_at(r->page, row, RERATE_DURATION), &billed_s, &new);
+	int err = rate_call(&terms, pg_number(r->page, row, RERATE_DURATION), &billed_s, &new);
 
 	if (err == 0)
 		err = sum_add(&r->all, old, new);
@@ -274,7 +269,7 @@ static int rate_asked(struct rerating *r)
 	if (err != 0)
 		return err;
 	for (int i = 0; i < PQntuples(rates) && err == 0; i++) {
-		int row = r->row[number_at(rates, i, RERATE_RATE_N) - 1];
+		int row = r->row[pg_number(rates, i, RERATE_RATE_N) - 1];
 		bool blocked = PQgetvalue(rates, i, RERATE_RATE_BLOCKED)[0] == 't';
 
 		r->fate[row] = blocked ? FATE_BLOCKED : FATE_PENDING;

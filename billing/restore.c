@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -104,7 +103,7 @@ static int put_back(struct pg *pg, const char *name, const char *sha256, int64_t
 
 	if (err != 0)
 		return err == -EINVAL ? -EBADMSG : err;
-	*calls = atoll(PQgetvalue(result, 0, 0));
+	*calls = pg_number(result, 0, 0);
 	if (*calls > 0)
 		err = chain_verify(pg, PQgetvalue(result, 0, 1), PQgetvalue(result, 0, 2), &report, st);
 	if (*calls > 0 && err == 0 && report.bad > 0)

@@ -103,7 +103,12 @@ static int run_plain(struct spool_db *db, enum spool_statement which, struct sta
 	return s != NULL ? spool_db_run(db, s, st) : -EIO;
 }
 
-static int get_number(struct spool_db *db, enum spool_statement which, int64_t *out, struct status *st)
+void spool_db_bind_text(sqlite3_stmt *s, int place, const char *text)
+{
+	sqlite3_bind_text(s, place, text, -1, SQLITE_STATIC); /* NULL is NULL; borrowed until the step is done */
+}
+
+int spool_db_number(struct spool_db *db, enum spool_statement which, const char *text, int64_t *out, struct status *st)
 {
 	sqlite3_stmt *s = spool_db_statement(db, which, st);
 	int code, err = 0;
@@ -111,6 +116,8 @@ static int get_number(struct spool_db *db, enum spool_statement which, int64_t *
 	*out = 0;
 	if (s == NULL)
 		return -EIO;
+	if (text != NULL)
+		spool_db_bind_text(s, 1, text);
 	code = sqlite3_step(s);
 	if (code == SQLITE_ROW)
 		*out = sqlite3_column_int64(s, 0);
@@ -118,11 +125,6 @@ static int get_number(struct spool_db *db, enum spool_statement which, int64_t *
 		err = spool_db_failed(db, st);
 	sqlite3_reset(s);
 	return err;
-}
-
-void spool_db_bind_text(sqlite3_stmt *s, int place, const char *text)
-{
-	sqlite3_bind_text(s, place, text, -1, SQLITE_STATIC); /* NULL is NULL; borrowed until the step is done */
 }
 
 static int set_state(struct spool_db *db, const char *name, const char *text, int64_t number, struct status *st)
@@ -318,7 +320,7 @@ int64_t spool_db_oldest_us(struct spool_db *db)
 {
 	int64_t closed_us;
 
-	return get_number(db, OLDEST, &closed_us, NULL) == 0 ? closed_us : 0;
+	return spool_db_number(db, OLDEST, NULL, &closed_us, NULL) == 0 ? closed_us : 0;
 }
 
 uint64_t spool_db_free_bytes(struct spool_db *db)
@@ -326,8 +328,8 @@ uint64_t spool_db_free_bytes(struct spool_db *db)
 	struct statvfs fs;
 	int64_t pages, page_size;
 
-	if (statvfs(db->dir, &fs) != 0 || get_number(db, FREE_PAGES, &pages, NULL) != 0 ||
-	    get_number(db, PAGE_SIZE, &page_size, NULL) != 0)
+	if (statvfs(db->dir, &fs) != 0 || spool_db_number(db, FREE_PAGES, NULL, &pages, NULL) != 0 ||
+	    spool_db_number(db, PAGE_SIZE, NULL, &page_size, NULL) != 0)
 		return UINT64_MAX;
 	return (uint64_t)fs.f_bavail * fs.f_frsize + (uint64_t)pages * (uint64_t)page_size;
 }
@@ -443,9 +445,9 @@ int spool_db_open(struct spool_db **out, const char *dir, const char *node, stru
 	if (err == 0)
 		err = spool_recover(db, node, &counts->recovered, st);
 	if (err == 0)
-		err = get_number(db, COUNT_RECORDS, &counts->records, st);
+		err = spool_db_number(db, COUNT_RECORDS, NULL, &counts->records, st);
 	if (err == 0)
-		err = get_number(db, COUNT_OPEN, &counts->open_calls, st);
+		err = spool_db_number(db, COUNT_OPEN, NULL, &counts->open_calls, st);
 	if (err != 0)
 		spool_db_close(&db);
 	*out = db;

@@ -51,6 +51,9 @@ sqlite3_stmt *spool_db_statement(struct spool_db *db, enum spool_statement which
 /* spool_db_run - one step of a statement that gives no rows (those of a pragma are dropped) */
 int spool_db_run(struct spool_db *db, sqlite3_stmt *s, struct status *st) must_check;
 void spool_db_bind_text(sqlite3_stmt *s, int place, const char *text); /* borrowed until the step; NULL is null */
+/* spool_db_number - the number that a statement finds, 0 if no row; text: its parameter, NULL if it has none */
+int spool_db_number(struct spool_db *db, enum spool_statement which, const char *text, int64_t *out,
+		    struct status *st) must_check;
 /* spool_db_drop_open - *was_open: 1 if this open call stood there */
 int spool_db_drop_open(struct spool_db *db, const char *id, int *was_open, struct status *st) must_check;
 

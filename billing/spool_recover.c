@@ -91,24 +91,6 @@ static int recover_one(struct spool_db *db, const struct open_call *call, const 
 	return err;
 }
 
-static int get_heartbeat(struct spool_db *db, int64_t *mono_us, struct status *st)
-{
-	sqlite3_stmt *s = spool_db_statement(db, GET_STATE, st);
-	int code, err = 0;
-
-	*mono_us = 0;
-	if (s == NULL)
-		return -EIO;
-	spool_db_bind_text(s, 1, "heartbeat_us");
-	code = sqlite3_step(s);
-	if (code == SQLITE_ROW)
-		*mono_us = sqlite3_column_int64(s, 0);
-	else if (code != SQLITE_DONE)
-		err = spool_db_failed(db, st);
-	sqlite3_reset(s);
-	return err;
-}
-
 /* In one transaction: the open calls become records, and the heartbeat of the earlier run, which may be of an earlier
  * boot of the machine, goes. */
 int spool_recover(struct spool_db *db, const char *node, int64_t *recovered, struct status *st)
@@ -120,7 +102,7 @@ int spool_recover(struct spool_db *db, const char *node, int64_t *recovered, str
 
 	if (err != 0)
 		return err;
-	err = get_heartbeat(db, &heartbeat_us, st);
+	err = spool_db_number(db, GET_STATE, "heartbeat_us", &heartbeat_us, st);
 	if (err == 0)
 		err = read_open(db, &call, &n, st);
 	for (size_t i = 0; i < n; i++) {

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "lib/clock.h"
+#include "lib/json_read.h"
 #include "lib/money.h"
 #include "lib/uuid.h"
 #include "tariff/rate.h"
@@ -16,18 +17,11 @@
 #define KEY_MAX 128
 #define COMMANDS_KEPT "20000"
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text != NULL ? text : "";
-}
-
 static int64_t time_of(const json_t *object, const char *key)
 {
 	int64_t us;
 
-	return clock_parse(text_of(object, key), &us) == 0 ? us : 0;
+	return clock_parse(json_read_text(object, key), &us) == 0 ? us : 0;
 }
 
 static bool seen_within(const json_t *node, int64_t us)
@@ -103,14 +97,14 @@ static void call_finish(json_t *call, int64_t now_us)
 static int by_start(const void *a, const void *b)
 {
 	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
-	int order = strcmp(text_of(x, "started_at"), text_of(y, "started_at"));
+	int order = strcmp(json_read_text(x, "started_at"), json_read_text(y, "started_at"));
 
-	return order != 0 ? order : strcmp(text_of(x, "id"), text_of(y, "id"));
+	return order != 0 ? order : strcmp(json_read_text(x, "id"), json_read_text(y, "id"));
 }
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(text_of(*(json_t *const *)a, "node"), text_of(*(json_t *const *)b, "node"));
+	return strcmp(json_read_text(*(json_t *const *)a, "node"), json_read_text(*(json_t *const *)b, "node"));
 }
 
 static json_t *array_sorted(json_t *array, int (*order)(const void *, const void *))
@@ -185,7 +179,7 @@ int live_calls(struct redis *r, json_t **calls, struct status *st)
 	json_array_foreach(nodes, i, node)
 	{
 		if (err == 0) {
-			snprintf(key, sizeof(key), LIVE_CALLS_KEY, text_of(node, "node"));
+			snprintf(key, sizeof(key), LIVE_CALLS_KEY, json_read_text(node, "node"));
 			err = hash_values(r, key, all, st);
 		}
 	}
@@ -201,7 +195,7 @@ int live_calls(struct redis *r, json_t **calls, struct status *st)
 
 static bool text_fits(const json_t *call, const char *key, const char *wanted)
 {
-	return wanted == NULL || strcmp(text_of(call, key), wanted) == 0;
+	return wanted == NULL || strcmp(json_read_text(call, key), wanted) == 0;
 }
 
 static bool id_is(const json_t *call, const char *key, const char *wanted)
@@ -216,7 +210,7 @@ static bool either_is(const json_t *call, const char *a, const char *b, const ch
 
 bool live_call_passes(const json_t *call, const struct live_filter *f)
 {
-	const char *called = text_of(call, "called");
+	const char *called = json_read_text(call, "called");
 
 	return text_fits(call, "node", f->node) && text_fits(call, "state", f->state) &&
 	       text_fits(call, "called", f->called) && text_fits(call, "calling", f->calling) &&
@@ -286,9 +280,9 @@ static size_t audit_missing(json_t *nodes, const json_t *asked)
 
 	for (size_t i = json_array_size(nodes); i-- > 0;) {
 		const json_t *node = json_array_get(nodes, i);
-		const char *wanted = json_string_value(json_object_get(asked, text_of(node, "node")));
+		const char *wanted = json_string_value(json_object_get(asked, json_read_text(node, "node")));
 
-		if (wanted != NULL && id_reached(text_of(node, LIVE_AUDITED), wanted))
+		if (wanted != NULL && id_reached(json_read_text(node, LIVE_AUDITED), wanted))
 			missing--;
 		else
 			json_array_remove(nodes, i);
@@ -306,9 +300,9 @@ static int audit_send_all(struct redis *r, json_t *asked, struct status *st)
 	json_array_foreach(nodes, i, node)
 	{
 		if (err == 0)
-			err = audit_send(r, text_of(node, "node"), id, sizeof(id), st);
+			err = audit_send(r, json_read_text(node, "node"), id, sizeof(id), st);
 		if (err == 0)
-			json_object_set_new(asked, text_of(node, "node"), json_string(id));
+			json_object_set_new(asked, json_read_text(node, "node"), json_string(id));
 	}
 	json_decref(nodes);
 	return err;
@@ -358,11 +352,11 @@ int live_hangup(struct redis *r, const char *call_id, struct status *st)
 	{
 		if (err != 0 || call != NULL)
 			break;
-		err = node_call(r, text_of(node, "node"), id, &call, st);
-		if (err == 0 && call != NULL && strcmp(text_of(call, "mode"), "proxy") == 0)
+		err = node_call(r, json_read_text(node, "node"), id, &call, st);
+		if (err == 0 && call != NULL && strcmp(json_read_text(call, "mode"), "proxy") == 0)
 			err = status_set(st, -EPERM, "the call's trunk has mode proxy: only its ends can hang it up");
 		else if (err == 0 && call != NULL)
-			err = command_send(r, text_of(node, "node"), id, st);
+			err = command_send(r, json_read_text(node, "node"), id, st);
 	}
 	if (err == 0 && call == NULL)
 		err = status_set(st, -ENOENT, "no such live call");
@@ -378,7 +372,7 @@ json_t *live_take_proxied(json_t *calls)
 
 	json_array_clear(calls);
 	json_array_foreach(all, i, call)
-		json_array_append(strcmp(text_of(call, "mode"), "proxy") == 0 ? proxied : calls, call);
+		json_array_append(strcmp(json_read_text(call, "mode"), "proxy") == 0 ? proxied : calls, call);
 	json_decref(all);
 	return proxied;
 }
@@ -392,9 +386,9 @@ int live_hangup_all(struct redis *r, const json_t *calls, size_t *told, struct s
 	*told = 0;
 	json_array_foreach(calls, i, call)
 	{
-		if (strcmp(text_of(call, "mode"), "proxy") == 0)
+		if (strcmp(json_read_text(call, "mode"), "proxy") == 0)
 			continue;
-		err = command_send(r, text_of(call, "node"), text_of(call, "id"), st);
+		err = command_send(r, json_read_text(call, "node"), json_read_text(call, "id"), st);
 		if (err != 0)
 			return err;
 		++*told;

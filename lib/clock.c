@@ -138,6 +138,17 @@ static bool take_fraction(const char **p, int64_t *us)
 	return true;
 }
 
+/* HH:MM in minutes; -1: it is not there */
+static int take_minutes(const char **p)
+{
+	int hours = take_number(p, 2);
+
+	if (hours < 0 || hours > 23 || !take_char(p, ':'))
+		return -1;
+	int minutes = take_number(p, 2);
+	return minutes < 0 || minutes > 59 ? -1 : hours * 60 + minutes;
+}
+
 static bool take_offset(const char **p, int64_t *us)
 {
 	if (take_char(p, 'Z') || take_char(p, 'z'))
@@ -147,27 +158,19 @@ static bool take_offset(const char **p, int64_t *us)
 	if (sign == 0)
 		return false;
 	(*p)++;
-	int hours = take_number(p, 2);
-	if (hours < 0 || hours > 23 || !take_char(p, ':'))
-		return false;
-	int minutes = take_number(p, 2);
-	if (minutes < 0 || minutes > 59)
-		return false;
-	*us += sign * (hours * 60 + minutes) * 60 * US_A_SECOND;
-	return true;
+	int minutes = take_minutes(p);
+	*us += sign * minutes * 60 * US_A_SECOND;
+	return minutes >= 0;
 }
 
 /* HH:MM[:SS[.F]][OFFSET]; after a 'T' seconds and offset must be there (RFC 3339 section 5.6) */
 static bool take_time(const char **p, bool strict, int64_t *us)
 {
-	int hours = take_number(p, 2);
+	int minutes = take_minutes(p);
 
-	if (hours < 0 || hours > 23 || !take_char(p, ':'))
+	if (minutes < 0)
 		return false;
-	int minutes = take_number(p, 2);
-	if (minutes < 0 || minutes > 59)
-		return false;
-	*us += (hours * 60 + minutes) * 60 * US_A_SECOND;
+	*us += minutes * 60 * US_A_SECOND;
 	if (**p == '\0')
 		return !strict;
 	if (!take_char(p, ':'))

@@ -62,6 +62,11 @@ PGconn *pg_raw(struct pg *pg)
 	return pg->conn;
 }
 
+int64_t pg_number(const PGresult *r, int row, int column)
+{
+	return strtoll(PQgetvalue(r, row, column), NULL, 10);
+}
+
 const char *pg_sqlstate(const struct pg *pg)
 {
 	return pg->sqlstate;

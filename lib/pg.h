@@ -53,6 +53,9 @@ int pg_exec(struct pg *pg, const struct pg_statement *s, const char *const *para
 /* pg_simple - a constant command without parameters: BEGIN, COMMIT, LISTEN, a migration script (several statements). */
 int pg_simple(struct pg *pg, const char *sql, struct status *st) must_check;
 
+/* pg_number - a column of whole numbers, in text form; 0 for SQL null */
+int64_t pg_number(const PGresult *r, int row, int column);
+
 const char *pg_sqlstate(const struct pg *pg);	/* five characters, or "" */
 const char *pg_constraint(const struct pg *pg); /* constraint or column of the last error, or "" */
 uint64_t pg_generation(const struct pg *pg); /* counts connections made: a change means LISTEN etc. must be renewed */

@@ -136,14 +136,9 @@ static const struct pg_statement owed = {
 
 /* ---- versions, document ---- */
 
-static int64_t integer_at(const PGresult *r, int row, int column)
-{
-	return strtoll(PQgetvalue(r, row, column), NULL, 10);
-}
-
 static int64_t integer_or(const PGresult *r, int row, int column, int64_t absent)
 {
-	return PQgetisnull(r, row, column) ? absent : integer_at(r, row, column);
+	return PQgetisnull(r, row, column) ? absent : pg_number(r, row, column);
 }
 
 int store_versions(struct pg *pg, struct store_version **list, size_t *n, struct status *st)
@@ -155,7 +150,7 @@ int store_versions(struct pg *pg, struct store_version **list, size_t *n, struct
 	*n = (size_t)PQntuples(r);
 	*list = xcalloc(*n + 1, sizeof **list);
 	for (size_t i = 0; i < *n; i++)
-		(*list)[i] = (struct store_version){integer_at(r, (int)i, 0), integer_at(r, (int)i, 1)};
+		(*list)[i] = (struct store_version){pg_number(r, (int)i, 0), pg_number(r, (int)i, 1)};
 	PQclear(r);
 	return 0;
 }
@@ -181,7 +176,7 @@ int store_owed(struct pg *pg, struct store_owed **list, size_t *n, struct status
 	*n = (size_t)PQntuples(r);
 	*list = xcalloc(*n + 1, sizeof **list);
 	for (size_t i = 0; i < *n; i++)
-		(*list)[i] = (struct store_owed){integer_at(r, (int)i, 0), {integer_at(r, (int)i, 1)}};
+		(*list)[i] = (struct store_owed){pg_number(r, (int)i, 0), {pg_number(r, (int)i, 1)}};
 	PQclear(r);
 	return 0;
 }
@@ -208,15 +203,15 @@ static void making_start(struct deck_making *m, const PGresult *r, int row, uint
 {
 	bool sells = strcmp(PQgetvalue(r, row, DECK_SIDE), "sell") == 0;
 	*m = (struct deck_making){
-		.words = {.id = integer_at(r, row, DECK_ID),
-			  .version = integer_at(r, row, DECK_VERSION),
+		.words = {.id = pg_number(r, row, DECK_ID),
+			  .version = pg_number(r, row, DECK_VERSION),
 			  .source = source,
 			  .side = sells ? DECK_SELL : DECK_BUY,
 			  .rounding = choice(PQgetvalue(r, row, DECK_ROUNDING), "half_up", "up"),
-			  .places = (int)integer_at(r, row, DECK_PLACES),
+			  .places = (int)pg_number(r, row, DECK_PLACES),
 			  .duration_rounding = choice(PQgetvalue(r, row, DECK_DURATION), "up", "half_up")},
-		.default_initial = (int32_t)integer_at(r, row, DECK_INITIAL),
-		.default_increment = (int32_t)integer_at(r, row, DECK_INCREMENT)};
+		.default_initial = (int32_t)pg_number(r, row, DECK_INITIAL),
+		.default_increment = (int32_t)pg_number(r, row, DECK_INCREMENT)};
 	snprintf(m->words.currency, sizeof m->words.currency, "%s", PQgetvalue(r, row, DECK_CURRENCY));
 	m->builder = deck_builder_new(&m->words);
 }
@@ -229,12 +224,12 @@ static int making_add(struct deck_making *m, const PGresult *r, int row, struct 
 		.prefix = PQgetvalue(r, row, RATE_PREFIX),
 		.destination = PQgetvalue(r, row, RATE_DESTINATION),
 		.origin_prefix = PQgetvalue(r, row, RATE_ORIGIN),
-		.price_n = integer_at(r, row, RATE_PRICE),
+		.price_n = pg_number(r, row, RATE_PRICE),
 		.initial_price_n = integer_or(r, row, RATE_INITIAL_PRICE, RATE_SAME),
-		.connect_fee_n = integer_at(r, row, RATE_FEE),
+		.connect_fee_n = pg_number(r, row, RATE_FEE),
 		.initial_s = (int32_t)integer_or(r, row, RATE_INITIAL, m->default_initial),
 		.increment_s = (int32_t)integer_or(r, row, RATE_INCREMENT, m->default_increment),
-		.grace_s = (int32_t)integer_at(r, row, RATE_GRACE),
+		.grace_s = (int32_t)pg_number(r, row, RATE_GRACE),
 		.effective_from_us = integer_or(r, row, RATE_FROM, 0),
 		.effective_to_us = integer_or(r, row, RATE_TO, 0),
 		.blocked = PQgetvalue(r, row, RATE_BLOCKED)[0] == 't',
@@ -337,7 +332,7 @@ static int decks_fill(struct pg *pg, const char *ids, const char *called, struct
 	if (err != 0)
 		return err;
 	for (int row = 0; row < PQntuples(r) && err == 0; row++) {
-		int64_t deck_id = integer_at(r, row, RATE_DECK);
+		int64_t deck_id = pg_number(r, row, RATE_DECK);
 		for (size_t i = 0; i < n; i++)
 			if (making[i].words.id == deck_id) {
 				err = making_add(&making[i], r, row, st);
