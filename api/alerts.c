@@ -7,12 +7,7 @@ static const char *const kinds[] = {"low_balance", "vendor_limit", NULL};
 
 static const struct field alert_fields[] = {
 	FIELD_OWN_ID,
-	{.name = "carrier_id",
-	 .type = FIELD_ID,
-	 .flags = FIELD_READ_ONLY,
-	 .refers = "carriers",
-	 .example = "1",
-	 .meaning = "About whose money."},
+	FIELD_CARRIER(FIELD_READ_ONLY, "About whose money."),
 	{.name = "carrier_name",
 	 .type = FIELD_TEXT,
 	 .flags = FIELD_READ_ONLY,

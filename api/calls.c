@@ -11,7 +11,7 @@
 #include "api/store.h"
 #include "cluster/live.h"
 #include "lib/clock.h"
-#include "lib/log.h"
+#include "lib/json_read.h"
 #include "lib/uuid.h"
 
 #define RO FIELD_READ_ONLY
@@ -269,24 +269,6 @@ const struct resource nodes = {
 	.n = sizeof(node_fields) / sizeof(*node_fields),
 };
 
-static void answer_redis(struct request *r, int err, const struct status *st)
-{
-	char quoted[600];
-
-	r->again = err == -ENOTCONN;
-	if (err != -ENOTCONN && err != -ETIMEDOUT)
-		log_event(LOG_LEVEL_ERROR, "redis command failed", "error=%s",
-			  log_quote(st->text, quoted, sizeof(quoted)));
-	request_problem(r, 503, "The registry of live calls (Redis) is away; try again.");
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text != NULL ? text : "";
-}
-
 /* The parameters of call_params (endpoint.c), in their order. */
 enum {
 	NODE,
@@ -318,7 +300,7 @@ static struct live_filter filter_of(const char *const values[])
 
 static const char *call_key(struct request *r, const json_t *call)
 {
-	return arena_printf(r->arena, "%s/%s", text_of(call, "started_at"), text_of(call, "id"));
+	return arena_printf(r->arena, "%s/%s", json_read_text(call, "started_at"), json_read_text(call, "id"));
 }
 
 /* Is it a call_key: a time, a slash, an id? */
@@ -353,7 +335,7 @@ void calls_list(struct request *r)
 	struct live_filter filter = filter_of(values);
 	int err = live_calls(r->redis, &all, &st);
 	if (err != 0) {
-		answer_redis(r, err, &st);
+		request_problem_redis(r, "The registry of live calls", err, &st);
 		return;
 	}
 	json_t *page = json_object(), *items = json_array();
@@ -385,12 +367,12 @@ static json_t *call_find(struct request *r)
 
 	int err = live_calls(r->redis, &all, &st);
 	if (err != 0) {
-		answer_redis(r, err, &st);
+		request_problem_redis(r, "The registry of live calls", err, &st);
 		return NULL;
 	}
 	json_array_foreach(all, i, call)
 	{
-		if (strcasecmp(text_of(call, "id"), r->id) == 0) {
+		if (strcasecmp(json_read_text(call, "id"), r->id) == 0) {
 			found = json_incref(call);
 			break;
 		}
@@ -418,7 +400,7 @@ void calls_hangup(struct request *r)
 
 	if (params_check(r, NULL, NULL, NULL) != 0 || (call = call_find(r)) == NULL)
 		return;
-	if (strcmp(text_of(call, "mode"), "proxy") == 0) {
+	if (strcmp(json_read_text(call, "mode"), "proxy") == 0) {
 		request_problem(r, 422, "This call's trunk has mode proxy: only its ends can hang it up.");
 		json_decref(call);
 		return;
@@ -426,14 +408,14 @@ void calls_hangup(struct request *r)
 	/* The audit line first: a hang-up without one must not happen. */
 	if (store_begin(r) != 0 || store_audit(r, &(struct store_change){.action = "hangup",
 									 .resource = "calls",
-									 .id = text_of(call, "id"),
+									 .id = json_read_text(call, "id"),
 									 .before = call}) != 0)
 		goto out;
-	int err = live_hangup(r->redis, text_of(call, "id"), &st);
+	int err = live_hangup(r->redis, json_read_text(call, "id"), &st);
 	if (err == -ENOENT)
 		request_problem(r, 404, "There is no such live call.");
 	else if (err != 0)
-		answer_redis(r, err, &st);
+		request_problem_redis(r, "The registry of live calls", err, &st);
 	else if (store_commit(r) == 0)
 		request_answer(r, 204, NULL);
 out:
@@ -451,7 +433,7 @@ static json_t *calls_meant(struct request *r, const char *const values[])
 
 	int err = live_calls(r->redis, &all, &st);
 	if (err != 0) {
-		answer_redis(r, err, &st);
+		request_problem_redis(r, "The registry of live calls", err, &st);
 		return NULL;
 	}
 	meant = json_array();
@@ -477,7 +459,7 @@ static int hangups_audit(struct request *r, const json_t *meant)
 	{
 		if (store_audit(r, &(struct store_change){.action = "hangup",
 							  .resource = "calls",
-							  .id = text_of(call, "id"),
+							  .id = json_read_text(call, "id"),
 							  .before = call}) != 0)
 			return -1;
 	}
@@ -502,7 +484,7 @@ void calls_hangup_many(struct request *r)
 			goto out;
 		int err = live_hangup_all(r->redis, meant, &told, &st);
 		if (err != 0) {
-			answer_redis(r, err, &st);
+			request_problem_redis(r, "The registry of live calls", err, &st);
 			r->again = false; /* they stand in the audit log */
 			goto out;
 		}
@@ -534,7 +516,7 @@ void nodes_list(struct request *r)
 		return;
 	int err = live_nodes(r->redis, &all, &st);
 	if (err != 0) {
-		answer_redis(r, err, &st);
+		request_problem_redis(r, "The registry of live calls", err, &st);
 		return;
 	}
 	json_t *page = json_pack("{s:o, s:n}", "items", all, "next_cursor");

@@ -42,13 +42,7 @@ void check_timezone_name(const json_t *value, const char *path, struct errors *e
 
 static const struct field fields[] = {
 	FIELD_OWN_ID,
-	{.name = "name",
-	 .type = FIELD_TEXT,
-	 .flags = FIELD_REQUIRED,
-	 .min = 1,
-	 .max = 128,
-	 .example = "\"Acme Telecom\"",
-	 .meaning = "Unique name."},
+	FIELD_OWN_NAME("\"Acme Telecom\"", "Unique name."),
 	{.name = "currency",
 	 .type = FIELD_TEXT,
 	 .flags = FIELD_REQUIRED | FIELD_FIXED,

@@ -29,13 +29,7 @@ static const struct field rounding_fields[] = {
 
 static const struct field deck_fields[] = {
 	FIELD_OWN_ID,
-	{.name = "name",
-	 .type = FIELD_TEXT,
-	 .flags = FIELD_REQUIRED,
-	 .min = 1,
-	 .max = 128,
-	 .example = "\"Retail EUR\"",
-	 .meaning = "Unique name."},
+	FIELD_OWN_NAME("\"Retail EUR\"", "Unique name."),
 	{.name = "side",
 	 .type = FIELD_CHOICE,
 	 .flags = FIELD_REQUIRED,
@@ -88,7 +82,7 @@ static const struct field deck_fields[] = {
 	 .flags = FIELD_READ_ONLY,
 	 .example = "12",
 	 .meaning = "Rises with every change of its rates."},
-	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was made."},
+	FIELD_MADE("When it was made."),
 	{.name = "updated_at",
 	 .type = FIELD_TIME,
 	 .flags = FIELD_READ_ONLY,

@@ -6,6 +6,7 @@
 #include "api/store.h"
 #include "billing/export_parts.h"
 #include "lib/buf.h"
+#include "lib/json_read.h"
 
 static const char *const sides[] = {"sell", "buy", NULL};
 static const char *const formats[] = {"csv", "jsonl", NULL};
@@ -73,16 +74,9 @@ static const struct field fields[] = {
 	FIELDS_HISTORY,
 };
 
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text != NULL ? text : "";
-}
-
 static void check_columns(json_t *object, struct errors *e)
 {
-	enum export_side side = strcmp(text_of(object, "side"), "sell") == 0 ? EXPORT_SELL : EXPORT_BUY;
+	enum export_side side = strcmp(json_read_text(object, "side"), "sell") == 0 ? EXPORT_SELL : EXPORT_BUY;
 	struct buf columns = {0};
 	struct status st;
 	json_t *column;
@@ -90,7 +84,8 @@ static void check_columns(json_t *object, struct errors *e)
 
 	json_array_foreach(json_object_get(object, "columns"), i, column)
 		buf_printf(&columns, "%s%s", i > 0 ? "," : "", json_string_value(column));
-	struct export_wish wish = {.format = text_of(object, "format"), .columns = columns.len > 0 ? columns.text : ""};
+	struct export_wish wish = {.format = json_read_text(object, "format"),
+				   .columns = columns.len > 0 ? columns.text : ""};
 	if (export_wish_check(side, &wish, &st) != 0)
 		errors_add(e, "columns", "%s", st.text);
 	buf_free(&columns);

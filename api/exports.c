@@ -82,7 +82,7 @@ static const struct field fields[] = {
 	 .flags = RON | FIELD_INTERNAL,
 	 .example = "\"sw1\"",
 	 .meaning = "Who wrote it first."},
-	{.name = "created_at", .type = FIELD_TIME, .flags = RO, .meaning = "When it was claimed."},
+	FIELD_MADE("When it was claimed."),
 	{.name = "finished_at", .type = FIELD_TIME, .flags = RON, .meaning = "When its files were there."},
 };
 

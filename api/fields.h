@@ -78,8 +78,22 @@ void fields_mask(const struct field *fields, int n, json_t *object);
 	{                                                                                                              \
 		.name = "id", .type = FIELD_ID, .flags = FIELD_READ_ONLY, .example = "1", .meaning = "Id."             \
 	}
+#define FIELD_OWN_NAME(sample, says)                                                                                   \
+	{                                                                                                              \
+		.name = "name", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 1, .max = 128, .example = sample,  \
+		.meaning = says                                                                                        \
+	}
+#define FIELD_CARRIER(how, says) /* how: its flags */                                                                  \
+	{                                                                                                              \
+		.name = "carrier_id", .type = FIELD_ID, .flags = how, .refers = "carriers", .example = "1",            \
+		.meaning = says                                                                                        \
+	}
+#define FIELD_MADE(says)                                                                                               \
+	{                                                                                                              \
+		.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = says                    \
+	}
 #define FIELDS_HISTORY                                                                                                 \
-	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was made."},          \
+	FIELD_MADE("When it was made."),                                                                               \
 		{.name = "updated_at",                                                                                 \
 		 .type = FIELD_TIME,                                                                                   \
 		 .flags = FIELD_READ_ONLY,                                                                             \

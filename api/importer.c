@@ -190,11 +190,11 @@ static int run_sheet(struct importer *i, struct job *j, const struct ratesheet_o
 
 static int run_claimed(struct importer *i, struct job *j, const PGresult *row)
 {
-	int64_t version = strtoll(PQgetvalue(row, 0, 4), NULL, 10);
+	int64_t version = pg_number(row, 0, 4);
 	struct ratesheet_report report = {0};
 	struct status st = {0};
 	struct ratesheet_options o = {
-		.deck_id = strtoll(PQgetvalue(row, 0, 0), NULL, 10),
+		.deck_id = pg_number(row, 0, 0),
 		.dry_run = strcmp(PQgetvalue(row, 0, 1), "t") == 0,
 		.import_id = strtoll(j->id, NULL, 10),
 		.replace = strcmp(PQgetvalue(row, 0, 2), "t") == 0,

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /v1/rate-decks/{id}/imports and /v1/imports. */
-#include <stdlib.h>
-#include <string.h>
 
 #include "api/endpoint.h"
 #include "api/handlers.h"
@@ -96,7 +94,7 @@ static const struct field fields[] = {
 	 .item = report_fields,
 	 .items = sizeof(report_fields) / sizeof(*report_fields),
 	 .meaning = "What came of it; null until it ends."},
-	{.name = "created_at", .type = FIELD_TIME, .flags = RO, .meaning = "When it was asked for."},
+	FIELD_MADE("When it was asked for."),
 	{.name = "finished_at", .type = FIELD_TIME, .flags = RON, .meaning = "When it ended."},
 };
 
@@ -241,7 +239,7 @@ static int job_insert(struct request *r, const struct new_job *job, int64_t *id)
 
 	if (store_query(r, &store_import_insert, values, &result) != 0)
 		return -1;
-	*id = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+	*id = pg_number(result, 0, 0);
 	request_answer_text(r, 202, PQgetvalue(result, 0, 1));
 	r->answer.location = arena_printf(r->arena, "/v1/imports/%s", PQgetvalue(result, 0, 0));
 	PQclear(result);

@@ -78,12 +78,7 @@ static const struct field sender_fields[] = {
 
 static const struct field fields[] = {
 	{.name = "id", .type = FIELD_ID, .flags = RO, .example = "1", .meaning = "Id."},
-	{.name = "carrier_id",
-	 .type = FIELD_ID,
-	 .flags = FIELD_REQUIRED,
-	 .refers = "carriers",
-	 .example = "1",
-	 .meaning = "Whom it is for."},
+	FIELD_CARRIER(FIELD_REQUIRED, "Whom it is for."),
 	{.name = "carrier", .type = FIELD_TEXT, .flags = RO, .example = "\"Acme Telecom\"", .meaning = "Its name."},
 	{.name = "sender",
 	 .type = FIELD_OBJECT,
@@ -158,7 +153,7 @@ static const struct field fields[] = {
 	 .item = &line_item,
 	 .items = 1,
 	 .meaning = "By destination."},
-	{.name = "created_at", .type = FIELD_TIME, .flags = RO, .meaning = "When it was drafted."},
+	FIELD_MADE("When it was drafted."),
 	{.name = "issued_at", .type = FIELD_TIME, .flags = RON, .meaning = "When it was numbered."},
 	{.name = "voided_at", .type = FIELD_TIME, .flags = RON, .meaning = "When it was taken back."},
 	{.name = "version",

@@ -12,12 +12,7 @@ static const char *const accounts[] = {"bank", "revenue", "cost", "tax", "adjust
 
 static const struct field booking_fields[] = {
 	FIELD_OWN_ID,
-	{.name = "carrier_id",
-	 .type = FIELD_ID,
-	 .flags = FIELD_READ_ONLY,
-	 .refers = "carriers",
-	 .example = "1",
-	 .meaning = "Whose balance it moves."},
+	FIELD_CARRIER(FIELD_READ_ONLY, "Whose balance it moves."),
 	{.name = "amount",
 	 .type = FIELD_MONEY,
 	 .flags = FIELD_READ_ONLY,
@@ -52,7 +47,7 @@ static const struct field booking_fields[] = {
 	 .type = FIELD_ID,
 	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,
 	 .meaning = "The booking that takes it back."},
-	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was booked."},
+	FIELD_MADE("When it was booked."),
 };
 
 const struct resource ledger = {

@@ -45,13 +45,7 @@ static const struct field member_item = {.type = FIELD_OBJECT, .item = member_fi
 
 static const struct field plan_fields[] = {
 	FIELD_OWN_ID,
-	{.name = "name",
-	 .type = FIELD_TEXT,
-	 .flags = FIELD_REQUIRED,
-	 .min = 1,
-	 .max = 128,
-	 .example = "\"Standard\"",
-	 .meaning = "Unique name."},
+	FIELD_OWN_NAME("\"Standard\"", "Unique name."),
 	{.name = "policy",
 	 .type = FIELD_CHOICE,
 	 .flags = FIELD_REQUIRED,
@@ -115,13 +109,7 @@ const struct resource routing_plans = {
 
 static const struct field list_fields[] = {
 	FIELD_OWN_ID,
-	{.name = "name",
-	 .type = FIELD_TEXT,
-	 .flags = FIELD_REQUIRED,
-	 .min = 1,
-	 .max = 128,
-	 .example = "\"Premium numbers\"",
-	 .meaning = "Unique name."},
+	FIELD_OWN_NAME("\"Premium numbers\"", "Unique name."),
 	{.name = "kind",
 	 .type = FIELD_CHOICE,
 	 .flags = FIELD_REQUIRED,
@@ -262,7 +250,7 @@ static const struct field exchange_fields[] = {
 	 .type = FIELD_TIME,
 	 .example = "\"2026-02-01T00:00:00.000Z\"",
 	 .meaning = "Holds from then until a later one. Without it: from the moment it is stored."},
-	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was stored."},
+	FIELD_MADE("When it was stored."),
 };
 
 static void exchange_check(json_t *object, struct errors *e)

@@ -17,12 +17,7 @@ static const struct field payment_fields[] = {
 	 .flags = FIELD_READ_ONLY,
 	 .example = "1",
 	 .meaning = "Id, the same as in the ledger."},
-	{.name = "carrier_id",
-	 .type = FIELD_ID,
-	 .flags = FIELD_REQUIRED,
-	 .refers = "carriers",
-	 .example = "1",
-	 .meaning = "Whose balance it moves."},
+	FIELD_CARRIER(FIELD_REQUIRED, "Whose balance it moves."),
 	{.name = "amount",
 	 .type = FIELD_MONEY,
 	 .flags = FIELD_REQUIRED,
@@ -36,7 +31,7 @@ static const struct field payment_fields[] = {
 	 .max = 500,
 	 .example = "\"wire 4711\"",
 	 .meaning = "A word about it."},
-	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was booked."},
+	FIELD_MADE("When it was booked."),
 };
 
 const struct resource payments = {
@@ -56,12 +51,7 @@ static const struct field adjustment_fields[] = {
 	 .flags = FIELD_READ_ONLY,
 	 .example = "1",
 	 .meaning = "Id, the same as in the ledger."},
-	{.name = "carrier_id",
-	 .type = FIELD_ID,
-	 .flags = FIELD_REQUIRED,
-	 .refers = "carriers",
-	 .example = "1",
-	 .meaning = "Whose balance it moves."},
+	FIELD_CARRIER(FIELD_REQUIRED, "Whose balance it moves."),
 	{.name = "amount",
 	 .type = FIELD_MONEY,
 	 .flags = FIELD_REQUIRED,
@@ -75,7 +65,7 @@ static const struct field adjustment_fields[] = {
 	 .max = 500,
 	 .example = "\"goodwill for the outage of 1 May\"",
 	 .meaning = "Why."},
-	{.name = "created_at", .type = FIELD_TIME, .flags = FIELD_READ_ONLY, .meaning = "When it was booked."},
+	FIELD_MADE("When it was booked."),
 };
 
 const struct resource adjustments = {

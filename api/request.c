@@ -2,6 +2,7 @@
 #include "api/request.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/log.h"
 
 #define PROBLEM_TYPE "application/problem+json"
 #define JSON_TYPE "application/json"
@@ -297,6 +299,17 @@ void request_answer_file(struct request *r, int fd, int64_t bytes, const char *t
 	r->answer.file_fd = fd;
 	r->answer.file_bytes = bytes;
 	request_answer(r, 200, type);
+}
+
+void request_problem_redis(struct request *r, const char *what, int err, const struct status *st)
+{
+	char quoted[600];
+
+	r->again = err == -ENOTCONN;
+	if (err != -ENOTCONN && err != -ETIMEDOUT)
+		log_event(LOG_LEVEL_ERROR, "redis command failed", "error=%s",
+			  log_quote(st->text, quoted, sizeof(quoted)));
+	request_problem(r, 503, "%s (Redis) is away; try again.", what);
 }
 
 void request_answer_reset(struct request *r)

@@ -140,6 +140,9 @@ void request_problem(struct request *r, int status, const char *fmt, ...) printf
 /* request_problem_fields - the same with `errors`; takes the array */
 void request_problem_fields(struct request *r, int status, const char *detail, json_t *errors);
 void request_problem_unauthorized(struct request *r, const char *detail);
+/* request_problem_redis - 503 after a command failed with err, as redis_command says; what: which is away with it, the
+ *   subject of the caller's sentence. With a connection that had died the handler runs once more. */
+void request_problem_redis(struct request *r, const char *what, int err, const struct status *st);
 void request_answer_reset(struct request *r); /* forget an answer (before a second run) */
 
 const char *request_status_title(int status);

@@ -37,7 +37,7 @@ static const struct field fields[] = {
 	 .type = FIELD_TIME,
 	 .example = "\"2026-02-01T00:00:00.000Z\"",
 	 .meaning = "Holds from then until a later one. Without it: from the moment it is stored."},
-	{.name = "created_at", .type = FIELD_TIME, .flags = RO, .meaning = "When it was stored."},
+	FIELD_MADE("When it was stored."),
 };
 
 const struct resource invoice_senders = {

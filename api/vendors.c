@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /v1/vendor-health, -quality, -events: what the nodes observe, from Redis. /v1/vendor-forces: the operator's word. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +8,6 @@
 #include "api/resource.h"
 #include "api/store.h"
 #include "lib/clock.h"
-#include "lib/log.h"
 #include "routing/standing_live.h"
 
 #define RO FIELD_READ_ONLY
@@ -167,7 +165,7 @@ static const struct field force_fields[] = {
 	 .max = 200,
 	 .example = "\"maintenance until 6\"",
 	 .meaning = "For people."},
-	{.name = "created_at", .type = FIELD_TIME, .flags = RO, .meaning = "Since when."},
+	FIELD_MADE("Since when."),
 };
 
 const struct resource vendor_forces = {
@@ -185,17 +183,6 @@ const struct resource vendor_forces = {
 };
 
 /* ---- lists ---- */
-
-static void answer_redis(struct request *r, int err, const struct status *st)
-{
-	char quoted[600];
-
-	r->again = err == -ENOTCONN;
-	if (err != -ENOTCONN && err != -ETIMEDOUT)
-		log_event(LOG_LEVEL_ERROR, "redis command failed", "error=%s",
-			  log_quote(st->text, quoted, sizeof(quoted)));
-	request_problem(r, 503, "What the nodes observe (Redis) is away; try again.");
-}
 
 static void answer_items(struct request *r, json_t *items)
 {
@@ -253,7 +240,7 @@ void vendor_health_list(struct request *r)
 		answer_items(r, items);
 	} else {
 		json_decref(items);
-		answer_redis(r, err, &st);
+		request_problem_redis(r, "What the nodes observe", err, &st);
 	}
 }
 
@@ -316,7 +303,7 @@ void vendor_quality_list(struct request *r)
 		answer_items(r, items);
 	} else {
 		json_decref(items);
-		answer_redis(r, err, &st);
+		request_problem_redis(r, "What the nodes observe", err, &st);
 	}
 }
 
@@ -330,7 +317,7 @@ void vendor_events_list(struct request *r)
 		return;
 	int err = redis_command(r->redis, &reply, &st, "LRANGE %s 0 -1", STANDING_EVENTS_KEY);
 	if (err != 0) {
-		answer_redis(r, err, &st);
+		request_problem_redis(r, "What the nodes observe", err, &st);
 		return;
 	}
 	json_t *items = json_array();
