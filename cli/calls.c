@@ -14,11 +14,6 @@
 
 #define AUDIT_TIMEOUT_MS 5000
 
-static const char *text_of(const json_t *call, const char *key)
-{
-	return json_string_value(json_object_get(call, key));
-}
-
 static const char *id_of(const json_t *call, const char *key, char out[static 24])
 {
 	const json_t *id = json_object_get(call, key);
@@ -32,7 +27,7 @@ static const char *id_of(const json_t *call, const char *key, char out[static 24
 /* how long since it began, as H:MM:SS */
 static const char *age_of(const json_t *call, int64_t now_us, char out[static 24])
 {
-	const char *started = text_of(call, "started_at");
+	const char *started = cli_text(call, "started_at");
 	int64_t us, age_s;
 
 	if (started == NULL || clock_parse(started, &us) != 0)
@@ -54,11 +49,11 @@ static void print_calls(const json_t *calls)
 	{
 		char in[24], out[24], age[24];
 
-		table_row(t, (const char *const[]){text_of(call, "id"), text_of(call, "node"), text_of(call, "state"),
-						   text_of(call, "calling"), text_of(call, "called"),
-						   id_of(call, "ingress_trunk_id", in),
+		table_row(t, (const char *const[]){cli_text(call, "id"), cli_text(call, "node"),
+						   cli_text(call, "state"), cli_text(call, "calling"),
+						   cli_text(call, "called"), id_of(call, "ingress_trunk_id", in),
 						   id_of(call, "egress_trunk_id", out), age_of(call, now_us, age),
-						   text_of(call, "cost_so_far"), text_of(call, "currency")});
+						   cli_text(call, "cost_so_far"), cli_text(call, "currency")});
 	}
 	table_print(&t);
 }
@@ -207,7 +202,7 @@ static size_t leave_proxied(json_t *calls)
 	size_t n = json_array_size(proxied), i;
 
 	json_array_foreach(proxied, i, call)
-		fprintf(stderr, "tandem: call %s has mode proxy: only its ends can hang it up\n", text_of(call, "id"));
+		fprintf(stderr, "tandem: call %s has mode proxy: only its ends can hang it up\n", cli_text(call, "id"));
 	json_decref(proxied);
 	return n;
 }

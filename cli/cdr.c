@@ -96,11 +96,6 @@ static enum cli_exit run_seal(struct cli *cli, int argc, char **argv)
 
 /* ---- refused ---- */
 
-static const char *text_of(const json_t *row, const char *key)
-{
-	return json_string_value(json_object_get(row, key));
-}
-
 static void print_refused(const json_t *list)
 {
 	struct table *t = table_new((const char *const[]){"!id", "node", "refused at", "reason", NULL});
@@ -109,8 +104,8 @@ static void print_refused(const json_t *list)
 
 	json_array_foreach(list, i, row)
 	{
-		table_row(t, (const char *const[]){text_of(row, "id"), text_of(row, "node"), text_of(row, "refused_at"),
-						   text_of(row, "reason")});
+		table_row(t, (const char *const[]){cli_text(row, "id"), cli_text(row, "node"),
+						   cli_text(row, "refused_at"), cli_text(row, "reason")});
 	}
 	table_print(&t);
 }

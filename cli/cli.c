@@ -211,6 +211,35 @@ bool cli_parse_int(const char *text, int64_t min, int64_t max, int64_t *out)
 	return true;
 }
 
+bool cli_parse_carrier(const struct cli *cli, const char *text, int64_t *id)
+{
+	bool good = cli_parse_int(text, 1, INT64_MAX, id);
+
+	if (!good)
+		cli_usage(cli, "--carrier is a carrier's id");
+	return good;
+}
+
+bool cli_parse_side(const struct cli *cli, const char *text, bool *sell)
+{
+	*sell = strcmp(text, "sell") == 0;
+	if (*sell || strcmp(text, "buy") == 0)
+		return true;
+	cli_usage(cli, "--side is sell or buy");
+	return false;
+}
+
+const char *cli_text(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+const char *cli_number(const json_t *object, const char *key, char out[static 24])
+{
+	snprintf(out, 24, "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(object, key)));
+	return out;
+}
+
 void cli_print_json(const json_t *value)
 {
 	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));

@@ -72,6 +72,13 @@ struct redis *cli_redis(struct cli *cli);
 const char *cli_actor(void); /* "cli:USER", for the audit log; kept until the next call */
 
 bool cli_parse_int(const char *text, int64_t min, int64_t max, int64_t *out); /* a whole decimal number in that range */
+/* cli_parse_carrier, cli_parse_side - --carrier and --side of many commands; false after cli_usage */
+bool cli_parse_carrier(const struct cli *cli, const char *text, int64_t *id);
+bool cli_parse_side(const struct cli *cli, const char *text, bool *sell);
+/* cli_text, cli_number - a member of an object for a table's cell: a text, borrowed, NULL if there is none; a whole
+ * number in decimal, in out */
+const char *cli_text(const json_t *object, const char *key);
+const char *cli_number(const json_t *object, const char *key, char out[static 24]);
 void cli_print_json(const json_t *value);
 
 #endif

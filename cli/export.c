@@ -2,7 +2,6 @@
 /* tandem export run, tandem export write, tandem export list */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "billing/export.h"
 #include "cli/cli.h"
@@ -22,17 +21,6 @@ static int add_run(struct pg *pg, const struct export_result *result, json_t *ru
 	return 0;
 }
 
-static const char *number_of(const json_t *object, const char *key, char out[static 24])
-{
-	snprintf(out, 24, "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(object, key)));
-	return out;
-}
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
-
 static void print_files(const json_t *run)
 {
 	struct table *t =
@@ -44,9 +32,9 @@ static void print_files(const json_t *run)
 	{
 		char rows[24], bytes[24];
 
-		table_row(t, (const char *const[]){text_of(file, "name"), number_of(file, "rows", rows),
-						   text_of(file, "amount"), text_of(file, "currency"),
-						   number_of(file, "bytes", bytes), text_of(file, "sha256")});
+		table_row(t, (const char *const[]){cli_text(file, "name"), cli_number(file, "rows", rows),
+						   cli_text(file, "amount"), cli_text(file, "currency"),
+						   cli_number(file, "bytes", bytes), cli_text(file, "sha256")});
 	}
 	table_print(&t);
 }
@@ -64,8 +52,8 @@ static void print_runs(json_t *runs, bool json)
 	{
 		char id[24];
 
-		printf("run %s, CDRs that ended before %s: %s\n", number_of(run, "id", id), text_of(run, "cutoff"),
-		       text_of(run, "path"));
+		printf("run %s, CDRs that ended before %s: %s\n", cli_number(run, "id", id), cli_text(run, "cutoff"),
+		       cli_text(run, "path"));
 		print_files(run);
 	}
 }
@@ -199,9 +187,9 @@ static void print_list(const json_t *runs)
 		char id[24], files[24];
 
 		snprintf(files, sizeof(files), "%zu", json_array_size(json_object_get(run, "files")));
-		table_row(t, (const char *const[]){number_of(run, "id", id), text_of(run, "cutoff"),
-						   text_of(run, "status"), files, text_of(run, "actor"),
-						   text_of(run, "node")});
+		table_row(t, (const char *const[]){cli_number(run, "id", id), cli_text(run, "cutoff"),
+						   cli_text(run, "status"), files, cli_text(run, "actor"),
+						   cli_text(run, "node")});
 	}
 	table_print(&t);
 }

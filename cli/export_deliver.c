@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tandem export deliver, tandem export options */
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "billing/export_delivery.h"
 #include "cli/cli.h"
@@ -87,15 +85,14 @@ static enum cli_exit run_options(struct cli *cli, int argc, char **argv)
 	enum cli_exit status;
 	struct status st = {""};
 	int64_t id;
+	bool sell;
 
 	if (!cli_parse(cli, argc, argv, options, sizeof(options) / sizeof(options[0]), NULL, 0, &status))
 		return status;
-	if (!cli_parse_int(carrier, 1, INT64_MAX, &id))
-		return cli_usage(cli, "--carrier is a carrier's id");
-	if (strcmp(side, "sell") != 0 && strcmp(side, "buy") != 0)
-		return cli_usage(cli, "--side is sell or buy");
+	if (!cli_parse_carrier(cli, carrier, &id) || !cli_parse_side(cli, side, &sell))
+		return CLI_USAGE;
 
-	enum export_side which = strcmp(side, "sell") == 0 ? EXPORT_SELL : EXPORT_BUY;
+	enum export_side which = sell ? EXPORT_SELL : EXPORT_BUY;
 	if (export_wish_check(which, &wish, &st) != 0)
 		return cli_usage(cli, "%s", st.text);
 	struct pg *pg = cli_database(cli);

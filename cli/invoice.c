@@ -10,27 +10,16 @@
 #include "cli/cli.h"
 #include "cli/table.h"
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
-
-static const char *number_of(const json_t *object, const char *key, char out[static 24])
-{
-	snprintf(out, 24, "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(object, key)));
-	return out;
-}
-
 /* One line; nothing if none was told. */
 static void print_sender(const json_t *sender)
 {
-	const char *tax_id = text_of(sender, "tax_id");
+	const char *tax_id = cli_text(sender, "tax_id");
 	const json_t *line;
 	size_t i;
 
 	if (!json_is_object(sender))
 		return;
-	printf("sent by %s", text_of(sender, "name"));
+	printf("sent by %s", cli_text(sender, "name"));
 	json_array_foreach(json_object_get(sender, "address"), i, line)
 	{
 		printf(", %s", json_string_value(line));
@@ -48,10 +37,10 @@ static void print_invoice(const json_t *invoice, bool json)
 		cli_print_json(invoice);
 		return;
 	}
-	printf("invoice %s, %s%s%s: %s, %s to %s (%s)\n", number_of(invoice, "id", id), text_of(invoice, "status"),
-	       text_of(invoice, "number") != NULL ? " as " : "",
-	       text_of(invoice, "number") != NULL ? text_of(invoice, "number") : "", text_of(invoice, "carrier"),
-	       text_of(invoice, "from"), text_of(invoice, "to"), text_of(invoice, "timezone"));
+	printf("invoice %s, %s%s%s: %s, %s to %s (%s)\n", cli_number(invoice, "id", id), cli_text(invoice, "status"),
+	       cli_text(invoice, "number") != NULL ? " as " : "",
+	       cli_text(invoice, "number") != NULL ? cli_text(invoice, "number") : "", cli_text(invoice, "carrier"),
+	       cli_text(invoice, "from"), cli_text(invoice, "to"), cli_text(invoice, "timezone"));
 	print_sender(json_object_get(invoice, "sender"));
 
 	struct table *t =
@@ -60,20 +49,20 @@ static void print_invoice(const json_t *invoice, bool json)
 	{
 		char calls[24], seconds[24];
 
-		table_row(t, (const char *const[]){text_of(one, "kind"), text_of(one, "destination"),
-						   number_of(one, "calls", calls), number_of(one, "seconds", seconds),
-						   text_of(one, "amount")});
+		table_row(t, (const char *const[]){cli_text(one, "kind"), cli_text(one, "destination"),
+						   cli_number(one, "calls", calls), cli_number(one, "seconds", seconds),
+						   cli_text(one, "amount")});
 	}
-	table_row(t, (const char *const[]){"net", NULL, NULL, NULL, text_of(invoice, "net")});
+	table_row(t, (const char *const[]){"net", NULL, NULL, NULL, cli_text(invoice, "net")});
 	json_array_foreach(json_object_get(invoice, "taxes"), i, one)
 	{
 		char name[96];
 
-		snprintf(name, sizeof(name), "%s %s %%", text_of(one, "name"), text_of(one, "percent"));
-		table_row(t, (const char *const[]){"tax", name, NULL, NULL, text_of(one, "amount")});
+		snprintf(name, sizeof(name), "%s %s %%", cli_text(one, "name"), cli_text(one, "percent"));
+		table_row(t, (const char *const[]){"tax", name, NULL, NULL, cli_text(one, "amount")});
 	}
-	table_row(t,
-		  (const char *const[]){"total", text_of(invoice, "currency"), NULL, NULL, text_of(invoice, "total")});
+	table_row(t, (const char *const[]){"total", cli_text(invoice, "currency"), NULL, NULL,
+					   cli_text(invoice, "total")});
 	table_print(&t);
 }
 
@@ -92,10 +81,10 @@ static void print_list(const json_t *invoices, bool json)
 	{
 		char id[24];
 
-		table_row(t, (const char *const[]){number_of(one, "id", id), text_of(one, "number"),
-						   text_of(one, "status"), text_of(one, "carrier"),
-						   text_of(one, "side"), text_of(one, "from"), text_of(one, "to"),
-						   text_of(one, "total"), text_of(one, "currency")});
+		table_row(t, (const char *const[]){cli_number(one, "id", id), cli_text(one, "number"),
+						   cli_text(one, "status"), cli_text(one, "carrier"),
+						   cli_text(one, "side"), cli_text(one, "from"), cli_text(one, "to"),
+						   cli_text(one, "total"), cli_text(one, "currency")});
 	}
 	table_print(&t);
 }
@@ -173,15 +162,12 @@ static enum cli_exit run_create(struct cli *cli, int argc, char **argv)
 
 	if (!cli_parse(cli, argc, argv, options, sizeof(options) / sizeof(options[0]), NULL, 0, &status))
 		return status;
-	if (!cli_parse_int(carrier, 1, INT64_MAX, &o.carrier_id))
-		return cli_usage(cli, "--carrier is a carrier's id");
-	if (strcmp(side, "sell") != 0 && strcmp(side, "buy") != 0)
-		return cli_usage(cli, "--side is sell or buy");
+	if (!cli_parse_carrier(cli, carrier, &o.carrier_id) || !cli_parse_side(cli, side, &o.sell))
+		return CLI_USAGE;
 
 	json_t *taxes = tax != NULL ? parse_taxes(tax) : NULL;
 	if (tax != NULL && taxes == NULL)
 		return cli_usage(cli, "--tax is NAME=PERCENT, several with commas between");
-	o.sell = strcmp(side, "sell") == 0;
 	o.taxes = taxes;
 	if (taxes != NULL && invoice_taxes_check(taxes, &st) != 0)
 		status = cli_usage(cli, "%s", st.text);
@@ -245,8 +231,8 @@ static enum cli_exit run_list(struct cli *cli, int argc, char **argv)
 
 	if (!cli_parse(cli, argc, argv, options, 2, NULL, 0, &status))
 		return status;
-	if (carrier != NULL && !cli_parse_int(carrier, 1, INT64_MAX, &id))
-		return cli_usage(cli, "--carrier is a carrier's id");
+	if (carrier != NULL && !cli_parse_carrier(cli, carrier, &id))
+		return CLI_USAGE;
 
 	struct pg *pg = cli_database(cli);
 	if (pg == NULL)

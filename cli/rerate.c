@@ -26,17 +26,6 @@ static bool number_of_call(void *arg, int64_t trunk_id, const char *called_in, c
 	return true;
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
-
-static const char *number_of(const json_t *object, const char *key, char out[static 24])
-{
-	snprintf(out, 24, "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(object, key)));
-	return out;
-}
-
 static void print_report(json_t *report)
 {
 	struct table *t = table_new(
@@ -48,20 +37,20 @@ static void print_report(json_t *report)
 
 	json_array_foreach(json_object_get(report, "destinations"), i, one)
 	{
-		table_row(t, (const char *const[]){text_of(one, "destination"), number_of(one, "calls", calls),
-						   number_of(one, "changed", changed), text_of(one, "old"),
-						   text_of(one, "new"), text_of(one, "difference")});
+		table_row(t, (const char *const[]){cli_text(one, "destination"), cli_number(one, "calls", calls),
+						   cli_number(one, "changed", changed), cli_text(one, "old"),
+						   cli_text(one, "new"), cli_text(one, "difference")});
 	}
-	table_row(t,
-		  (const char *const[]){"all", number_of(report, "calls", calls), number_of(report, "changed", changed),
-					text_of(report, "old"), text_of(report, "new"), text_of(report, "difference")});
+	table_row(t, (const char *const[]){"all", cli_number(report, "calls", calls),
+					   cli_number(report, "changed", changed), cli_text(report, "old"),
+					   cli_text(report, "new"), cli_text(report, "difference")});
 	table_print(&t);
 	json_object_foreach(json_object_get(report, "unrated"), reason, one)
 	{
 		printf("left as they are: %" JSON_INTEGER_FORMAT " (%s)\n", json_integer_value(one), reason);
 	}
 	printf("%s %s %s\n", json_is_true(json_object_get(report, "applied")) ? "booked" : "would be booked:",
-	       text_of(report, "difference"), text_of(report, "currency"));
+	       cli_text(report, "difference"), cli_text(report, "currency"));
 }
 
 static enum cli_exit rerate(struct cli *cli, struct rerate_options *o, bool json)
@@ -121,13 +110,10 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 
 	if (!cli_parse(cli, argc, argv, options, sizeof(options) / sizeof(options[0]), NULL, 0, &status))
 		return status;
-	if (!cli_parse_int(carrier, 1, INT64_MAX, &o.carrier_id))
-		return cli_usage(cli, "--carrier is a carrier's id");
-	if (strcmp(side, "sell") != 0 && strcmp(side, "buy") != 0)
-		return cli_usage(cli, "--side is sell or buy");
+	if (!cli_parse_carrier(cli, carrier, &o.carrier_id) || !cli_parse_side(cli, side, &o.sell))
+		return CLI_USAGE;
 	if (!parse_time(cli, "from", from, from_text) || !parse_time(cli, "to", to, to_text))
 		return CLI_USAGE;
-	o.sell = strcmp(side, "sell") == 0;
 	o.from = from_text;
 	o.to = to_text;
 	o.apply = apply;

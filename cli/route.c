@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/cli.h"
 #include "cli/table.h"
@@ -24,11 +23,6 @@ struct query {
 	int64_t at_us; /* 0: now */
 	struct gauge_table *gauges;
 };
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
 
 static const char *number_of(const json_t *object, const char *key, char out[static 32])
 {
@@ -55,8 +49,8 @@ static void print_routes(const json_t *routes)
 	{
 		snprintf(position, sizeof(position), "%zu", i + 1);
 		table_row(t, (const char *const[]){position, number_of(route, "trunk_id", trunk),
-						   number_of(route, "carrier_id", carrier), text_of(route, "prefix"),
-						   text_of(route, "price"), text_of(route, "expected_margin"),
+						   number_of(route, "carrier_id", carrier), cli_text(route, "prefix"),
+						   cli_text(route, "price"), cli_text(route, "expected_margin"),
 						   number_of(route, "score", score)});
 	}
 	table_print(&t);
@@ -72,9 +66,9 @@ static void print_excluded(const json_t *excluded)
 
 	json_array_foreach(excluded, i, one)
 	{
-		table_row(t, (const char *const[]){number_of(one, "trunk_id", trunk), text_of(one, "reason"),
-						   text_of(one, "prefix"), text_of(one, "price"),
-						   text_of(one, "expected_margin"), text_of(one, "detail")});
+		table_row(t, (const char *const[]){number_of(one, "trunk_id", trunk), cli_text(one, "reason"),
+						   cli_text(one, "prefix"), cli_text(one, "price"),
+						   cli_text(one, "expected_margin"), cli_text(one, "detail")});
 	}
 	table_print(&t);
 }
@@ -83,22 +77,22 @@ static void print_result(const json_t *found)
 {
 	const json_t *sell = json_object_get(found, "sell"), *routes = json_object_get(found, "routes"),
 		     *excluded = json_object_get(found, "excluded");
-	const char *reason = text_of(found, "reason"), *lrn = text_of(found, "lrn");
+	const char *reason = cli_text(found, "reason"), *lrn = cli_text(found, "lrn");
 
 	if (lrn != NULL)
 		printf("ported: routed by %s\n", lrn);
 	if (json_is_object(sell)) {
-		const char *destination = text_of(sell, "destination"), *currency = text_of(sell, "currency");
+		const char *destination = cli_text(sell, "destination"), *currency = cli_text(sell, "currency");
 
-		printf("sells at %s %s a minute: prefix %s%s%s\n", text_of(sell, "price"),
-		       currency != NULL ? currency : "", text_of(sell, "prefix"),
+		printf("sells at %s %s a minute: prefix %s%s%s\n", cli_text(sell, "price"),
+		       currency != NULL ? currency : "", cli_text(sell, "prefix"),
 		       destination != NULL && *destination != '\0' ? ", " : "", destination != NULL ? destination : "");
 	}
 	if (json_array_size(routes) > 0) {
 		printf("\n");
 		print_routes(routes);
 	} else {
-		printf("no route: %s%s%s\n", text_of(found, "outcome"), reason != NULL && *reason != '\0' ? ", " : "",
+		printf("no route: %s%s%s\n", cli_text(found, "outcome"), reason != NULL && *reason != '\0' ? ", " : "",
 		       reason != NULL ? reason : "");
 	}
 	if (json_array_size(excluded) > 0) {
