@@ -31,6 +31,7 @@ struct rerating {
 	char carrier[24], currency[4];
 	struct sum all, *sum;
 	size_t sums, slots;
+	json_t *places; /* destination: its place in sum; decks have thousands of them */
 	int64_t unrated[FATES];
 	json_t *corrections;
 	/* of the page */
@@ -184,14 +185,16 @@ static struct rate_terms terms_of(const struct rerating *r, int row, const PGres
 
 static struct sum *sum_of(struct rerating *r, const char *destination)
 {
-	for (size_t i = 0; i < r->sums; i++)
-		if (strcmp(r->sum[i].destination, destination) == 0)
-			return &r->sum[i];
+	const json_t *place = json_object_get(r->places, destination);
+
+	if (place != NULL)
+		return &r->sum[json_integer_value(place)];
 	if (r->sums == r->slots) {
 		r->slots = r->slots == 0 ? 64 : r->slots * 2;
 		r->sum = xrealloc(r->sum, r->slots * sizeof(*r->sum));
 	}
 	r->sum[r->sums] = (struct sum){.destination = xstrdup(destination)};
+	json_object_set_new(r->places, destination, json_integer((json_int_t)r->sums));
 	return &r->sum[r->sums++];
 }
 
@@ -394,6 +397,7 @@ static void release(struct rerating *r)
 	for (size_t i = 0; i < r->sums; i++)
 		free(r->sum[i].destination);
 	free(r->sum);
+	json_decref(r->places);
 	json_decref(r->corrections);
 	free(r);
 }
@@ -408,6 +412,7 @@ int rerate_run(struct pg *pg, const struct rerate_options *o, json_t **report, s
 	r->options = o;
 	r->st = st;
 	r->corrections = json_array();
+	r->places = json_object();
 	snprintf(r->carrier, sizeof(r->carrier), "%" PRId64, o->carrier_id);
 	err = pg_simple(pg, "begin", st);
 	if (err == 0)
