@@ -11,6 +11,17 @@ static void check_not_zero(const json_t *value, const char *path, struct errors 
 		errors_add(e, path, "must not be 0");
 }
 
+/* What it takes back, and what took it back. */
+#define REVERSAL_FIELDS                                                                                                \
+	{.name = "reverses",                                                                                           \
+	 .type = FIELD_ID,                                                                                             \
+	 .flags = FIELD_READ_ONLY | FIELD_NULLABLE,                                                                    \
+	 .meaning = "The booking that it takes back."},                                                                \
+	{                                                                                                              \
+		.name = "reversed_by", .type = FIELD_ID, .flags = FIELD_READ_ONLY | FIELD_NULLABLE,                    \
+		.meaning = "The booking that takes it back."                                                           \
+	}
+
 static const struct field payment_fields[] = {
 	{.name = "id",
 	 .type = FIELD_ID,
@@ -31,6 +42,7 @@ static const struct field payment_fields[] = {
 	 .max = 500,
 	 .example = "\"wire 4711\"",
 	 .meaning = "A word about it."},
+	REVERSAL_FIELDS,
 	FIELD_MADE("When it was booked."),
 };
 
@@ -65,6 +77,7 @@ static const struct field adjustment_fields[] = {
 	 .max = 500,
 	 .example = "\"goodwill for the outage of 1 May\"",
 	 .meaning = "Why."},
+	REVERSAL_FIELDS,
 	FIELD_MADE("When it was booked."),
 };
 

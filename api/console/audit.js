@@ -6,7 +6,7 @@ import { NONE, label } from "./values.js";
 
 const PAGES = { carriers: "carriers", trunks: "trunks", "rate-decks": "rate-decks", "routing-plans": "routing-plans", "number-lists": "number-lists", "number-lengths": "number-lengths", "exchange-rates": "exchange-rates", "api-keys": "api-keys", invoices: "invoices", "invoice-senders": "invoice-senders",
 	exports: "exports", "export-options": "export-options" };
-const COLLECTIONS = [...Object.keys(PAGES), "calls", "imports", "payments", "rates", "vendor-forces"].sort();
+const COLLECTIONS = [...Object.keys(PAGES), "adjustments", "calls", "imports", "ledger", "payments", "rates", "vendor-forces"].sort();
 const LISTED_MAX = 50; /* of a list's entries */
 const COUNTED = ["version", "updated_at", "rates_version"]; /* they change with everything */
 

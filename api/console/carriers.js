@@ -3,7 +3,7 @@
 import { all, get } from "./api.js";
 import { amount, badge, h, panel, tile, to, yes } from "./dom.js";
 import { collection } from "./collection.js";
-import { BOOKING } from "./ledger.js";
+import { bookings as columns } from "./ledger.js";
 import { currencyInUse } from "./names.js";
 import { table } from "./table.js";
 
@@ -26,8 +26,8 @@ async function extra(c) {
 			{ title: "Direction", value: (t) => badge(t.direction) },
 			{ title: "Enabled", value: (t) => yes(t.enabled, "good", "bad") },
 		], trunks, { link: (t) => `#/trunks/${t.id}`, none: "It has no trunk: no call can come from it or go to it.", label: "Trunks" }), h("div", { class: "actions foot" }, news("ingress"), news("egress"))),
-		panel("Latest bookings", table(BOOKING, bookings.items, { none: "No booking yet.", label: "Latest bookings", cards: true }),
-			h("div", { class: "actions foot" }, to(`#/payments/new?carrier_id=${c.id}`, "New payment", "small"), to(`#/invoices/new?carrier_id=${c.id}`, "New invoice", "small"), bookings.next_cursor && to(`#/ledger?carrier_id=${c.id}`, "All bookings", "small"))),
+		panel("Latest bookings", table(columns(), bookings.items, { none: "No booking yet.", label: "Latest bookings", cards: true }),
+			h("div", { class: "actions foot" }, to(`#/payments/new?carrier_id=${c.id}`, "New payment", "small"), to(`#/adjustments/new?carrier_id=${c.id}`, "New adjustment", "small"), to(`#/invoices/new?carrier_id=${c.id}`, "New invoice", "small"), bookings.next_cursor && to(`#/ledger?carrier_id=${c.id}`, "All bookings", "small"))),
 	];
 }
 

@@ -12,7 +12,7 @@ import { decks } from "./decks.js";
 import { exchange } from "./exchange.js";
 import { exportOptions } from "./exportoptions.js";
 import { keys } from "./keys.js";
-import { ledger, payments } from "./ledger.js";
+import { adjustments, ledger, payments } from "./ledger.js";
 import { keep, mayLeave, watch } from "./leaving.js";
 import { lengths } from "./lengths.js";
 import { lists } from "./lists.js";
@@ -34,7 +34,7 @@ const PAGES = [
 	["Configure", [["carriers", "Carriers", carriers], ["trunks", "Trunks", trunks], ["rate-decks", "Rate decks", decks], ["routing-plans", "Routing plans", plans], ["number-lists", "Number lists", lists],
 		["number-lengths", "Number lengths", lengths],
 		["exchange-rates", "Exchange rates", exchange], ["simulator", "Route simulator", simulator]]],
-	["Settle", [["payments", "Payments", payments], ["ledger", "Ledger", ledger], ["invoices", "Invoices", invoices], ["invoice-senders", "Invoice senders", senders], ["exports", "Exports", exports], ["export-options", "Export options", exportOptions]]],
+	["Settle", [["payments", "Payments", payments], ["adjustments", "Adjustments", adjustments], ["ledger", "Ledger", ledger], ["invoices", "Invoices", invoices], ["invoice-senders", "Invoice senders", senders], ["exports", "Exports", exports], ["export-options", "Export options", exportOptions]]],
 	["Administer", [["api-keys", "API keys", keys], ["audit", "Audit log", audit]]],
 ];
 const SLOW_MS = 300;

@@ -5,7 +5,7 @@ import { description, get } from "./api.js";
 /* Each page's collection: who may read it is shown the page. */
 const READS = { overview: "/v1/nodes", calls: "/v1/calls", cdrs: "/v1/cdrs", statistics: "/v1/stats", vendors: "/v1/vendor-health", alarms: "/v1/alerts", nodes: "/v1/nodes",
 	carriers: "/v1/carriers", trunks: "/v1/trunks", "rate-decks": "/v1/rate-decks", "routing-plans": "/v1/routing-plans", "number-lists": "/v1/number-lists", "number-lengths": "/v1/number-lengths",
-	"exchange-rates": "/v1/exchange-rates", payments: "/v1/payments", ledger: "/v1/ledger", invoices: "/v1/invoices", "invoice-senders": "/v1/invoice-senders", exports: "/v1/exports", "export-options": "/v1/export-options", "api-keys": "/v1/api-keys",
+	"exchange-rates": "/v1/exchange-rates", payments: "/v1/payments", adjustments: "/v1/adjustments", ledger: "/v1/ledger", invoices: "/v1/invoices", "invoice-senders": "/v1/invoice-senders", exports: "/v1/exports", "export-options": "/v1/export-options", "api-keys": "/v1/api-keys",
 	audit: "/v1/audit-log" };
 
 let self = null;

@@ -72,6 +72,8 @@ class Ledger(ApiStory):
                              {"carrier_id": self.carrier, "amount": "-50.000001", "kind": what, "account": account,
                               "note": f"reversal of {was['id']}: wire 4711", "reverses": was["id"], "reversed_by": None})
             self.assertEqual(self.api.get(f"/v1/ledger/{was['id']}")["reversed_by"], back["id"])
+            self.assertEqual(self.api.get(f"/v1/{what}s/{was['id']}"), {**was, "reversed_by": back["id"]})
+            self.assertEqual(self.api.get(f"/v1/{what}s/{back['id']}")["reverses"], was["id"])
             self.assertEqual(self.balance(), "0.000000")
             self.api.refused(409, "POST", f"/v1/ledger/{was['id']}/reverse")
             self.api.refused(409, "POST", f"/v1/ledger/{back['id']}/reverse")

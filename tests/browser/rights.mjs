@@ -3,9 +3,9 @@
 import { unmarked } from "./looks.mjs";
 import { must } from "./walk.mjs";
 
-const EACH = /^(Dashboard|Live calls|CDRs|Statistics|Vendors|Alarms|Nodes|Carriers|Trunks|Rate decks|Routing plans|Number lists|Number lengths|Exchange rates|Route simulator|Payments|Ledger|Invoices|Invoice senders|Exports|Export options|Audit log)$/;
-const CARRIERS = "CDRs,Carriers,Trunks,Rate decks,Payments,Ledger,Invoices,Exports";
-const WRITES = /^(New |Change|Delete|Hang up|Import|See what would change|Issue|Void|Export now|Force|Book)/;
+const EACH = /^(Dashboard|Live calls|CDRs|Statistics|Vendors|Alarms|Nodes|Carriers|Trunks|Rate decks|Routing plans|Number lists|Number lengths|Exchange rates|Route simulator|Payments|Adjustments|Ledger|Invoices|Invoice senders|Exports|Export options|Audit log)$/;
+const CARRIERS = "CDRs,Carriers,Trunks,Rate decks,Payments,Adjustments,Ledger,Invoices,Exports";
+const WRITES = /^(New |Change|Delete|Hang up|Import|See what would change|Issue|Void|Export now|Force|Book|Reverse)/;
 const LOST = /There is no such thing here|Your key may not do this|This page can't be shown/;
 
 export const rights = (walk) => {
@@ -50,7 +50,7 @@ export const rights = (walk) => {
 		async "who may only read is offered nothing else, on no page"() {
 			const tab = await signedIn(await make("night shift", "readonly"));
 			const shown = await menu(tab);
-			must(shown.length === 22 && shown.every((t) => EACH.test(t)), `the menu is ${shown}`);
+			must(shown.length === 23 && shown.every((t) => EACH.test(t)), `the menu is ${shown}`);
 			must((await tab.locator(".who").innerText()) === "night shift · readonly", "it does not say who is signed in");
 			const seen = await crawl(tab, async (path) => {
 				const offered = await tab.locator("#place").locator("button, a.button").allInnerTexts();
@@ -65,7 +65,7 @@ export const rights = (walk) => {
 		},
 		async "provisioning and finance are each offered their own"() {
 			const [builder, payer] = [await signedIn(await make("builder", "provisioning")), await signedIn(await make("payer", "finance"))];
-			for (const [tab, path, text, there] of [[builder, "carriers", "New carrier", true], [payer, "carriers", "New carrier", false], [builder, "payments", "New payment", false], [payer, "payments", "New payment", true],
+			for (const [tab, path, text, there] of [[builder, "carriers", "New carrier", true], [payer, "carriers", "New carrier", false], [builder, "payments", "New payment", false], [payer, "payments", "New payment", true], [builder, "adjustments", "New adjustment", false], [payer, "adjustments", "New adjustment", true], [builder, "ledger", "Reverse", false], [payer, "ledger", "Reverse", true],
 				[builder, "exchange-rates", "New exchange rate", false], [payer, "exchange-rates", "New exchange rate", true], [builder, "invoice-senders", "New invoice sender", false], [payer, "invoice-senders", "New invoice sender", true], [builder, "exports", "Export now", false], [payer, "exports", "Export now", true]]) {
 				await open(tab, path);
 				must((await tab.getByText(text, { exact: true }).count() > 0) === there, `${tab === builder ? "provisioning" : "finance"} is ${there ? "not " : ""}offered ${text}`);

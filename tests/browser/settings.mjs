@@ -228,6 +228,40 @@ export const settings = (walk, { sheet }) => {
 			await walk.rows("Bookings").filter({ hasText: "wire 8812" }).waitFor();
 			await walk.picture("ledger");
 		},
+		async "an adjustment is booked from the carrier's page, and reversed there"() {
+			const { id, balance } = await walk.only("/v1/carriers?name=Harbour%20Telecom");
+			const changed = async () => (Number((await walk.api(`/v1/carriers/${id}`)).balance) - Number(balance)).toFixed(6);
+			await walk.visit(`carriers/${id}`, "Harbour Telecom");
+			await walk.press("New adjustment", "link");
+			await walk.heading("New adjustment");
+			await walk.refused(async () => {
+				await walk.fill({ amount: "2.50" });
+				await walk.press("Book it");
+				await page.locator("#field-note-fault").filter({ hasText: /./ }).waitFor();
+			});
+			await walk.fill({ note: "goodwill for 1 May" });
+			await walk.press("Book it");
+			await walk.heading("Adjustments");
+			has(await walk.only("/v1/adjustments"), { carrier_id: id, amount: "2.500000", note: "goodwill for 1 May", reversed_by: null });
+			must((await changed()) === "2.500000", `the balance has changed by ${await changed()}`);
+			await walk.visit(`carriers/${id}`, "Harbour Telecom");
+			const booked = walk.rows("Latest bookings").filter({ hasText: "goodwill for 1 May" });
+			await booked.getByRole("button", { name: "Reverse" }).click();
+			await page.getByRole("dialog").getByText("The opposite, −2.50").waitFor();
+			await walk.picture("reverse", false);
+			await walk.press("Cancel");
+			must((await walk.api("/v1/adjustments")).items.length === 1, "it was reversed without a yes");
+			await booked.getByRole("button", { name: "Reverse" }).click();
+			await walk.confirm("Reverse");
+			await booked.getByText(/reversed by \d+/).waitFor();
+			must((await booked.count()) === 2 && (await booked.getByRole("button").count()) === 0, "a reversal, or what is reversed, is offered to be reversed");
+			must((await changed()) === "0.000000", `the balance has changed by ${await changed()}`);
+			await walk.visit("adjustments", "Adjustments");
+			await walk.sees("reversed by");
+			await walk.picture("adjustments");
+			await walk.visit(`ledger?carrier_id=${id}&kind=payment`, "Ledger");
+			await walk.rows("Bookings").filter({ hasText: "wire 8812" }).getByRole("button", { name: "Reverse" }).waitFor();
+		},
 		async "who sends invoices is said, replaced from a day on, and taken back"() {
 			await walk.visit("invoice-senders", "Invoice senders");
 			await walk.sees("No sender yet");
