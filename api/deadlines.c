@@ -110,3 +110,19 @@ void deadline_set(struct deadline *d, int64_t after_us)
 	d->at_us = after_us == 0 ? 0 : clock_mono_us() + after_us;
 	pthread_mutex_unlock(&d->all->lock);
 }
+
+void deadline_abort(struct deadline *d)
+{
+	const struct linger none = {.l_onoff = 1, .l_linger = 0};
+
+	if (d == NULL)
+		return;
+	(void)setsockopt(d->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)); /* without it: a slower end */
+	deadline_set(d, 1);
+}
+
+void deadline_narrow(struct deadline *d, int bytes)
+{
+	if (d != NULL)
+		(void)setsockopt(d->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)); /* without it: more */
+}

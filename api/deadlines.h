@@ -20,5 +20,10 @@ void deadlines_stop(struct deadlines **all); /* those of all connections are fre
 struct deadline *deadline_new(struct deadlines *all, int fd, int64_t after_us);
 void deadline_free(struct deadline **d);
 void deadline_set(struct deadline *d, int64_t after_us); /* from now; 0: none. NULL is let pass */
+/* deadline_abort - the connection ends now, and what is still to be sent is thrown away, in the kernel, too. NULL is
+ * let pass */
+void deadline_abort(struct deadline *d);
+/* deadline_narrow - let the kernel hold no more than that for it; NULL is let pass */
+void deadline_narrow(struct deadline *d, int bytes);
 
 #endif

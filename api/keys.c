@@ -5,8 +5,10 @@
 
 #include "api/auth.h"
 #include "api/base64url.h"
+#include "api/events.h"
 #include "api/handlers.h"
 #include "api/resource.h"
+#include "api/service.h"
 #include "api/store.h"
 #include "lib/random.h"
 
@@ -75,6 +77,8 @@ void api_keys_remove(struct request *r)
 {
 	resource_remove(r);
 	auth_forget(); /* whatever became of it */
+	if (r->answer.status == 204)
+		events_key_gone(r->service->events, strtoll(r->id, NULL, 10));
 }
 
 const struct resource api_keys = {

@@ -129,10 +129,10 @@ static int parts_start(struct service *s, struct watch **watch, struct server **
 	s->answers = answers_new(ANSWERS_BYTES);
 	s->by_key = limit_new(s->settings->api_key_rate);
 	s->by_address = limit_new(s->settings->api_address_rate);
-	*watch = watch_start(s);
+	s->events = events_start(s->settings->redis_url);
+	*watch = watch_start(s); /* it looks at the events' keys */
 	s->importer = importer_start(s);
 	s->exporter = exporter_start(s);
-	s->events = events_start(s->settings->redis_url);
 	int err = alerts_start(s, st);
 	if (err == 0)
 		err = ported_start(s, st);
@@ -156,8 +156,8 @@ static void parts_stop(struct service *s, struct watch **watch, struct server **
 	if (s->events != NULL)
 		events_close(s->events);
 	server_stop(server);
-	events_free(&s->events);
 	watch_stop(watch);
+	events_free(&s->events);
 	metrics_free(&s->metrics);
 	answers_free(&s->answers);
 	portability_desk_free(&s->ported);

@@ -36,6 +36,7 @@
 #define BODY_LIMIT_US (60 * 1000000LL)
 #define CSV_LIMIT_US (900 * 1000000LL)
 #define ANSWER_LIMIT_US (300 * 1000000LL)
+#define STREAM_RETRY_S 2
 #define DISCARD_MAX (64LL * 1024 * 1024) /* of a body that is refused: beyond, the connection is closed */
 
 struct server {
@@ -63,6 +64,7 @@ struct exchange {
 	struct deadline *deadline; /* of the connection */
 	enum phase phase;
 	bool counted; /* in under_way */
+	bool streams; /* events */
 };
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
@@ -128,6 +130,8 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	if (x == NULL)
 		return;
 	uncount(x);
+	if (x->streams)
+		events_leave(x->server->service->events, x->connection);
 	deadline_set(x->deadline, HEADER_LIMIT_US);
 	request_free(&x->request);
 	free(x);
@@ -144,14 +148,26 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
 
 static struct MHD_Response *stream_open(struct exchange *x)
 {
-	struct MHD_Response *response = events_response(x->server->service->events, x->connection);
+	struct request *r = x->request;
+	const struct events_seat seat = {
+		.connection = x->connection, .deadline = x->deadline, .key_id = r->caller.key_id};
+	enum events_refusal why;
 
+	deadline_set(x->deadline, 0); /* before it is there for others, who may set one */
+	struct MHD_Response *response = events_response(x->server->service->events, &seat, &why);
 	if (response == NULL) {
-		x->request->answer.streams = false;
-		request_problem(x->request, 503, "No event stream can be had now; try again.");
+		r->answer.streams = false;
+		r->answer.retry_after_s = STREAM_RETRY_S;
+		if (why == EVENTS_AWAY)
+			request_problem(r, 503, "Redis is away: nothing is heard of live calls.");
+		else if (why == EVENTS_FULL)
+			request_problem(r, 503, "All %d event streams are taken; try again later.", EVENTS_STREAMS_MAX);
+		else
+			request_problem(r, 429, "This API key has %d event streams open, and gets no more.",
+					EVENTS_STREAMS_OF_KEY_MAX);
 		return NULL;
 	}
-	deadline_set(x->deadline, 0);
+	x->streams = true;
 	uncount(x);
 	return response;
 }

@@ -48,7 +48,7 @@ extern const struct pg_statement store_adjustment_list, store_adjustment_get, st
 extern const struct pg_statement store_booking_list, store_booking_get, store_booking_reverse;
 extern const struct pg_statement store_alert_list, store_alert_get;
 extern const struct pg_statement store_key_list, store_key_get, store_key_lock, store_key_insert, store_key_delete,
-	store_key_find, store_key_used;
+	store_key_find, store_key_used, store_keys_gone; /* $1 ids -> those that are no key's any more */
 extern const struct pg_statement store_force_list, store_force_get, store_force_lock, store_force_insert,
 	store_force_delete, store_force_faults;
 extern const struct pg_statement store_audit_list;

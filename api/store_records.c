@@ -61,6 +61,8 @@ STATEMENT(key_insert, 1,
 	  "insert into api_keys (name, role, carrier_id, key_hash) "
 	  "select r.name, r.role, r.carrier_id, decode($1::jsonb ->> 'key_sha256', 'hex') "
 	  "from jsonb_populate_record(null::api_keys, $1::jsonb - 'key_hash') r returning id, api_key(api_keys)");
+STATEMENT(keys_gone, 1,
+	  "select i from unnest($1::bigint[]) i where not exists (select from api_keys k where k.id = i)");
 STATEMENT(key_delete, 1, "delete from api_keys where id = $1");
 STATEMENT(key_find, 1, "select id, name, role, carrier_id, key_hash, stale from api_key_find($1)");
 STATEMENT(key_used, 1, "update api_keys set last_used_at = now() where id = $1");

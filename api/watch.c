@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
+#include "api/events.h"
 #include "api/handlers.h"
 #include "api/params.h"
+#include "api/store.h"
 #include "lib/log.h"
 #include "lib/pg.h"
 #include "lib/redis.h"
@@ -68,6 +70,22 @@ static void look_at_redis(struct watch *w)
 	w->service->redis_up = err == 0;
 }
 
+/* Event streams outlive the look at their key: those of a key that was deleted, through another process, too, end. */
+static void look_at_keys(struct watch *w)
+{
+	struct status st = {0};
+	PGresult *gone = NULL;
+	char *keys = w->service->events != NULL ? events_key_list(w->service->events) : NULL;
+	const char *values[] = {keys};
+
+	if (keys != NULL && pg_exec(w->pg, &store_keys_gone, values, &gone, &st) == 0) {
+		for (int i = 0; i < PQntuples(gone); i++)
+			events_key_gone(w->service->events, strtoll(PQgetvalue(gone, i, 0), NULL, 10));
+		PQclear(gone);
+	}
+	free(keys); /* an error is one of the database's, which is looked at anyway */
+}
+
 static void *watch_thread(void *arg)
 {
 	struct watch *w = arg;
@@ -75,6 +93,8 @@ static void *watch_thread(void *arg)
 	while (!w->stopping) {
 		look_at_database(w);
 		look_at_redis(w);
+		if (w->service->schema == SCHEMA_CURRENT)
+			look_at_keys(w);
 		sd_notify(0, "WATCHDOG=1");
 		for (int ms = 0; ms < PERIOD_MS && !w->stopping; ms += SLICE_MS)
 			poll(NULL, 0, SLICE_MS);

@@ -2,6 +2,7 @@
 """Live calls and nodes as Redis has them; events as they happen."""
 
 import json
+import os
 import time
 
 from story import wait_for
@@ -17,14 +18,17 @@ def call_id(n):
     return f"01990000-0000-7000-8000-00000000{n:04d}"
 
 
+BEGAN = now(-60)  # at one moment for all: another would be another process
+
+
 class Live(ApiStory):
-    """A node made of nothing but its entries in Redis."""
+    """A node made of nothing but its entries in Redis; it lives for an hour."""
 
     def setUp(self):
         super().setUp()
         redis = self.stack.redis
         redis.command("DEL", "{tandem}:calls:sw1", "{tandem}:commands:sw1")
-        redis.command("HSET", "{tandem}:nodes", "sw1", json.dumps({"node": "sw1", "started_at": now(-60), "at": now(), "calls": 3, "cps": 2}))
+        redis.command("HSET", "{tandem}:nodes", "sw1", json.dumps({"node": "sw1", "started_at": BEGAN, "at": now(3600), "calls": 3, "cps": 2}))
         for n in range(3):
             redis.command("HSET", "{tandem}:calls:sw1", call_id(n), json.dumps(self.call(n)))
 
@@ -123,6 +127,116 @@ class Live(ApiStory):
             self.assertIn(f'data: {{"id":"{call_id(1)}"', text())
             self.assertIn("text/event-stream", text())
             self.assertNotIn("_terms", text())
+
+    def stream(self, key=None, more=""):
+        """A stream's wire, with the first that it says; nothing more is read."""
+        wire = Wire(self.api)
+        self.addCleanup(wire.socket.close)
+        wire.send(f"GET /v1/calls/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key or self.api.key}\r\n{more}\r\n")
+        return wire, wire.socket.recv(4096).decode()
+
+    def streams(self):
+        return int(float(self.figure("tandem_api_event_streams")))
+
+    def figure(self, name):
+        return next(line.split()[-1] for line in self.api.call("GET", "/metrics")[1].splitlines() if line.startswith(name + " "))
+
+    def memory(self):
+        """Of tandem-apid, in bytes."""
+        with open(f"/proc/{self.stack.apid.pid}/statm", encoding="ascii") as f:
+            return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def none_streams(self):
+        wait_for("the end of all streams", lambda: self.streams() == 0, 35)  # one that its end closed is noticed after two words of "still here"
+
+    def test_who_does_not_read_is_cut_off_and_holds_no_memory(self):
+        call = {**self.call(1), "destination": "x" * 50000}
+        text, closed = self.listen()
+        used = []
+        for _ in range(4):
+            self.alone(text)
+            deaf = [self.stream()[0] for _ in range(40)]
+            for n in range(60):
+                self.stack.redis.command("PUBLISH", "{tandem}:events", json.dumps([{"event": "call.updated", "call": {**call, "called": f"{n:06d}"}}]))
+                wait_for("what was published", lambda n=n: f'"{n:06d}"' in text(), 5)
+            self.alone(text)
+            used.append(self.memory())
+            self.cut_off(deaf)
+        self.assertFalse(closed(), "who reads is cut off, too")
+        self.assertLess(used[-1] - used[0], 16 * 1024 * 1024, f"what waits for the deaf is kept: {used}")
+
+    def alone(self, text):
+        wait_for("one stream alone", lambda: text() and self.streams() == 1, 35)
+
+    def cut_off(self, wires):
+        """What lay in the sockets, then the end, which is none of a chunked body."""
+        for wire in wires:
+            wire.socket.settimeout(5)
+            with self.assertRaises((ConnectionResetError, BrokenPipeError, EOFError)):
+                while True:
+                    got = wire.socket.recv(1 << 20)
+                    if not got:
+                        raise EOFError
+                    self.assertNotIn(b"\r\n0\r\n\r\n", got)
+
+    def test_no_more_streams_than_may_be_and_it_is_said(self):
+        self.none_streams()
+        keys = [self.api.post("/v1/api-keys", name=f"ears {n} {time.time()}", role="readonly") for n in range(5)]
+        taken = [self.stream(keys[n // 64]["key"]) for n in range(256)]
+        self.assertTrue(all(" 200 " in said for _, said in taken), [said for _, said in taken if " 200 " not in said][:1])
+        late = self.api.with_key(keys[4]["key"])
+        self.assertEqual(late.refused(503, "GET", "/v1/calls/events")["detail"], "All 256 event streams are taken; try again later.")
+        self.assertEqual(late.last_headers["Retry-After"], "2")
+        self.api.delete(f"/v1/api-keys/{keys[0]['id']}")
+        wait_for("room", lambda: self.streams() == 192, 5)
+        self.assertEqual(self.api.with_key(keys[1]["key"]).refused(429, "GET", "/v1/calls/events")["detail"],
+                         "This API key has 64 event streams open, and gets no more.")
+        self.assertIn(" 200 ", self.stream(keys[4]["key"])[1])
+        for key in keys[1:]:
+            self.api.delete(f"/v1/api-keys/{key['id']}")
+        self.none_streams()
+
+    def test_a_key_that_is_deleted_hears_no_more(self):
+        for by_another in (False, True):
+            made = self.api.post("/v1/api-keys", name=f"ear {time.time()}", role="readonly")
+            wire, said = self.stream(made["key"])
+            self.assertIn(" 200 ", said)
+            if by_another:  # as another tandem-apid would
+                self.stack.postgres.psql(f"delete from api_keys where id = {made['id']}")
+            else:
+                self.api.delete(f"/v1/api-keys/{made['id']}")
+            wire.socket.settimeout(5)
+            rest = b""
+            while (got := wire.socket.recv(65536)):
+                rest += got
+            self.assertTrue((said.encode() + rest).endswith(b"0\r\n\r\n"), "the stream has no end")
+
+    def test_streams_end_when_a_node_dies_and_not_when_it_stops(self):
+        says = lambda name, at=0.0, begin=BEGAN: self.stack.redis.command("HSET", "{tandem}:nodes", name, json.dumps(
+            {"node": name, "started_at": begin, "at": now(at), "calls": 0, "cps": 0}))
+        self.addCleanup(self.stack.redis.command, "HDEL", "{tandem}:nodes", "sw8", "sw9")
+
+        def both_live(seconds):  # as nodes do
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                says("sw8"), says("sw9")
+                text()
+                time.sleep(0.2)
+
+        text, closed = self.listen()
+        both_live(2.5)
+        self.stack.redis.command("HDEL", "{tandem}:nodes", "sw8")  # it has stopped in order
+        says("sw9"), time.sleep(1.5)
+        says("sw9"), time.sleep(1.5)
+        self.assertFalse(text() and closed(), "a node that stopped in order ended the streams")
+        says("sw9", begin=now())  # killed and started again within a moment
+        wait_for("the stream's end after a restart", lambda: text() and closed(), 5)
+        self.assertIn(": a node died: read /v1/calls again", text())
+        text, closed = self.listen()
+        says("sw9")
+        time.sleep(1.5)
+        says("sw9", at=-6)  # silent for longer than a living one is
+        wait_for("the stream's end after a death", lambda: text() and closed(), 5)
 
     def test_a_stream_that_may_have_missed_something_ends(self):
         text, closed = self.listen()
