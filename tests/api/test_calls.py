@@ -42,10 +42,7 @@ class RealCall(ApiStory):
         leg.reply(180)
         call.expect(180)
         ringing = wait_for("the live call", lambda: self.api.get("/v1/calls", called=called)["items"], 5)[0]
-        leg.reply(200, sdp=True)
-        call.expect(200)
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         live = wait_for("its answer", lambda: self.api.get("/v1/calls", called=called, state="answered")["items"], 5)[0]
         self.assertEqual((live["id"], live["ingress_trunk_id"], live["egress_trunk_id"], live["node"]),
                          (ringing["id"], self.customer["id"], self.bravo["id"], "sw1"))

@@ -216,10 +216,7 @@ class RatedNumbers(Story):
         """A call whose talk costs something; its CDR."""
         call = self.customer["peer"].invite(called, calling="030123", uri=uri)
         leg = self.vendor["peer"].expect_call()
-        leg.reply(200, sdp=True)
-        call.expect(200)
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         call.expect_silence(0.05)
         call.bye()
         leg.expect("BYE")

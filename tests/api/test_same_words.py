@@ -93,10 +93,7 @@ class SameWords(Story):
             self.assertEqual(rated[one["id"]], (None,) * 5)
         # six calls, 402 s of talk: earns 0.402, is billed 6 x 0.01 and 10 minutes at 0.04
         self.assertAlmostEqual(float(rated[self.minutes["id"]][3]), (0.402 - 0.46) / 402 * 60, 8)
-        talk.request("BYE")
-        leg.expect("BYE")
-        leg.reply(200)
-        talk.expect(200, method="BYE")
+        self.ends(talk, leg)
 
     def test_the_printed_table_shows_them_too(self):
         shown = self.stack.tandem("route", "--trunk", str(self.customer["id"]), "--called", "12125550100").stdout

@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from story import Failure, wait_for
+from story.certificate import self_signed
 from story.described import ApiStory
 from story.process import TOP, free_port, run
 from story.stack import Daemon, program
@@ -244,9 +245,8 @@ class KnownKeys(ApiStory):
 class Tls(ApiStory):
     def test_with_a_certificate_only_tls_is_spoken(self):
         folder = self.stack.folder
-        key, certificate, config = (os.path.join(folder, n) for n in ("tls.key", "tls.pem", "tls.conf"))
-        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-             "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate])
+        config = os.path.join(folder, "tls.conf")
+        certificate, key = self_signed(os.path.join(folder, "tls"), "127.0.0.1")
         port = free_port(udp=False)
         with open(self.stack.config) as f:
             text = f.read().replace(f"127.0.0.1:{self.stack.api_port}", f"127.0.0.1:{port}\ntls_certificate = {certificate}\ntls_key = {key}")

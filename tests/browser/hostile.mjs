@@ -13,14 +13,6 @@ export const hostile = (walk) => {
 		must(answer.ok, `${method} ${path}: ${answer.status} ${answer.ok ? "" : await answer.text()}`);
 		return answer.status === 204 ? null : answer.json();
 	};
-	const signedIn = async (key) => {
-		const tab = await walk.tab();
-		await tab.goto(walk.base + "/");
-		await tab.getByLabel("API key").fill(key);
-		await tab.keyboard.press("Enter");
-		await tab.locator("nav").waitFor();
-		return tab;
-	};
 	const deckOf = async (name) => api("POST", "/v1/rate-decks", { name, side: "buy", currency: "USD" });
 	/* What a hundred vendors' switches would have: calls of all states, page after page. */
 	const liveCalls = (at, n) => ({
@@ -77,7 +69,7 @@ export const hostile = (walk) => {
 		},
 		async "a key that is revoked while a form is filled in costs nothing that was typed"() {
 			const { key, id } = await api("POST", "/v1/api-keys", { name: "leaves soon", role: "admin" });
-			const tab = await signedIn(key);
+			const tab = await walk.signedIn(key);
 			await tab.goto(`${walk.base}/#/carriers/new`);
 			await tab.locator("#field-name").fill("Kept Telecom");
 			await tab.locator("#field-currency").fill("EUR");
@@ -124,7 +116,7 @@ export const hostile = (walk) => {
 		async "two tabs on one trunk: each sees the other's change, and both can be kept"() {
 			const { id } = await walk.only("/v1/trunks?name=Frankfurt");
 			await walk.visit(`trunks/${id}/change`, "Change Frankfurt");
-			const other = await signedIn(walk.key);
+			const other = await walk.signedIn(walk.key);
 			await other.goto(`${walk.base}/#/trunks/${id}/change`);
 			await other.locator("#field-max_channels").fill("55");
 			await other.getByRole("button", { name: "Save" }).click();

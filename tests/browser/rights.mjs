@@ -14,14 +14,6 @@ export const rights = (walk) => {
 		must(answer.status === 201, `a key of ${role}: ${answer.status}`);
 		return (await answer.json()).key;
 	};
-	const signedIn = async (key) => {
-		const tab = await walk.tab();
-		await tab.goto(walk.base + "/");
-		await tab.getByLabel("API key").fill(key);
-		await tab.keyboard.press("Enter");
-		await tab.locator("nav").waitFor();
-		return tab;
-	};
 	const menu = (tab) => tab.locator("nav a").allInnerTexts();
 	const open = async (tab, path) => {
 		await tab.goto(`${walk.base}/#/${path}`);
@@ -48,7 +40,7 @@ export const rights = (walk) => {
 	};
 	return {
 		async "who may only read is offered nothing else, on no page"() {
-			const tab = await signedIn(await make("night shift", "readonly"));
+			const tab = await walk.signedIn(await make("night shift", "readonly"));
 			const shown = await menu(tab);
 			must(shown.length === 23 && shown.every((t) => EACH.test(t)), `the menu is ${shown}`);
 			must((await tab.locator(".who").innerText()) === "night shift · readonly", "it does not say who is signed in");
@@ -64,7 +56,7 @@ export const rights = (walk) => {
 			await tab.close();
 		},
 		async "provisioning and finance are each offered their own"() {
-			const [builder, payer] = [await signedIn(await make("builder", "provisioning")), await signedIn(await make("payer", "finance"))];
+			const [builder, payer] = [await walk.signedIn(await make("builder", "provisioning")), await walk.signedIn(await make("payer", "finance"))];
 			for (const [tab, path, text, there] of [[builder, "carriers", "New carrier", true], [payer, "carriers", "New carrier", false], [builder, "payments", "New payment", false], [payer, "payments", "New payment", true], [builder, "adjustments", "New adjustment", false], [payer, "adjustments", "New adjustment", true], [builder, "ledger", "Reverse", false], [payer, "ledger", "Reverse", true],
 				[builder, "exchange-rates", "New exchange rate", false], [payer, "exchange-rates", "New exchange rate", true], [builder, "invoice-senders", "New invoice sender", false], [payer, "invoice-senders", "New invoice sender", true], [builder, "exports", "Export now", false], [payer, "exports", "Export now", true]]) {
 				await open(tab, path);
@@ -75,7 +67,7 @@ export const rights = (walk) => {
 		},
 		async "a carrier's key sees the carrier's, and no link of it leads nowhere"() {
 			const { id } = await walk.only("/v1/carriers?name=Harbour%20Telecom");
-			const tab = await signedIn(await make("harbour readers", "readonly", id));
+			const tab = await walk.signedIn(await make("harbour readers", "readonly", id));
 			must((await menu(tab)).join() === CARRIERS, `it is offered ${await menu(tab)}`);
 			const seen = await crawl(tab, async () => {});
 			must(["cdrs/N", "carriers/N", "trunks/N", "rate-decks/N", "rate-decks/N/rates/N", "invoices/N", "exports/N"].every((p) => seen.has(p)), `it saw ${[...seen]}`);

@@ -39,10 +39,7 @@ class Console(Talk):
             leg = other["peer"].expect_call()
         leg.reply(180)
         call.expect(180)
-        leg.reply(200, sdp=True)
-        call.expect(200, method="INVITE")
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         time.sleep(seconds)  # the talk itself
         return call, leg
 

@@ -34,6 +34,15 @@ export class Walk {
 		page.on("request", (r) => /^https?:/.test(r.url()) && !r.url().startsWith(this.base + "/") && this.wrong.push(`another host: ${r.url()}`));
 		return page;
 	}
+	/* Another one, that a key has signed in to. */
+	async signedIn(key) {
+		const tab = await this.tab();
+		await tab.goto(this.base + "/");
+		await tab.getByLabel("API key").fill(key);
+		await tab.keyboard.press("Enter");
+		await tab.locator("nav").waitFor();
+		return tab;
+	}
 	/* What the server refuses stands on Chromium's console, too: here it is wanted. */
 	async refused(what) {
 		this.#refusal = true;

@@ -33,10 +33,7 @@ class Chain(Story):
                 call.expect(486)
             else:
                 call, leg = self.answered(self.customer, self.vendor, called)
-                call.request("BYE")
-                leg.expect("BYE")
-                leg.reply(200)
-                call.expect(200)
+                self.ends(call, leg)
         listed = "', '".join(numbers)
         wait_for("the CDRs", lambda: int(self.sql(f"select count(*) from cdrs where called_in in ('{listed}')")) == n, 10)
         return self.sql(f"select id from cdrs where called_in in ('{listed}') order by chain_seq").split()
@@ -100,10 +97,7 @@ class Chain(Story):
             called = self.number("12777")
             call, leg = self.answered(self.customer, self.vendor, called)
             time.sleep(0.05)  # talk that costs something
-            call.request("BYE")
-            leg.expect("BYE")
-            leg.reply(200)
-            call.expect(200)
+            self.ends(call, leg)
             wait_for("the refused record", lambda: self.refused() or None, 10, 0.2)
             self.calls(2)
             self.assertEqual(self.refused()[0]["reason"], "not this one (SQLSTATE P0001)")

@@ -68,10 +68,7 @@ class SmallDisk(Story):
         if call.expect((100, 503)).code == 503:
             return None
         leg = self.vendor["peer"].expect_call()
-        leg.reply(200, sdp=True)
-        call.expect(200)
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         return called, call, leg
 
     def end(self, talk):

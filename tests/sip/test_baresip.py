@@ -2,11 +2,11 @@
 """Two telephones that are not ours talk through the switch, in the clear and over TLS."""
 
 import os
-import subprocess
 import time
 
 from story import Talk, free_port, wait_for
 from story.baresip import Baresip
+from story.certificate import self_signed
 
 
 class Telephones(Talk):
@@ -18,10 +18,7 @@ class Telephones(Talk):
     def setUpClass(cls):
         cls.ports = {"udp": free_port(), "tls": free_port(udp=False)}
         folder = os.environ.get("TANDEM_STORY_DIR", "/tmp")
-        cls.certificate = os.path.join(folder, f"baresip-{os.getpid()}.pem")
-        cls.key = cls.certificate[:-4] + ".key"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                        "-keyout", cls.key, "-out", cls.certificate], check=True, capture_output=True)
+        cls.certificate, cls.key = self_signed(os.path.join(folder, f"baresip-{os.getpid()}"))
         cls.addClassCleanup(lambda: [os.unlink(p) for p in (cls.certificate, cls.key, cls.both)])
         cls.both = cls.certificate[:-4] + "-both.pem"
         with open(cls.both, "w") as f:

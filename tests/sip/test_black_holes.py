@@ -98,10 +98,7 @@ class BlackHoles(Either):
         self.attempts_are(cdr, (self.spare, 486))
         trace = self.stack.api.get(f"/v1/cdrs/{cdr['id']}")["trace"]
         self.assertEqual([(e["trunk_id"], e["reason"]) for e in trace["excluded"]], [(self.near["id"], "channels")])
-        call.request("BYE")
-        leg.expect("BYE")
-        leg.reply(200)
-        call.expect(200, method="BYE")
+        self.ends(call, leg)
         wait_for("near to be free again", lambda: [r["trunk_id"] for r in self.look(self.number())["routes"]] == [self.near["id"]], 5)
         self.goes_to(self.near, self.number())
         self.stack.api.patch(self.trunk_path(), max_channels=None)

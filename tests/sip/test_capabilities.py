@@ -59,10 +59,7 @@ class Capabilities(Talk):
             one.request("INVITE", one.peer.sdp())
             asked = other.expect("INVITE")
             self.assertEqual((words(asked.get("Allow")), asked.get("Supported")), (METHODS, "timer"))
-            other.reply(200, sdp=True)
-            one.expect(200, method="INVITE")
-            one.ack()
-            other.expect("ACK")
+            self.answer(one, other)
         self.ends(call, leg)
 
     def test_a_method_that_nobody_has(self):

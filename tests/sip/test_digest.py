@@ -203,10 +203,7 @@ class Digest(Talk):
         self.challenge(leg, 401, "WWW-Authenticate", 'Digest realm="gate", nonce="old", algorithm=MD5')
         third = self.challenge(leg, 401, "WWW-Authenticate", 'Digest realm="gate", nonce="new", algorithm=MD5, stale=true')
         self.assertEqual(self.checked(third, "Authorization", "MD5")["nonce"], "new")
-        leg.reply(200, sdp=True)
-        call.expect(200)
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         self.ends(call, leg)
         self.attempts_are(self.stack.api.cdr(called=called), (self.gate, 200))
 
@@ -217,10 +214,7 @@ class Digest(Talk):
                                 'Digest realm="gate", nonce="n2", algorithm=SHA-256, qop="auth"',
                                 'Digest realm="gate", nonce="n3", algorithm=SHA-512-256, qop="auth"')
         self.assertEqual(self.checked(second, "Authorization", "SHA-256")["nonce"], "n2")
-        leg.reply(200, sdp=True)
-        call.expect(200)
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         self.ends(call, leg)
 
     def test_a_vendor_that_is_not_content_is_left_for_the_next(self):

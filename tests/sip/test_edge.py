@@ -69,20 +69,11 @@ class WebSocketEdge(Talk):
             self.assertNotIn("invalid", str(leg.invite), "the vendor sees nothing of the browser")
             leg.reply(180)
             call.expect(180)
-            leg.reply(200, sdp=True)
-            call.expect(200)
-            call.ack()
-            leg.expect("ACK")
+            self.answer(call, leg)
             if last == "caller":
-                call.request("BYE")
-                leg.expect("BYE")
-                leg.reply(200)
-                call.expect(200, method="BYE")
+                self.ends(call, leg)
             else:
-                leg.request("BYE")
-                call.expect("BYE")
-                call.reply(200)
-                leg.expect(200, method="BYE")
+                self.ends(leg, call)
             cdr = self.stack.api.cdr(called=called)
             self.assertEqual((cdr["sip_code"], cdr["disconnect_reason"], cdr["hangup_party"], cdr["source_ip"]), (200, "normal", last, EDGE))
 
@@ -100,14 +91,8 @@ class WebSocketEdge(Talk):
         wait_for("a way to her", lambda: self.stack.api.post("/v1/route-lookups", trunk_id=self.harbour["id"], called=called)["routes"], 5)
         call = self.harbour["peer"].invite(called)
         leg = self.ann.expect_call()
-        leg.reply(200, sdp=True)
-        call.expect(200)
-        call.ack()
-        leg.expect("ACK")
-        call.request("BYE")
-        leg.expect("BYE")
-        leg.reply(200)
-        call.expect(200, method="BYE")
+        self.answer(call, leg)
+        self.ends(call, leg)
         self.assertEqual(self.stack.api.cdr(called=called)["egress_trunk_id"], self.home["id"])
 
     def test_nobody_else_gets_through(self):
@@ -157,10 +142,7 @@ class Dispatcher(Story):
     def carried(self):
         called = self.number()
         call, leg = self.answered(self.customer, self.vendor, called)
-        leg.request("BYE")
-        call.expect("BYE")
-        call.reply(200)
-        leg.expect(200, method="BYE")
+        self.ends(leg, call)
         cdr = self.stack.api.cdr(limit=10, called="7701" + called)
         self.assertEqual((cdr["called_out"], cdr["ingress_trunk_id"]), (called, self.customer["id"]))
         return cdr["node"]

@@ -33,10 +33,7 @@ class Flows(Talk):
         call, leg = self.up()
         leg.request("INVITE", self.a.sdp(port=45678))
         self.assertIn("m=audio 45678 ", call.expect("INVITE").body)
-        call.reply(200, sdp=True)
-        leg.expect(200, method="INVITE")
-        leg.ack()
-        call.expect("ACK")
+        self.answer(leg, call)
         self.ends(call, leg)
 
     def test_nobody_answers_and_the_caller_gives_up(self):

@@ -23,6 +23,13 @@ class Ghosts(Talk):
         end.expect("OPTIONS", limit=3)
         end.reply(code)
 
+    def asked_until_bye(self, end):
+        while True:
+            m = end.take(lambda m: m.method in ("OPTIONS", "BYE"), 3)
+            end.reply(200, to=m)
+            if m.method == "BYE":
+                break
+
     def told_expired(self, called, end):
         end.expect("BYE", limit=10)
         end.reply(200)
@@ -41,11 +48,7 @@ class Ghosts(Talk):
         self.vendor["peer"].mute = True
         for _ in range(4):
             self.asked(call)
-        while True:
-            m = call.take(lambda m: m.method in ("OPTIONS", "BYE"), 3)
-            call.reply(200, to=m)
-            if m.method == "BYE":
-                break
+        self.asked_until_bye(call)
         self.assertTrue(leg.repeats["OPTIONS"] >= 3)
         self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="session_expired", hangup_party="switch")
 
@@ -53,11 +56,7 @@ class Ghosts(Talk):
         called = self.number()
         call, leg = self.up(called)
         self.customer["peer"].mute = True
-        while True:
-            m = leg.take(lambda m: m.method in ("OPTIONS", "BYE"), 3)
-            leg.reply(200, to=m)
-            if m.method == "BYE":
-                break
+        self.asked_until_bye(leg)
         self.assertTrue(call.repeats["OPTIONS"] >= 3)
         self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="session_expired", hangup_party="switch")
 

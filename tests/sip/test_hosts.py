@@ -7,18 +7,20 @@ from story import Story, free_port
 from story.dns import A, AAAA, NAPTR, SRV, NameServer
 
 
-class Names(Story):
+class Named(Story):
+    """The switch asks a name server of ours."""
+
+    sip = {}  # more settings of [sip]
+
     @classmethod
     def setUpClass(cls):
         cls.dns = NameServer({})
-        cls.stack_options = {"settings": {"sip": {"dns_servers": cls.dns.address}}}
+        cls.addClassCleanup(cls.dns.close)
+        cls.stack_options = {"settings": {"sip": {"dns_servers": cls.dns.address, **cls.sip}}}
         super().setUpClass()
 
-    @classmethod
-    def tearDownClass(cls):
-        super().tearDownClass()
-        cls.dns.close()
 
+class Names(Named):
     @classmethod
     def provision(cls, stack):
         cls.first, cls.second = stack.peer("first"), stack.peer("second")
@@ -52,10 +54,7 @@ class Names(Story):
     def talk(self, called, peer):
         call = self.customer["peer"].invite(called)
         leg = peer.expect_call(limit=8)
-        leg.reply(200, sdp=True)
-        call.expect(200)
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         call.bye()
         leg.expect("BYE")
         leg.reply(200)
@@ -143,19 +142,8 @@ class Names(Story):
             self.stack.settle()
 
 
-class Transports(Story):
+class Transports(Named):
     """A vendor without a transport of its own: its domain says which (RFC 3263 section 4.1). The switch listens on UDP and TCP."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.dns = NameServer({})
-        cls.stack_options = {"settings": {"sip": {"dns_servers": cls.dns.address}}}
-        super().setUpClass()
-
-    @classmethod
-    def tearDownClass(cls):
-        super().tearDownClass()
-        cls.dns.close()
 
     @classmethod
     def provision(cls, stack):
@@ -228,15 +216,13 @@ class Transports(Story):
         self.assertEqual(self.stack.api.cdr(called=called)["attempts"][0]["reason"], "unresolved")
 
 
-class Families(Story):
+class Families(Named):
     """Names with addresses of IPv6. The switch listens on both families."""
 
     @classmethod
     def setUpClass(cls):
-        cls.dns, cls.port = NameServer({}), free_port()
-        cls.addClassCleanup(cls.dns.close)
-        cls.stack_options = {"settings": {"sip": {"dns_servers": cls.dns.address,
-                                                  "listen": f"udp:127.0.0.1:{cls.port}, udp:[::1]:{free_port()}"}}}
+        cls.port = free_port()
+        cls.sip = {"listen": f"udp:127.0.0.1:{cls.port}, udp:[::1]:{free_port()}"}
         super().setUpClass()
 
     @classmethod

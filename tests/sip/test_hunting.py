@@ -44,10 +44,7 @@ class Hunting(Talk):
         first.reply(200, sdp=True, to=first.invite)   # crosses the CANCEL
         first.expect("ACK")
         self.is_told_bye(first)
-        leg.reply(200, sdp=True)
-        call.expect(200)
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         call.expect_silence(0.02)
         self.ends(call, leg)
         self.only_bravo_is_paid(called, (self.alpha, 200, "late_answer"))
@@ -285,10 +282,7 @@ class Hunting(Talk):
         self.contact_of_answers()
         call = self.caller.invite(called)
         leg = self.a.expect_call()
-        leg.reply(200, sdp=True)
-        call.expect(200)
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         self.ends(call, leg)
         self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="normal", sip_code=200)
 

@@ -35,10 +35,7 @@ class Relay(Relayed):
         call = caller.invite(self.number(), sdp=caller.sdp())
         leg = self.vendor["peer"].expect_call()
         self.assertEqual(place(leg.invite.body), (caller.host, 40000))
-        leg.reply(200, sdp=True)
-        call.expect(200)
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         self.assertEqual(self.engine[0].sessions(), 0)
         self.ends(call, leg)
 
@@ -174,11 +171,10 @@ class Relay(Relayed):
         leg = callee.expect_call()
         leg.reply(183, sdp=self.phone(callee).sdp(), to=leg.invite)
         early = call.expect(183)
-        self.engine[0].process.freeze()
-        leg.reply(183, sdp=self.phone(callee).sdp(session=2), to=leg.invite)
-        leg.reply(200, to=leg.invite)
-        call.expect_silence(0.1)
-        self.engine[0].process.thaw()
+        with self.silent(self.engine[0]):
+            leg.reply(183, sdp=self.phone(callee).sdp(session=2), to=leg.invite)
+            leg.reply(200, to=leg.invite)
+            call.expect_silence(0.1)
         call.expect_silence(0.3)
         call.request("PRACK", headers=[("RAck", f"{early.get('RSeq')} {early.get('CSeq')}")])
         call.expect(200, method="PRACK")
@@ -214,14 +210,13 @@ class Relay(Relayed):
         new = self.desk.invite("", uri=call.target, sdp=self.phone(self.desk).sdp(), headers=[
             ("Replaces", f"{call.call_id};to-tag={call.remote_tag};from-tag={call.local_tag}")])
         asked = leg.expect("INVITE")
-        self.engine[0].process.freeze()
-        leg.reply(200, sdp=self.phone(self.vendor["peer"]).sdp(session=2), to=asked)
-        new.expect_silence(0.1)
-        new.cancel()
-        new.expect(200, method="CANCEL")
-        new.expect(487)
-        leg.expect("ACK")
-        self.engine[0].process.thaw()
+        with self.silent(self.engine[0]):
+            leg.reply(200, sdp=self.phone(self.vendor["peer"]).sdp(session=2), to=asked)
+            new.expect_silence(0.1)
+            new.cancel()
+            new.expect(200, method="CANCEL")
+            new.expect(487)
+            leg.expect("ACK")
         for side in (call, leg):
             side.expect("BYE")
             side.reply(200)
@@ -300,17 +295,13 @@ class Instances(Relayed):
         wait_for(line, lambda: line in self.stack.api.call("GET", "/metrics")[1].splitlines())
 
     def test_a_silent_one_is_passed_over_and_taken_back(self):
-        first = self.engine[0]
-        first.process.freeze()
-        try:
+        with self.silent(self.engine[0]):
             for _ in range(2):  # one of them would be its turn
                 call, leg, there, back = self.relayed()
                 self.talk(self.phone(call.peer), there, self.phone(leg.peer), back)
                 self.ends(call, leg)
             self.logged("rtpengine does not answer", 1)
             self.figure("rtpengines_down", 1)
-        finally:
-            first.process.thaw()
         self.logged("rtpengine answers again", 1)
         self.figure("rtpengines_down", 0)
 
@@ -327,10 +318,7 @@ class Instances(Relayed):
         call = caller.invite(self.number(), sdp=True)
         leg = self.beta["peer"].expect_call()
         self.assertEqual(place(leg.invite.body)[0], caller.host)
-        leg.reply(200, sdp=True)
-        call.expect(200)
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         self.ends(call, leg)
         for e in self.engine:
             e.start()
@@ -353,24 +341,17 @@ class Instances(Relayed):
         called = self.number()
         call = self.customer["peer"].invite(called, sdp=True)
         leg = self.vendor["peer"].expect_call()
-        for e in self.engine:
-            e.process.freeze()
-        try:
+        with self.silent():
             leg.reply(200, sdp=True)
             call.expect(503, limit=8)
             leg.expect("ACK")
             self.is_told_bye(leg)
-        finally:
-            for e in self.engine:
-                e.process.thaw()
         self.cdr_says(self.stack.api.cdr(called=called), sip_code=503, disconnect_reason="vendor_failed")
 
     def test_a_caller_who_gives_up_before_the_vendor_is_called(self):
         """The offer waits for rtpengine; the CANCEL ends the call, and nobody rings."""
         called = self.number()
-        for e in self.engine:
-            e.process.freeze()
-        try:
+        with self.silent():
             call = self.customer["peer"].invite(called, sdp=True)
             time.sleep(0.2)
             self.assertEqual([c["state"] for c in self.stack.api.items("/v1/calls") if c["called"] == called], ["routing"])
@@ -378,9 +359,6 @@ class Instances(Relayed):
             call.expect(200, method="CANCEL")
             call.expect(487, method="INVITE")
             self.vendor["peer"].expect_no_call(0.2)
-        finally:
-            for e in self.engine:
-                e.process.thaw()
         self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="cancelled", duration_ms=0)
         self.gone()
 
@@ -389,9 +367,7 @@ class Instances(Relayed):
         called = self.number()
         call = self.customer["peer"].invite(called, sdp=True)
         leg = self.vendor["peer"].expect_call()
-        for e in self.engine:
-            e.process.freeze()
-        try:
+        with self.silent():
             leg.reply(200, sdp=True)
             time.sleep(0.2)
             call.cancel()
@@ -399,9 +375,6 @@ class Instances(Relayed):
             call.expect(487, method="INVITE")
             leg.expect("ACK")
             self.is_told_bye(leg)
-        finally:
-            for e in self.engine:
-                e.process.thaw()
         self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="cancelled", duration_ms=0)
 
     def test_zz_nothing_is_left(self):

@@ -102,10 +102,7 @@ class Midcall(Talk):
         moved = f"sip:moved@{self.caller.host}:{self.caller.port}"
         call.request("INVITE", self.caller.sdp(), change=lambda m: m.set("Contact", f"<{moved}>"))
         leg.expect("INVITE")
-        leg.reply(200, sdp=True)
-        call.expect(200, method="INVITE")
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         leg.request("INFO")
         self.assertEqual(call.expect("INFO").uri, moved)
         call.reply(200)

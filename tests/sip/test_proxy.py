@@ -190,10 +190,7 @@ class Flows(Proxied):
         call.expect(200, method="CANCEL")
         leg.expect("CANCEL")
         leg.reply(481)
-        leg.reply(200, sdp=True, to=leg.invite)
-        call.expect(200, method="INVITE")
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         self.ends(call, leg)
         self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="normal", sip_code=200, hangup_party="caller")
 

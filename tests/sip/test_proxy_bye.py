@@ -81,10 +81,7 @@ class Agreed(Proxied):
         call.request("BYE")
         leg.expect("BYE")
         bye = leg.last_request
-        leg.reply(200, sdp=True, to=leg.invite)
-        call.expect(200, method="INVITE")
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         leg.reply(200, to=bye)
         call.expect(200, method="BYE")
         cdr = self.stack.api.cdr(called=called)

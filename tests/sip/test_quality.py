@@ -37,14 +37,8 @@ class Quality(Story):
         first = self.poor["peer"].expect_call()
         first.reply(503)
         leg = self.fair["peer"].expect_call()
-        leg.reply(200, sdp=True)
-        call.expect(200)
-        call.ack()
-        leg.expect("ACK")
-        call.request("BYE")
-        leg.expect("BYE")
-        leg.reply(200)
-        call.expect(200)
+        self.answer(call, leg)
+        self.ends(call, leg)
 
     def test_a_poor_vendor_goes_behind_on_both_nodes_and_is_said_why(self):
         called = self.number("12")
@@ -152,10 +146,7 @@ class Talk(Story):
         calls = [self.answered(self.customer, self.blocks, self.number()) for _ in range(n)]
         calls[-1][0].expect_silence(1.1)
         for call, leg in calls:
-            call.request("BYE")
-            leg.expect("BYE")
-            leg.reply(200)
-            call.expect(200)
+            self.ends(call, leg)
 
 
 class Owed(Story):

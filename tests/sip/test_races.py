@@ -328,10 +328,7 @@ class Races(Talk):
         leg.expect("ACK")
         leg.request("INVITE", self.vendor["peer"].sdp())  # the one that waited less tries again
         call.expect("INVITE")
-        call.reply(200, sdp=True)
-        leg.expect(200, method="INVITE")
-        leg.ack()
-        call.expect("ACK")
+        self.answer(leg, call)
         self.ends(call, leg)
         self.cdr_says(self.stack.api.cdr(called=called), disconnect_reason="normal")
 
@@ -376,10 +373,7 @@ class Races(Talk):
         if m is not None:
             call.reply(491, to=m)
         leg.expect((491, 500), method="UPDATE")
-        leg.reply(200, sdp=True, to=leg.last_invite)
-        call.expect(200, method="INVITE")
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         self.ends(call, leg)
 
     def passed_on(self, end, method):

@@ -204,10 +204,7 @@ class Refer(Talk):
         number, asked = self.referred(leg, call)
         new = self.customer["peer"].invite(number, uri=asked.uri_of("Refer-To"))
         there = self.vendor["peer"].expect_call()
-        there.reply(200, sdp=True)
-        new.expect(200)
-        new.ack()
-        there.expect("ACK")
+        self.answer(new, there)
         self.notified(call, leg, "SIP/2.0 200 OK\r\n", "terminated;reason=noresource")
         time.sleep(0.05)                    # both calls last: one of 0 ms costs nothing
         self.ends(leg, call)

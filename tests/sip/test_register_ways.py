@@ -7,10 +7,10 @@ import re
 import secrets
 import socket
 import ssl
-import subprocess
 import threading
 
 from story import free_port, wait_for
+from story.certificate import self_signed
 from story.digest import credentials, parameters, response
 from story.message import Message
 from story.registers import Registers, Vendor
@@ -72,10 +72,7 @@ class Ways(Registers):
     def setUpClass(cls):
         cls.port, cls.port6, cls.port_tls = free_port(), free_port(), free_port(udp=False)
         folder = os.environ.get("TANDEM_STORY_DIR", "/tmp")
-        cls.certificate = os.path.join(folder, f"ways-{os.getpid()}.pem")
-        cls.key = cls.certificate[:-4] + ".key"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                        "-keyout", cls.key, "-out", cls.certificate], check=True, capture_output=True)
+        cls.certificate, cls.key = self_signed(os.path.join(folder, f"ways-{os.getpid()}"))
         cls.addClassCleanup(lambda: [os.unlink(p) for p in (cls.certificate, cls.key)])
         cls.stack_options = {"settings": {"sip": {
             "listen": f"udp:127.0.0.1:{cls.port}, udp:[::1]:{cls.port6}, tls:127.0.0.1:{cls.port_tls}",

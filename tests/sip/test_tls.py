@@ -4,22 +4,19 @@
 import os
 import socket
 import ssl
-import subprocess
 import threading
 
 from story import Story, free_port
+from story.certificate import self_signed
 from story.message import Message
 
 
 def certificate(folder, name, *addresses):
     """A self-signed one; the path of certificate and key together."""
-    path = os.path.join(folder, f"{name}-{os.getpid()}.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext",
-                    "subjectAltName=" + ",".join(f"IP:{a}" for a in addresses), "-keyout", path, "-out", path + ".crt"],
-                   check=True, capture_output=True)
-    with open(path, "ab") as both, open(path + ".crt", "rb") as more:
+    path, key = self_signed(os.path.join(folder, f"{name}-{os.getpid()}"), *addresses, name=name)
+    with open(path, "ab") as both, open(key, "rb") as more:
         both.write(more.read())
-    os.unlink(path + ".crt")
+    os.unlink(key)
     return path
 
 

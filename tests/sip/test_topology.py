@@ -133,10 +133,7 @@ class Topology(Talk):
         leg = self.vendor["peer"].expect_call()
         leg.reply(180)
         call.expect(180)
-        leg.reply(200, sdp=True)
-        call.expect(200)
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         self.ends(leg, call)
 
     def test_calls_that_fail(self):
@@ -178,10 +175,7 @@ class InBypass(Topology):
         self.assertIn("m=audio 40000 RTP/AVP 8 0 101\r\n", parts[1])
         self.assertEqual(parts[2], "\r\nContent-Type: application/ISUP;version=itu-t92+\r\nContent-Disposition: signal;handling=optional\r\n"
                                    "\r\n\x01\x00\x49\x00\x00\x03\x02\r\n")
-        leg.reply(200, sdp=True)
-        call.expect(200)
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         self.ends(call, leg)
 
     def test_zz_a_body_without_its_parts_is_400(self):

@@ -6,11 +6,11 @@ import os
 import re
 import socket
 import ssl
-import subprocess
 import time
 import uuid
 
 from story import Story, free_port
+from story.certificate import self_signed
 
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
 
@@ -68,9 +68,7 @@ class Torture(Story):
     def setUpClass(cls):
         folder = os.path.join(os.environ.get("TANDEM_STORY_DIR", "/tmp"), f"torture-tls-{os.getpid()}")
         os.makedirs(folder, exist_ok=True)
-        cls.certificate, cls.key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                        "-keyout", cls.key, "-out", cls.certificate], check=True, capture_output=True)
+        cls.certificate, cls.key = self_signed(os.path.join(folder, "torture"))
         cls.ports = {"udp": free_port(), "tls": free_port(udp=False)}
         cls.ports["tcp"] = cls.ports["udp"]
         listen = ", ".join(f"{t}:127.0.0.1:{p}" for t, p in cls.ports.items())

@@ -49,7 +49,6 @@ class Story(unittest.TestCase):
             peer.fresh.clear()
             peer.errors.clear()
 
-
     def number(self, prefix="12125", digits=11):
         """A number that no other story uses."""
         return prefix + str(next(self._numbers)).rjust(digits - len(prefix), "0")
@@ -58,11 +57,27 @@ class Story(unittest.TestCase):
         """A call up to its ACK; returns both ends."""
         call = customer["peer"].invite(called)
         leg = vendor["peer"].expect_call()
-        leg.reply(200, sdp=True)
-        call.expect(200)
+        self.answer(call, leg)
+        return call, leg
+
+    def answer(self, call, leg):
+        """The last INVITE is answered, and that acknowledged."""
+        leg.reply(200, sdp=True, to=leg.last_invite)
+        call.expect(200, method="INVITE")
         call.ack()
         leg.expect("ACK")
-        return call, leg
+
+    def ends(self, one, other):
+        """One side hangs up; the other is told."""
+        one.request("BYE")
+        other.expect("BYE")
+        other.reply(200)
+        one.expect(200, method="BYE")
+
+    def is_told_bye(self, *ends):
+        for end in ends:
+            end.expect("BYE")
+            end.reply(200)
 
     # ---- looks at CDRs
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stories of relayed media: private rtpengines, and phones whose words go through them."""
 
+import contextlib
 import os
 import re
 import secrets
@@ -151,6 +152,18 @@ class Relayed(Talk):
         if peer.name not in self.phones:
             self.phones[peer.name] = Phone(peer.host)
         return self.phones[peer.name]
+
+    @contextlib.contextmanager
+    def silent(self, *engines):
+        """While in it, these rtpengines (all, if none is named) do not answer."""
+        engines = engines or self.engine
+        for e in engines:
+            e.process.freeze()
+        try:
+            yield
+        finally:
+            for e in engines:
+                e.process.thaw()
 
     def gone(self):
         wait_for("rtpengine without sessions", lambda: not any(e.sessions() for e in self.engine if e.process))

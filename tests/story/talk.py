@@ -86,24 +86,6 @@ class Talk(Story):
         """A call that is answered and acknowledged: (call, leg)."""
         return self.answered(self.customer, self.vendor, called or self.number())
 
-    def answer(self, call, leg):
-        leg.reply(200, sdp=True, to=leg.invite)
-        call.expect(200, method="INVITE")
-        call.ack()
-        leg.expect("ACK")
-
-    def ends(self, one, other):
-        """One side hangs up; the other is told."""
-        one.request("BYE")
-        other.expect("BYE")
-        other.reply(200)
-        one.expect(200, method="BYE")
-
-    def is_told_bye(self, *ends):
-        for end in ends:
-            end.expect("BYE")
-            end.reply(200)
-
     def is_cancelled(self, leg, limit=5.0):
         """The vendor's side is told CANCEL, and agrees."""
         leg.expect("CANCEL", limit=limit)

@@ -49,10 +49,7 @@ class Transported(Talk):
         for one, other in ((call, leg), (leg, call)):
             one.request("INVITE", one.peer.sdp())
             other.expect("INVITE")
-            other.reply(200, sdp=True)
-            one.expect(200, method="INVITE")
-            one.ack()
-            other.expect("ACK")
+            self.answer(one, other)
 
     def every_pair(self, told):
         """told(caller, vendor, who hangs up), for each transport with every other."""
