@@ -32,7 +32,7 @@ class Listings(ApiStory):
         self.assertEqual([r["note"] for r in rows], [f"n{n}" for n in range(ROWS, 0, -1)])
         self.assertEqual(rows[0]["amount"], "-0.250000")
         self.assertEqual(self.api.last_headers["Content-Disposition"], 'attachment; filename="payments.csv"')
-        self.assertEqual(list(rows[0]), ["id", "carrier_id", "amount", "note", "created_at"])
+        self.assertEqual(list(rows[0]), ["id", "carrier_id", "amount", "note", "reverses", "reversed_by", "created_at"])
 
     def test_filters_limit_and_cursor_hold(self):
         self.assertEqual(self.table(f"/v1/payments?format=csv&carrier_id={self.other['id']}"), [])
