@@ -18,6 +18,7 @@ struct alert_options { /* all borrowed until alert_stop */
 	const char *webhook; /* http:// or https:// URL, "" none: gets {"event": "alert.raised", "alert": {...}} */
 };
 
+/* alert_start - PostgreSQL may be away. 0; -EINVAL the webhook's URL, with st; -errno */
 int alert_start(struct alert_sender **a, const struct alert_options *options, struct status *st) must_check;
 void alert_stop(struct alert_sender **a); /* waits for what is being sent, at most 10 s */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cdr.h - the record of one call and of its attempts, as section 5 of the outside says it.
  * A CDR owns its text (one arena). It is filled by one thread and then given away (spool_close), never shared.
- * Ids 0 and times 0 mean "none" and become NULL.
+ * Ids 0 and times 0 mean "none" and become NULL. Times in _us are of the wall clock, since 1970 UTC.
  */
 #ifndef BILLING_CDR_H
 #define BILLING_CDR_H
@@ -59,7 +59,7 @@ struct cdr_attempt {
 	const char *reason; /* a word: answered, busy, no_response, no_progress, no_answer, transport_error, cancelled,
 			       failed, late_answer, ... */
 	const char *buy_prefix; /* NULL: none */
-	int64_t buy_price_n;
+	int64_t buy_price_n;	/* nano-units a minute */
 	const char *b_call_id;
 };
 

@@ -11,21 +11,21 @@
 
 #define CDR_TEXT_MAX 255 /* bytes of a text column */
 
-/* cdr_row_put_columns - what COPY is told: the columns of cdr_row_put, or of cdr_row_put_attempts, in their order,
- *                       separated by commas */
+/* cdr_row_put_columns, cdr_row_put_attempt_columns - what COPY is told: the columns of cdr_row_put_whole, or of
+ * cdr_row_put_attempts, in their order, separated by commas */
 void cdr_row_put_columns(struct buf *out);
 void cdr_row_put_attempt_columns(struct buf *out);
 
 /* cdr_row_put - one line of COPY text, the columns of section 5 up to `lrn`, and what came later only where the call
- * has it: so the lines that earlier versions wrote, and their hashes, still hold; no line end cdr_row_put_whole - such
- * a line, of this version or an earlier one, with each column that COPY is told */
+ * has it: so the lines that earlier versions wrote, and their hashes, still hold; no line end.
+ * cdr_row_put_whole - such a line, of this version or an earlier one, with each column that COPY is told */
 void cdr_row_put(struct buf *out, const struct cdr *c);
 void cdr_row_put_whole(struct buf *out, const char *line);
 /* cdr_row_put_attempts - a line an attempt, each with its line end; nothing if there was none */
 void cdr_row_put_attempts(struct buf *out, const struct cdr *c);
 /* cdr_row_pack/unpack - everything, to be read back; times keep their milliseconds.
- *   unpack returns 0 and a new CDR, or -EBADMSG if the text is not what cdr_row_pack of this version or the one before
- * wrote */
+ *   unpack returns 0 and a new CDR, or -EBADMSG: the text is not what this version's cdr_row_pack wrote, or the one's
+ *   before */
 void cdr_row_pack(struct buf *out, const struct cdr *c);
 int cdr_row_unpack(const char *text, struct cdr **out) must_check;
 

@@ -49,7 +49,7 @@ int export_finish_left(struct pg *pg, const struct export_options *o, int64_t af
 
 /* export_show - a run as /v1/exports shows it: 0 and a new reference; -ENOENT; an error of pg_exec */
 int export_show(struct pg *pg, int64_t id, json_t **run, struct status *st) must_check;
-/* export_list - the latest 100, newest first; a new reference */
+/* export_list - the latest 100, newest first, as export_show; a new reference. 0 or an error of pg_exec */
 int export_list(struct pg *pg, json_t **runs, struct status *st) must_check;
 
 #endif

@@ -21,7 +21,8 @@ struct export_seal {
 	char sha256[EXPORT_SHA256_MAX];
 };
 
-/* export_file_new - `name` in the directory dir_fd (borrowed: it must outlive the file); it must not exist yet */
+/* export_file_new - `name` (copied) in the directory dir_fd (borrowed: it must outlive the file); it must not exist
+ * yet, which the first write finds out. Never NULL */
 struct export_file *export_file_new(int dir_fd, const char *name);
 /* export_file_write, export_file_seal - 0, or -errno with st naming the file. seal: everything is on disk. */
 int export_file_write(struct export_file *f, const char *bytes, size_t len, struct status *st) must_check;

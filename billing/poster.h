@@ -32,6 +32,7 @@ struct poster_options {
 	void *posted_arg;
 };
 
+/* poster_start - PostgreSQL may be away. 0 or -errno, with st */
 int poster_start(struct poster **p, const struct poster_options *options, struct status *st) must_check;
 /* poster_stop - interrupt what is under way (at most a connection attempt is waited for); its threads end. What it has
  *               in hand comes out of poster_left, batch by batch, as far as its records' fates are known; NULL at the

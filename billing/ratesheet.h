@@ -47,9 +47,9 @@ struct ratesheet_options {
 /* ratesheet_import - read is called until it returns 0 (end) or a negative errno (aborts).
  *   returns 0 applied (or would be); -EINVAL with rejected > 0 rows refused, or st: the file as a whole is unusable
  *   (no header, a column missing, not CSV, more than RATESHEET_PREFIXES_MAX prefixes); -ENOENT no such deck;
- * -ECANCELED; else as pg_exec. Nothing is applied unless 0. pg: with no transaction under way; its statement_timeout_ms
- * must leave a merge of a million rates its time (30 s), or be 0. report is filled in either case:
- * ratesheet_report_free. */
+ *   -ECANCELED; else as pg_exec. Nothing is applied unless 0.
+ *   pg: with no transaction under way; its statement_timeout_ms must leave a merge of a million rates its time (30 s),
+ *   or be 0. report is filled in either case: ratesheet_report_free. */
 int ratesheet_import(struct pg *pg, const struct ratesheet_options *o,
 		     long (*read)(void *source, char *bytes, long max), void *source, struct ratesheet_report *report,
 		     struct status *st) must_check;

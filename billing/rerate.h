@@ -37,7 +37,8 @@ struct rerate_options {
 
 /* rerate_run - 0 and *report: {carrier_id, side, from, to, currency, applied, calls, changed, old, new, difference,
  *   unrated: {reason: calls}, destinations: [{destination, calls, changed, old, new, difference}], corrections:
- *   [{cdr_id, destination, old, new, difference}]}, the last cut at RERATE_SHOWN_MAX.
+ *   [{cdr_id, destination, old, new, difference}]}, the last cut at RERATE_SHOWN_MAX; amounts are decimals in text, in
+ *   the carrier's currency. A new reference.
  *   -ENOENT no such carrier; -ERANGE an amount past what money holds; an error of pg_exec. Nothing is booked then. */
 int rerate_run(struct pg *pg, const struct rerate_options *o, json_t **report, struct status *st) must_check;
 

@@ -30,7 +30,7 @@ struct spool_options {
 };
 
 /* spool_start - open or create the spool, close the calls of an earlier run as `recovered` (duration proven by the last
- *   heartbeat, reason switch_restart), start both threads. PostgreSQL may be away.
+ *   heartbeat, reason switch_restart), start its threads. PostgreSQL may be away.
  *   0, or -errno with st saying what is wrong with the directory or the file */
 int spool_start(struct spool **s, const struct spool_options *options, struct status *st) must_check;
 

@@ -2,9 +2,10 @@
 /* spool_db.h - the spool's file: SQLite in WAL mode with synchronous=FULL. One thread.
  *
  *   records     finished, waiting for PostgreSQL; seq is never used twice and has no gaps: the spool's chain; hash
- * links each to the one before (chain.h) open_calls  answered and not finished, as they stood at the answer refused
- * what PostgreSQL would not have, and why state       chain_id (a UUID of this spool's own), chain_hash (of the last
- * record), heartbeat_us (monotonic)
+ *               links each to the one before (chain.h)
+ *   open_calls  answered and not finished, as they stood at the answer
+ *   refused     what PostgreSQL would not have, and why
+ *   state       chain_id (a UUID of this spool's own), chain_hash (of the last record), heartbeat_us (monotonic)
  *
  * Changes between begin and commit are one transaction. After any error roll back; nothing of it stands then.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spool_priv.h - what the spool's two threads pass to each other: a batch of records. One owner at a time. */
+/* spool_priv.h - what the spool's thread and the poster's pass to each other: a batch of records. One owner at a time.
+ */
 #ifndef BILLING_SPOOL_PRIV_H
 #define BILLING_SPOOL_PRIV_H
 

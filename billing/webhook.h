@@ -10,7 +10,7 @@
 #include "lib/status.h"
 
 struct webhook_url {
-	bool secure;
+	bool secure;			     /* https */
 	char host[256], port[8], path[1024]; /* host without brackets */
 };
 

@@ -4,9 +4,10 @@
  *   {tandem}:nodes               hash: node -> JSON {node, started_at, at, calls, cps, ...}; older than 5 s = dead
  *   {tandem}:calls:NODE          hash: call id -> JSON of the call; expires 10 s after its node died. Once answered it
  *                                has "_terms", the buy side's rate terms: live_calls makes cost_so_far from them
- *   {tandem}:commands:NODE       stream: {command, call}: "hangup", "audit". A node shows the id of the last audit that
- * it made on command as "_audited" {tandem}:events              pub/sub: JSON arrays of {"event", "call": {...}}; the
- * events are call.started, call.updated, call.ended
+ *   {tandem}:commands:NODE       stream: {command, call}: "hangup", "audit". A node shows the id of the last audit
+ *                                that it made on command as "_audited"
+ *   {tandem}:events              pub/sub: JSON arrays of {"event", "call": {...}}; the events are call.started,
+ *                                call.updated, call.ended
  *
  * A call: id, node, state (routing|ringing|answered), mode (b2bua|proxy), ingress_trunk_id, ingress_carrier_id,
  * egress_trunk_id, egress_carrier_id, calling, called, destination, started_at, answered_at, cost_so_far (money text or

@@ -32,8 +32,8 @@ bool cache_redis_up(const struct cache *c);
 
 /* cache_deck_get - the image of that version (CACHE_ANY_VERSION: the latest that is there); 0, or -ENOENT */
 int cache_deck_get(struct cache *c, uint64_t source, int64_t id, int64_t version, struct deck **out) must_check;
-void cache_deck_put(struct cache *c,
-		    const struct deck *d); /* where it is missing; what fails is tried at the next put */
+/* cache_deck_put - store it where it is missing; what fails is tried at the next put */
+void cache_deck_put(struct cache *c, const struct deck *d);
 
 json_t *cache_document_get(struct cache *c); /* the later one of Redis and disk; NULL: none; new reference */
 void cache_document_put(struct cache *c, json_t *document); /* the same again: only where Redis has lost it */

@@ -25,13 +25,14 @@ struct deck_found { /* the rate that holds; text is borrowed from the deck */
 	const char *destination; /* "" if the row had none */
 	const char *origin;	 /* origin_prefix, "" if none */
 	struct rate_terms terms;
-	int64_t effective_from_us, effective_to_us; /* 0: open */
+	int64_t effective_from_us, effective_to_us; /* wall clock, since 1970 UTC; 0: open */
 	bool blocked;
 };
 
 struct deck_row { /* one rate as stored; text borrowed during deck_builder_add */
-	const char *prefix, *destination, *origin_prefix;
-	int64_t price_n, initial_price_n, connect_fee_n; /* initial_price_n: RATE_SAME = price */
+	const char *prefix, *destination, *origin_prefix; /* origin_prefix: "" or NULL none */
+	int64_t price_n, initial_price_n;		  /* nano-units a minute; initial_price_n: RATE_SAME = price */
+	int64_t connect_fee_n;				  /* nano-units a call */
 	int32_t initial_s, increment_s, grace_s;
 	int64_t effective_from_us, effective_to_us;
 	bool blocked;
@@ -50,21 +51,21 @@ struct deck_words { /* what the deck itself says */
 };
 
 struct deck_builder;
-struct deck_builder *deck_builder_new(const struct deck_words *words);
+struct deck_builder *deck_builder_new(const struct deck_words *words); /* words are copied */
 /* deck_builder_add - rows in any order. 0, or -EINVAL with st naming the prefix and the reason */
 int deck_builder_add(struct deck_builder *b, const struct deck_row *row, struct status *st) must_check;
-int deck_builder_finish(struct deck_builder **b, struct deck **out,
-			struct status *st) must_check; /* frees b either way */
+/* deck_builder_finish - the deck, a new reference; frees b either way. 0, or -EIO with st: no SHA-256 in the library */
+int deck_builder_finish(struct deck_builder **b, struct deck **out, struct status *st) must_check;
 void deck_builder_free(struct deck_builder **b);
 
 /* deck_open - an image from Redis or disk (copied); -EBADMSG if magic, format, length or checksum is wrong */
 int deck_open(const void *image, size_t len, struct deck **out, struct status *st) must_check;
-const void *deck_image(const struct deck *d, size_t *len);
+const void *deck_image(const struct deck *d, size_t *len); /* to be stored; borrowed */
 struct deck *deck_ref(struct deck *d);
 void deck_unref(struct deck **d);
 
-const struct deck_words *deck_words(const struct deck *d);
-size_t deck_rates(const struct deck *d);
+const struct deck_words *deck_words(const struct deck *d); /* borrowed */
+size_t deck_rates(const struct deck *d);		   /* how many it holds */
 
 /* deck_find - the longest prefix of called with a rate in force at at_us; of its rates the longest origin_prefix that
  *   calling starts with, then one without; a matching schedule before none. Blocked rates are found too (see .blocked).

@@ -32,13 +32,16 @@ struct health {
 	char reason[96];		 /* of the last change; "" none yet */
 };
 
+/* health_may_try - it is up, or a trial is due. Times are clock_mono_us's */
 bool health_may_try(const struct health *h, int64_t mono_us);
 /* health_claim - may this call go there? Of the calls that find a trial due, one gets it. */
 bool health_claim(struct health *h, int64_t mono_us);
 
 enum health_change { HEALTH_SAME, HEALTH_OPENED, HEALTH_CLOSED };
 
-/* what became of a call, of a probe; probed: OPTIONS probes run on this address */
+/* health_tell_call, health_tell_probe - what became of a call, of a probe, and what that changed.
+ *   alive   there was an answer of any kind; else why says in a word what was seen (copied)
+ *   probed  OPTIONS probes run on this address */
 enum health_change health_tell_call(struct health *h, bool alive, const char *why, bool probed, int64_t mono_us);
 enum health_change health_tell_probe(struct health *h, bool alive, const char *why, int64_t mono_us);
 /* health_unprobed - probes run no more: an open breaker that waits for one gets its trial by call */

@@ -16,7 +16,7 @@
 struct loader;
 struct store_owed; /* store.h */
 
-struct loader_options {
+struct loader_options { /* text is copied */
 	const char *database_url, *redis_url;
 	const char *cache_dir;	    /* disk copies of images and of the configuration; created if missing */
 	struct gauge_table *gauges; /* where trunks' ('t') and carriers' ('c') gauges come from */
@@ -28,20 +28,22 @@ struct loader_options {
 	void *arg;
 };
 
+/* loader_start - PostgreSQL and Redis may be away. 0, or -errno with st: cache_dir cannot be used, or no thread */
 int loader_start(struct loader **l, const struct loader_options *o, struct status *st) must_check;
 void loader_stop(struct loader **l);
 
 struct loader_stats {
 	bool database_up, redis_up;
-	int64_t version, loaded_us; /* of the snapshot in force */
+	int64_t version, loaded_us; /* of the snapshot in force; loaded_us: wall clock */
 	uint64_t rates, decks, bytes;
 };
-void loader_stats(struct loader *l, struct loader_stats *out);
+void loader_stats(struct loader *l, struct loader_stats *out); /* any thread */
 
 /* loader_one_number - a snapshot for one look-up, straight from PostgreSQL: the whole configuration, but of the decks
  * only the prefixes of `called` (all times, past ones too). For the API and the CLI. `called` is the number after
  * translation; to translate first, load the trunk with called = NULL (no rates), number_in, then load again with the
- * digits. gauges: of the look-up, outlives the snapshot; NULL: none. */
+ * digits. gauges: of the look-up, outlives the snapshot; NULL: none.
+ *   0 and *out, a new reference; -EINVAL the configuration is not one of ours; else as pg_exec */
 int loader_one_number(struct pg *pg, int64_t ingress_trunk_id, const char *called, struct gauge_table *gauges,
 		      struct snapshot **out, struct status *st) must_check;
 

@@ -56,7 +56,7 @@ struct trunk_cidr {
 struct translation; /* number.h */
 struct number_list; /* numberlist.h */
 
-struct code_map {
+struct code_map { /* what the caller is told instead of a code */
 	int from, to;
 };
 
@@ -93,7 +93,7 @@ struct trunk {
 	bool trust_pai, hunt_after_media;
 	enum trunk_mode mode;
 	bool has_min_margin, has_min_margin_percent, has_allow_loss; /* else the plan's words hold */
-	struct money min_margin, min_margin_percent;
+	struct money min_margin, min_margin_percent; /* a minute of talk, in the sell currency; 5 is 5 % */
 	bool allow_loss;
 	const struct code_map *code_map;
 	int n_code_map;
@@ -122,7 +122,7 @@ struct plan {
 	int64_t id;
 	const char *name;
 	enum plan_policy policy;
-	struct money min_margin, min_margin_percent; /* 0 if not set */
+	struct money min_margin, min_margin_percent; /* as a trunk's; 0 if not set */
 	bool has_min_margin, has_min_margin_percent;
 	bool allow_loss, allow_return;
 	int max_attempts;
@@ -139,7 +139,7 @@ bool snapshot_has_routes(const struct snapshot *s); /* anything loaded yet? */
 
 const struct trunk *snapshot_trunk(const struct snapshot *s, int64_t id); /* NULL if unknown */
 const struct carrier *snapshot_carrier(const struct snapshot *s, int64_t id);
-size_t snapshot_trunks(const struct snapshot *s);
+size_t snapshot_trunks(const struct snapshot *s); /* how many; snapshot_trunk_at - the i-th, by id */
 const struct trunk *snapshot_trunk_at(const struct snapshot *s, size_t i);
 
 #endif

@@ -22,7 +22,7 @@ struct standing_trunk {
 	int64_t id;
 	struct health *health; /* borrowed, outlives all standings; NULL in a look-up: down and trial hold then */
 	bool down, trial;
-	char why[96];
+	char why[96]; /* a sentence if it is down */
 };
 
 struct standing_vendor {
@@ -39,8 +39,9 @@ struct standing_destination {
 	struct standing_vendor *vendor; /* by trunk id */
 };
 
-/* standing_destination_new - the books' windows added up; ms[0..n_ms) is copied. old: what it takes the place of, or
- * NULL */
+/* standing_destination_new - the books' windows added up and judged as of that slot (quality.h); a new reference.
+ * standing_destination_talk - its durations: ms[0..n), milliseconds, copied. old: what it takes the place of, whose
+ * margin cache goes on, or NULL */
 struct standing_destination *standing_destination_new(const char *key, const struct quality_book *const *books,
 						      size_t n_books, int64_t now_slot);
 void standing_destination_talk(struct standing_destination *d, const int64_t *ms, int n,

@@ -43,9 +43,10 @@ struct bindings_contact {
 };
 
 struct bindings_options {
-	const char *redis_url, *node;
+	const char *redis_url, *node; /* copied */
 };
 
+/* bindings_start - Redis may be away. 0, or -errno with st */
 int bindings_start(struct bindings **b, const struct bindings_options *o, struct status *st) must_check;
 /* bindings_stop - writes what is new a last time, gives up what this node keeps with vendors, frees */
 void bindings_stop(struct bindings **b);

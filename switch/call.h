@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* call.h - one call: its two legs, its attempts, its record. Lives on one worker, in one arena.
  *
- * The order of work is section 4 of the outside: who (call_begin), may it (admit.c), where (routing), hunt (hunt.c),
- * talk and end (call.c by the table in call_table.c).
+ * The order of work is section 4 of the outside: who, may it and where (call_begin.c, by routing),
+ * hunt (hunt.c), talk and end (call.c by the table in call_table.c).
  */
 #ifndef SWITCH_CALL_H
 #define SWITCH_CALL_H

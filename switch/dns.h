@@ -29,7 +29,7 @@ struct dns_answer {
 	struct dns_target target[DNS_TARGETS_MAX]; /* in the order to be tried */
 };
 
-/* dns_new - servers: "" for the system's, else "127.0.0.1:5353,..." */
+/* dns_new - servers: "" for the system's, else "127.0.0.1:5353,...". 0; -EINVAL these are none; -EIO */
 int dns_new(struct dns **out, struct worker *w, const char *servers, struct status *st) must_check;
 void dns_free(struct dns **d); /* open questions are dropped */
 void dns_tick(struct dns *d);  /* ten times a second: time limits */

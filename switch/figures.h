@@ -25,12 +25,13 @@ struct figures_setup {
 };
 
 struct figures {
-	int64_t live;
+	int64_t live; /* calls that have no CDR yet */
+	/* since the start, as struct worker_counters */
 	uint64_t calls, answered, shed, strays, misrouted;
-	int rtpengines_down;
+	int rtpengines_down; /* now */
 	uint64_t media_lost;
-	uint64_t setup[FIGURES_SETUP_BUCKETS], setup_sum_ms;
-	uint64_t vendors_waiting; /* words for the vendors thread */
+	uint64_t setup[FIGURES_SETUP_BUCKETS], setup_sum_ms; /* struct figures_setup, added up */
+	uint64_t vendors_waiting;			     /* words for the vendors thread */
 	struct spool_stats spool;
 };
 

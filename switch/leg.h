@@ -92,7 +92,7 @@ struct leg {
 	const sip_to_t *to_base;	 /* the To of their INVITE without our tag, for leg_refork; set by the call */
 	const char *headers;		 /* further lines of our INVITE, each with its CRLF; "" none */
 	struct headers passed;		 /* what crosses to this side from the other; set by the call */
-	struct refer refer;		 /* set by the call, kept by relay.c */
+	struct refer refer;		 /* set by the call, kept by relay_*.c */
 	struct arena *arena;
 	const char *call_id;
 };
@@ -115,7 +115,8 @@ void leg_answer_unsupported(struct leg *leg, const sip_unsupported_t *unsupporte
 void leg_answer_moved(struct leg *leg, const char *contacts);
 /* leg_answer_too_small - 422 with the Min-SE that we want */
 void leg_answer_too_small(struct leg *leg);
-/* leg_refork - later answers open a new early dialog with a To tag of its own (the caller has media of another) */
+/* leg_refork - later answers open a new early dialog with a To tag of its own (the caller has media of another). 0 or
+ * -ENOMEM */
 int leg_refork(struct leg *leg) must_check;
 
 struct leg_target {			   /* whom to call, all text borrowed */
@@ -150,7 +151,7 @@ void leg_hang_up(struct leg *leg, int cause);
 /* leg_refuse - answer a request inside the dialog by ourselves. relay.h passes it to the other leg instead. */
 void leg_refuse(struct leg *leg, nta_incoming_t *request, int status);
 
-/* leg_ack_send - ACK a 2xx of the INVITE with that CSeq (relay.c: of re-INVITEs) */
+/* leg_ack_send - ACK a 2xx of the INVITE with that CSeq (a relay: of re-INVITEs) */
 void leg_ack_send(struct leg *leg, uint32_t cseq, const sip_t *body, const char *branch);
 
 /* leg_settle - one thing less that it waits for: is it gone now? */

@@ -28,7 +28,8 @@ struct lrn_options {
 	void *arg;
 };
 
-int lrn_start(struct lrn **l, const struct lrn_options *o, struct status *st) must_check; /* NULL where it is off */
+/* lrn_start - *l is NULL where it is off. Redis and the service may be away. 0, or -errno with st */
+int lrn_start(struct lrn **l, const struct lrn_options *o, struct status *st) must_check;
 /* lrn_quiet - its threads end: nothing is answered from here on. lrn_stop - when nobody can ask any more */
 void lrn_quiet(struct lrn *l);
 void lrn_stop(struct lrn **l); /* questions that wait are dropped */

@@ -46,8 +46,9 @@ struct node {
 	_Atomic int unknown_source;
 };
 
-/* node_start - purse, spool, presence, workers, loader, in this order. On failure all that was started is stopped
- * again. settings are borrowed until node_stop. */
+/* node_start - purse, spool, bindings, vendors, workers, lrn, presence, loader, in this order. settings are borrowed
+ * until node_stop. PostgreSQL and Redis may be away. 0, or -errno with st; all that was started is stopped again then.
+ */
 int node_start(struct node **out, const struct settings *settings, struct status *st) must_check;
 /* node_reload - take over what SIGHUP may change; `settings` stays the caller's */
 void node_reload(struct node *n, const struct settings *settings);

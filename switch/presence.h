@@ -22,7 +22,7 @@ struct figures;
 struct presence;
 
 struct presence_options {
-	const char *redis_url, *node;
+	const char *redis_url, *node; /* copied */
 	struct gauge_table *gauges;
 	json_t *(*registrations)(void *arg);				  /* what this node keeps with vendors; new */
 	void (*connected)(void *arg, const struct redis_address *master); /* after each connect; numeric address */
@@ -32,6 +32,7 @@ struct presence_options {
 	void *arg;
 };
 
+/* presence_start - Redis may be away. 0, or -errno with st */
 int presence_start(struct presence **p, const struct presence_options *o, struct status *st) must_check;
 void presence_stop(struct presence **p); /* takes this node's keys away */
 

@@ -26,7 +26,7 @@ void proxy_begin(struct call *c, const struct trunk *trunk, const struct worker_
 void proxy_over(struct call *c); /* its record is being written: nothing that its ends do changes it any more */
 void proxy_drop(struct call *c); /* it is being freed */
 
-/* proxy_call - the next vendor, in place of leg_call */
+/* proxy_call - the next vendor, in place of leg_call. 0, or -EIO: it could not be sent */
 int proxy_call(struct leg *leg, struct call *c, const struct worker_port *port, const struct leg_target *to) must_check;
 /* proxy_progress - the vendor's 18x to the caller */
 void proxy_progress(struct call *c, const struct call_attempt *t);

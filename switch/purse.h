@@ -43,7 +43,8 @@ enum purse_word {
 
 struct purse_ask {
 	struct uuid call;
-	int64_t carrier_id, limit_micro;       /* credit limit; 0 for none that is prepaid */
+	int64_t carrier_id;
+	int64_t limit_micro;		       /* its credit limit; 0: prepaid without one */
 	int64_t least_micro, wanted_micro;     /* totals of the call; equal if there is no choice */
 	bool first;			       /* admission */
 	void (*answer)(struct purse_ask *ask); /* on the purse's thread; takes it back */
@@ -54,12 +55,14 @@ struct purse_ask {
 
 struct purse_options {
 	const char *redis_url, *database_url, *node;
-	void (*recall)(void *arg,
-		       int64_t carrier_id); /* tell the carrier's calls; on the purse's thread; may be NULL */
+	/* recall - tell that carrier's calls; on the purse's thread. NULL: nobody is told */
+	void (*recall)(void *arg, int64_t carrier_id);
 	void *arg;
 	bool admit_when_away; /* without Redis: by the balance last known less what this node holds */
 };
 
+/* purse_start - PostgreSQL and Redis may be away. 0, or -errno with st. Amounts in _micro are millionths of the
+ * carrier's currency */
 int purse_start(struct purse **p, const struct purse_options *o, struct status *st) must_check;
 /* purse_quiet - wait until all asks are answered (those that wait: "away") and none is under way */
 void purse_quiet(struct purse *p);

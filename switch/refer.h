@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* refer.h - transfers (RFC 3515) inside a call whose trunks both allow them: what a REFER, and the NOTIFYs that tell
- * how it goes, are on the other side. relay.c carries them.
+ * how it goes, are on the other side. A relay (relay.h) carries them.
  *
  * A REFER asks the other side to call a number; it is told to call it at the switch, where that is a call like any
  * other. It names nothing else of who asked: no host, no parameter, no Referred-By, no body.
@@ -23,8 +23,8 @@ struct refer_subscription { /* what a REFER made: the side that got it sends NOT
 struct refer {	       /* of a leg; zero: none are allowed */
 	bool allowed;  /* the trunks of both sides do */
 	bool replaces; /* this side may take over its calls (replaces.h) */
-	const char
-		*prefix; /* what a number begins with that this side calls us by: its trunk's tech prefix; NULL: "" */
+	/* what a number begins with that this side calls us by: its trunk's tech prefix; NULL: "" */
+	const char *prefix;
 	struct refer_subscription subscription[REFER_SUBSCRIPTIONS_MAX]; /* the youngest first */
 };
 

@@ -4,7 +4,7 @@
  * Each leg has them by its own terms. A caller that requires 100rel gets every 18x reliably; a vendor is offered 100rel
  * if the caller knows it or the vendor insists (421), and what it sends reliably is confirmed at once. Only where an
  * offer or answer may have to cross in the PRACK - the caller requires 100rel, or knows it and sent no offer - does an
- * 18x with SDP wait for the caller's own PRACK, which then goes on to the vendor with its body (relay.c).
+ * 18x with SDP wait for the caller's own PRACK, which then goes on to the vendor with its body (relay.h).
  *
  * The vendor is not offered them for an INVITE without SDP if the caller does not know them: its 18x would bring an
  * offer whose answer nobody could send.

@@ -28,7 +28,7 @@ bool replaces_allowed(const struct trunk *ingress);
  *   ours to open); 486 early-only, and it is answered; 491 another INVITE is under way in it; 603 it is over */
 int replaces_refusal(const struct call *c, const sip_t *sip, struct call **taken);
 
-/* replaces_begin - the vendor of that call is asked. What comes of it is told by replaces_decided (relay.c) */
+/* replaces_begin - the vendor of that call is asked. What comes of it is told by replaces_decided (relay.h) */
 void replaces_begin(struct call *c, struct call *taken, const sip_t *sip);
 void replaces_decided(struct call *c, int status);
 

@@ -29,7 +29,8 @@ struct rtpengine_state { /* of the node, read and written by all workers */
  * never before rtpengine_ask has returned. */
 typedef void rtpengine_done(void *arg, const json_t *answer, int instance);
 
-/* rtpengine_new - list: "host:port, ...", "" for none; names are looked up by the worker's DNS. */
+/* rtpengine_new - list: "host:port, ...", "" for none; names are looked up by the worker's DNS. 0, or
+ * -EINVAL, -E2BIG with st: what is wrong with the list */
 int rtpengine_new(struct rtpengine **out, struct worker *w, const char *list, struct status *st) must_check;
 void rtpengine_free(struct rtpengine **r); /* open questions are dropped */
 void rtpengine_tick(struct rtpengine *r);  /* ten times a second: repeats, time limits, pings */

@@ -2,10 +2,14 @@
 /* selector.h - one UDP port, many workers: which worker's socket a datagram goes to.
  *
  * All workers bind the same port with SO_REUSEPORT, in worker order; a classic BPF program on the group picks the
- * socket: a response            by the worker's mark in our Via branch a request to us       by the worker's letter in
- * our Contact user ("~wA") any other request     by a hash of 32 bytes of the Request-URI from the user's start: the
- * same worker for an INVITE, its repeats, its CANCEL and its ACK, whatever else differs What the program cannot place
- * goes to worker 0.
+ * socket:
+ *
+ *   a response         by the worker's mark in our Via branch
+ *   a request to us    by the worker's letter in our Contact user ("~wA")
+ *   any other request  by a hash of 32 bytes of the Request-URI from the user's start: the same worker for an INVITE,
+ *                      its repeats, its CANCEL and its ACK, whatever else differs
+ *
+ * What the program cannot place goes to worker 0.
  *
  * The library makes its sockets through its exported su_socket(); this module defines that function, and the linker
  * takes ours.

@@ -11,7 +11,7 @@
 
 struct shed;
 
-/* shed_note - refused now; *s is made at the first
+/* shed_note - refused now; *s is made at the first.
  * shed_knows - was it? s may be NULL */
 void shed_note(struct shed **s, uint64_t key, int64_t mono_us);
 bool shed_knows(const struct shed *s, uint64_t key, int64_t mono_us);

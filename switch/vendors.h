@@ -30,6 +30,7 @@ struct vendors_options {
 	void *arg;
 };
 
+/* vendors_start - Redis may be away; text is copied. 0, or -errno with st */
 int vendors_start(struct vendors **v, const struct vendors_options *o, struct status *st) must_check;
 /* vendors_quiet - its thread ends: nothing is published from here on, words are still taken.
  * vendors_stop - after the last word: tells Redis what is left, and frees. */
