@@ -15,7 +15,6 @@
 	}
 
 static const char *const statuses[] = {"active", "suspended", NULL};
-static const char *const directions[] = {"ingress", "egress", NULL};
 static const char *const sides[] = {"sell", "buy", NULL};
 static const char *const policies[] = {"lcr", "priority", "weighted", "quality", "balanced", NULL};
 static const char *const list_kinds[] = {"block", "allow", NULL};
@@ -32,14 +31,6 @@ static const struct param_rule carrier_params[] = {
 	{"status", PARAM_CHOICE, statuses, "with this status"},
 	{"currency", PARAM_TEXT, NULL, "with this currency"},
 };
-#define DRY_RUN                                                                                                        \
-	{                                                                                                              \
-		"dry_run", PARAM_BOOL, NULL, "only say which are meant"                                                \
-	}
-#define ALL                                                                                                            \
-	{                                                                                                              \
-		"all", PARAM_BOOL, NULL, "without any filter: all of them are meant"                                   \
-	}
 /* The filters of a listing are the first ones of what changes many. */
 #define FILTERS_OF(table)                                                                                              \
 	&(const struct params)                                                                                         \
@@ -47,16 +38,6 @@ static const struct param_rule carrier_params[] = {
 		table, sizeof(table) / sizeof(*table) - 2                                                              \
 	}
 
-static const struct param_rule trunk_params[] = {
-	{"carrier_id", PARAM_ID, NULL, "of this carrier"},
-	{"direction", PARAM_CHOICE, directions, "of this direction"},
-	{"name", PARAM_TEXT, NULL, "with this name"},
-	{"enabled", PARAM_BOOL, NULL, "enabled or not"},
-	{"rate_deck_id", PARAM_ID, NULL, "with this deck"},
-	{"routing_plan_id", PARAM_ID, NULL, "with this plan"},
-	DRY_RUN,
-	ALL,
-};
 static const struct param_rule deck_params[] = {
 	{"name", PARAM_TEXT, NULL, "with this name"},
 	{"side", PARAM_CHOICE, sides, "of this side"},
@@ -190,8 +171,8 @@ static const struct param_rule call_params[] = {
 	{"called", PARAM_NUMBER, NULL, "exactly this called number"},
 	{"calling", PARAM_NUMBER, NULL, "exactly this calling number"},
 	{"called_prefix", PARAM_DIGITS, NULL, "called numbers that start so (a leading + aside)"},
-	DRY_RUN,
-	ALL,
+	PARAM_DRY_RUN,
+	PARAM_ALL,
 };
 
 #define LISTED(path, res, params, flags, summary)                                                                      \
@@ -222,10 +203,10 @@ const struct endpoint endpoints[] = {
 	CHANGED("/v1/carriers/{id}", &carriers, ROLE_PROVISIONING, "Change a carrier"),
 	REMOVED("/v1/carriers/{id}", &carriers, ROLE_PROVISIONING, "Delete a carrier"),
 
-	LISTED("/v1/trunks", &trunks, FILTERS_OF(trunk_params), ENDPOINT_BOUND, "List trunks"),
+	LISTED("/v1/trunks", &trunks, &trunks_filters, ENDPOINT_BOUND, "List trunks"),
 	MADE("/v1/trunks", &trunks, ROLE_PROVISIONING, "Create a trunk"),
-	{REQUEST_PATCH, "/v1/trunks", resource_update_many, ROLE_PROVISIONING, ENDPOINT_MANY, &trunks,
-	 RULES(trunk_params), "Change all trunks that the filters name, all or none"},
+	{REQUEST_PATCH, "/v1/trunks", resource_update_many, ROLE_PROVISIONING, ENDPOINT_MANY, &trunks, &trunks_many,
+	 "Change all trunks that the filters name, all or none"},
 	READ("/v1/trunks/{id}", &trunks, ENDPOINT_BOUND, "Read a trunk"),
 	CHANGED("/v1/trunks/{id}", &trunks, ROLE_PROVISIONING, "Change a trunk"),
 	REMOVED("/v1/trunks/{id}", &trunks, ROLE_PROVISIONING, "Delete a trunk"),

@@ -34,6 +34,7 @@ curl -H "Authorization: Bearer $KEY" http://127.0.0.1:8080/v1/carriers \\
 - **Many at once**: `PATCH /v1/trunks` changes all trunks that its filters name, in one transaction, or none if one does not fit;
   `DELETE /v1/calls` hangs up all calls that its filters name. Both answer 200 with how many and which, and with `?dry_run=true` only that.
   Calls of `mode` proxy are not hung up, but named apart in `skipped`.
+  The shell has both: `tandem trunks set --direction egress max_cps=40 --dry-run`, `tandem calls hangup --trunk 7`.
   Without any filter they want `?all=true`.
 - **ETag**: single objects with a `version` carry it as `ETag: "7"`. Send `If-Match: "7"` with `PATCH` or `DELETE`, and a change
   that somebody else made meanwhile gives 412 instead of being overwritten. One CDR has an `ETag`, too: with `If-None-Match` who has

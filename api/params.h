@@ -36,6 +36,16 @@ struct params {
 	int n;
 };
 
+/* What follows the filters where many are changed. */
+#define PARAM_DRY_RUN                                                                                                  \
+	{                                                                                                              \
+		"dry_run", PARAM_BOOL, NULL, "only say which are meant"                                                \
+	}
+#define PARAM_ALL                                                                                                      \
+	{                                                                                                              \
+		"all", PARAM_BOOL, NULL, "without any filter: all of them are meant"                                   \
+	}
+
 struct listing { /* what every list takes */
 	int limit;
 	const char *cursor; /* the key after which the page begins, NULL: the first page */

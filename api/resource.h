@@ -43,6 +43,8 @@ extern const struct resource carriers, trunks, rate_decks, rates, routing_plans,
 	exchange_rates, payments, adjustments, ledger, alerts, api_keys, audit_log, imports, import_changes,
 	rate_versions, cdrs, calls, route_lookups, nodes, exports, export_options, invoices, invoice_senders, stats,
 	changes, calls_hung_up, vendor_health, vendor_quality, vendor_events, vendor_forces, self;
+/* The filters of a listing are the first ones of what changes many. */
+extern const struct params trunks_filters, trunks_many;
 extern const char *const import_change_kinds[];
 /* carrier_currency_check etc. live beside their tables; shared checks: */
 void check_currency(const json_t *value, const char *path, struct errors *e);

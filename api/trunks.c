@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/params.h"
 #include "api/resource.h"
 #include "api/store.h"
 #include "routing/number.h"
@@ -537,3 +538,18 @@ const struct resource trunks = {
 	.users = &store_trunk_users,
 	.check = check,
 };
+
+static const struct param_rule rules[] = {
+	{"carrier_id", PARAM_ID, NULL, "of this carrier"},
+	{"direction", PARAM_CHOICE, directions, "of this direction"},
+	{"name", PARAM_TEXT, NULL, "with this name"},
+	{"enabled", PARAM_BOOL, NULL, "enabled or not"},
+	{"rate_deck_id", PARAM_ID, NULL, "with this deck"},
+	{"routing_plan_id", PARAM_ID, NULL, "with this plan"},
+	PARAM_DRY_RUN,
+	PARAM_ALL,
+};
+#define RULES (sizeof(rules) / sizeof(*rules))
+
+const struct params trunks_filters = {rules, RULES - 2};
+const struct params trunks_many = {rules, RULES};

@@ -33,6 +33,8 @@ struct command {
 	const char *meaning;  /* one line for the list */
 	const char *help;     /* the options, a line each, for --help; may be NULL */
 	enum cli_exit (*run)(struct cli *cli, int argc, char **argv);
+	/* further words that it takes, with their meanings, to put(); NULL: none */
+	void (*words)(void (*put)(const char *word, const char *meaning));
 };
 
 extern const struct command command_audit, command_setup, command_migrate, command_apikey_create, command_rates_import,
@@ -41,7 +43,7 @@ extern const struct command command_audit, command_setup, command_migrate, comma
 	command_cdr_seal, command_cdr_refused, command_cdr_archive, command_cdr_restore, command_export_run,
 	command_export_write, command_export_list, command_export_deliver, command_export_options, command_rerate,
 	command_invoice_create, command_invoice_issue, command_invoice_void, command_invoice_list, command_invoice_show,
-	command_invoice_write, command_carriers, command_trunks, command_decks, command_plans;
+	command_invoice_write, command_carriers, command_trunks, command_trunks_set, command_decks, command_plans;
 
 struct cli_option {
 	const char *name;   /* "deck": given as --deck VALUE or --deck=VALUE */

@@ -18,7 +18,8 @@ static const struct command *const commands[] = {
 	&command_cdr_restore,	 &command_export_write,	  &command_export_list,	   &command_export_deliver,
 	&command_export_options, &command_rerate,	  &command_invoice_create, &command_invoice_issue,
 	&command_invoice_void,	 &command_invoice_list,	  &command_invoice_show,   &command_invoice_write,
-	&command_carriers,	 &command_trunks,	  &command_decks,	   &command_plans,
+	&command_carriers,	 &command_trunks_set,	  &command_trunks,	   &command_decks,
+	&command_plans,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

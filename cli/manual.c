@@ -53,6 +53,15 @@ static void page_head(const char *name, const char *section, const char *meaning
 
 /* --- tandem(1) --- */
 
+static void word_print(const char *word, const char *meaning)
+{
+	printf(".TP\n.B ");
+	roff(word);
+	putchar('\n');
+	roff(meaning);
+	putchar('\n');
+}
+
 static void command_print(const struct command *c)
 {
 	printf(".SS \"");
@@ -71,6 +80,8 @@ static void command_print(const struct command *c)
 		roff(c->help);
 		printf(".ft R\n.fi\n");
 	}
+	if (c->words != NULL)
+		c->words(word_print);
 }
 
 static void page_commands(const struct command *const *commands, size_t n)
@@ -208,6 +219,36 @@ static const char *next_option(const char *p)
 	return NULL;
 }
 
+/* which listing has what follows an option; NULL: none */
+static const char *listing_of(const char *option, size_t len)
+{
+	static const char *const known[][2] = {{"--carrier", "carriers"},     {"--trunk", "trunks"},
+					       {"--ingress-trunk", "trunks"}, {"--egress-trunk", "trunks"},
+					       {"--deck", "decks"},	      {"--plan", "plans"}};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strlen(known[i][0]) == len && strncmp(option, known[i][0], len) == 0)
+			return known[i][1];
+	return NULL;
+}
+
+/* Ids are asked for from tandem itself; of decks, which may be named, also names that need no quotes. compgen expands
+ * its words as a shell does: no other name gets there. */
+static void listed_print(const struct command *const *commands, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *help = commands[i]->help != NULL ? commands[i]->help : "";
+		for (const char *p = help; (p = next_option(p)) != NULL; p += 2) {
+			size_t len = option_length(p);
+			const char *listing = listing_of(p, len);
+			bool named = strncmp(p + len, " D ", 3) == 0;
+			if (listing != NULL && (named || strncmp(p + len, " ID ", 4) == 0))
+				printf("\t\"%s\"*\" %.*s\") _tandem_listed %s%s ;;\n", commands[i]->name, (int)len, p,
+				       listing, named ? " named" : "");
+		}
+	}
+}
+
 /* what follows each option in the synopses: a choice is completed by its words, a file by files */
 static void values_print(const struct command *const *commands, size_t n)
 {
@@ -251,11 +292,19 @@ static void options_of(const struct command *command)
 	}
 }
 
+static void word_known(const char *word, const char *meaning)
+{
+	(void)meaning;
+	printf(" %s", word);
+}
+
 static void options_print(const struct command *const *commands, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		printf("\t\"%s \"*) words_known='", commands[i]->name);
 		options_of(commands[i]);
+		if (commands[i]->words != NULL)
+			commands[i]->words(word_known);
 		printf("' ;;\n");
 	}
 }
@@ -287,15 +336,23 @@ static void second_words_print(const struct command *const *commands, size_t n)
 
 static void page_completion(const struct command *const *commands, size_t n)
 {
-	printf("# SPDX-License-Identifier: Apache-2.0\n# bash completion for tandem\n_tandem()\n{\n"
-	       "\tlocal cur prev words cword i given= words_known=\n"
+	printf("# SPDX-License-Identifier: Apache-2.0\n# bash completion for tandem\n"
+	       "_tandem_listed()\n{\n"
+	       "\tlocal found=$(timeout 2 \"${words[0]}\" \"${config[@]}\" \"$1\" --csv 2>/dev/null | tail -n +2)\n"
+	       "\tCOMPREPLY=($(compgen -W \"$(cut -d, -f1 <<<\"$found\" | grep -x '[0-9]*')\" -- \"$cur\"))\n"
+	       "\t[[ $2 ]] && COMPREPLY+=($(compgen -W \"$(cut -d, -f2 <<<\"$found\" | grep -x '[[:alnum:]_.-]*')\" -- "
+	       "\"$cur\"))\n}\n"
+	       "_tandem()\n{\n"
+	       "\tlocal cur prev words cword i given= words_known= config=()\n"
 	       "\t_init_completion || return\n"
 	       "\tcase $prev in\n\t-c | --config) _filedir; return ;;\n\tesac\n"
 	       "\tfor ((i = 1; i < cword; i++)); do\n"
-	       "\t\tcase ${words[i]} in\n\t\t-c | --config) ((i++)) ;;\n\t\t*) given+=\"${words[i]} \" "
+	       "\t\tcase ${words[i]} in\n\t\t-c | --config) ((i++)); config=(-c \"${words[i]}\") ;;\n\t\t*) "
+	       "given+=\"${words[i]} \" "
 	       ";;\n\t\tesac\n\tdone\n"
 	       "\tCOMPREPLY=()\n\tcase ${given%% } in\n");
 	values_print(commands, n);
+	listed_print(commands, n);
 	printf("\tesac\n\t((${#COMPREPLY[@]})) && return\n\tcase $given in\n\t'') words_known='--config --help "
 	       "--version");
 	for (size_t i = 0; i < n; i++) {
@@ -311,7 +368,9 @@ static void page_completion(const struct command *const *commands, size_t n)
 	printf("' ;;\n");
 	second_words_print(commands, n);
 	options_print(commands, n);
-	printf("\tesac\n\tCOMPREPLY=($(compgen -W \"$words_known\" -- \"$cur\"))\n} &&\n\tcomplete -F _tandem "
+	printf("\tesac\n\tCOMPREPLY=($(compgen -W \"$words_known\" -- \"$cur\"))\n"
+	       "\t[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null\n\treturn 0\n} &&\n\tcomplete -F "
+	       "_tandem "
 	       "tandem\n");
 }
 

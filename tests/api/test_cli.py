@@ -299,6 +299,63 @@ class CommandLine(Story):
         self.refused("trunks", "--json", "--csv", status=2)
         self.refused("trunks", "--carrier", "x", status=2)
 
+    def test_many_trunks_are_changed_as_the_api_would(self):
+        egress = [self.alpha["id"], self.bravo["id"]]
+        fields = lambda *names: [tuple(t[n] for n in names) for t in self.stack.api.items("/v1/trunks", direction="egress")]
+        before = fields("max_cps", "stop_codes", "max_channels")
+        dry = self.stack.tandem("trunks", "set", "--direction", "egress", "max_cps=40", "stop_codes=486,603", "--dry-run", "--json")
+        asked = self.stack.api.ask("PATCH", "/v1/trunks?direction=egress&dry_run=true", {"max_cps": 40, "stop_codes": [486, 603]})
+        self.assertEqual(json.loads(dry.stdout), asked)
+        self.assertEqual([(i["id"], i["changed"]) for i in asked["items"]], [(i, ["max_cps", "stop_codes"]) for i in egress])
+        self.assertEqual(fields("max_cps", "stop_codes", "max_channels"), before)
+        told = self.stack.tandem("trunks", "set", "--direction=egress", "max_cps=40", "stop_codes=486,603", "--dry-run").stdout
+        self.assertIn("max_cps, stop_codes", told)
+        self.assertTrue(told.endswith("2 of 2 trunks would change\n"), told)
+        audited = len(self.stack.api.items("/v1/audit-log", resource="trunks"))
+        told = self.stack.tandem("trunks", "set", "max_cps=40", "--direction", "egress", "stop_codes=[486, 603]", "enabled=true").stdout
+        self.assertTrue(told.endswith("2 of 2 trunks changed\n"), told)
+        self.assertEqual(fields("max_cps", "stop_codes", "enabled"), [(40, [486, 603], True)] * 2)
+        lines = self.stack.api.items("/v1/audit-log", resource="trunks")
+        lines = lines[:len(lines) - audited]
+        self.assertEqual([(e["action"], e["resource_id"], e["actor"][:4]) for e in lines], [("update", str(i), "cli:") for i in reversed(egress)])
+        self.assertEqual((lines[0]["before"]["max_cps"], lines[0]["after"]["max_cps"]), (None, 40))
+        self.assertIn("nothing: it is so already", self.stack.tandem("trunks", "set", "--name", "alpha", "max_cps=40").stdout)
+        self.assertIn("0 of 0 trunks", self.stack.tandem("trunks", "set", "--name", "nobody", "max_cps=40").stdout)
+        self.stack.tandem("trunks", "set", "--all", "max_cps=null", "stop_codes=null")
+        self.assertEqual(fields("max_cps", "stop_codes", "max_channels"), before)
+
+    def test_a_change_of_many_trunks_that_does_not_fit_changes_none(self):
+        before = self.stack.api.items("/v1/trunks")
+        self.refused("trunks", "set", "--all", "host=192.0.2.1", says=("Nothing was changed: it does not fit to all of them: host: trunk",))
+        self.refused("trunks", "set", "--all", "max_cps=-4", says=("max_cps",))
+        self.refused("trunks", "set", "--direction", "egress", "max_cps=many", says=("max_cps",))
+        self.refused("trunks", "set", "--direction", "egress", "rate_deck_id=999999", says=("rate_deck_id",))
+        self.refused("trunks", "set", "--direction", "egress", f"rate_deck_id={self.customer['deck']['id']}", says=("rate_deck_id",))
+        self.refused("trunks", "set", "--enabled", "perhaps", "max_cps=4", says=("enabled",))
+        self.refused("trunks", "set", "--direction", "sideways", "max_cps=4", says=("direction",))
+        self.refused("trunks", "set", "--carrier", "1; drop table trunks", "max_cps=4", says=("carrier_id",))
+        self.refused("trunks", "set", "max_cps=4", status=2, says=("--all",))
+        self.refused("trunks", "set", "--all", status=2, says=("FIELD=VALUE",))
+        for field in ("balance", "id", "created_at", "version", "no_such", ""):
+            self.refused("trunks", "set", "--all", f"{field}=1", status=2, says=("no field",))
+        self.assertEqual(self.stack.api.items("/v1/trunks"), before)
+
+    def test_bash_completes_ids_and_fields_from_what_there_is(self):
+        config = f"tandem -c {self.stack.config}"
+        with_path = lambda line: self.completed(line.replace("tandem", program("tandem"), 1))
+        ids = lambda path: {str(o["id"]) for o in self.stack.api.items(path)}
+        self.assertEqual(set(with_path(f"{config} calls --carrier ")), ids("/v1/carriers"))
+        self.assertEqual(set(with_path(f"{config} route --trunk ")), ids("/v1/trunks"))
+        taken = os.path.join(self.stack.folder, "taken")
+        self.stack.deck("plain-name", "sell", {})
+        self.stack.deck(f"$(touch {taken}) `touch {taken}` 'y", "sell", {})
+        decks = set(with_path(f"{config} rates export --deck "))
+        self.assertEqual(decks, ids("/v1/rate-decks") | {"plain-name"})
+        self.assertEqual(with_path(f"{config} rates export --deck plain"), ["plain-name"])
+        self.assertFalse(os.path.exists(taken))
+        self.assertIn("max_cps=", with_path(f"{config} trunks set max_"))
+        self.assertEqual(with_path(f"{config} trunks set --direction e"), ["egress"])
+
     def completed(self, line):
         """What bash offers at the end of a line."""
         script = self.stack.tandem("--manual", "tandem.bash").stdout
