@@ -24,6 +24,8 @@
 struct ingest {
 	int stop_fd;
 	struct pg *pg;
+	const char *chain;
+	int64_t head;	       /* as ingest_take_head */
 	uint64_t generation;   /* of the connection that has the staging tables */
 	int64_t partitions_us; /* when the next are due */
 	struct buf stage, chunk;
@@ -244,12 +246,26 @@ static int prepare(struct ingest *i, const char *sql, struct status *st)
 	return err == -EINVAL ? -EIO : err;
 }
 
+static int read_head(struct ingest *i, struct status *st)
+{
+	PGresult *result;
+	int err = pg_exec(i->pg, &store_chain_head, &i->chain, &result, st);
+
+	if (err != 0)
+		return err;
+	i->head = PQntuples(result) == 1 ? pg_number(result, 0, 0) : INT64_MAX;
+	PQclear(result);
+	return 0;
+}
+
 int ingest_ready(struct ingest *i, struct status *st)
 {
 	int err = pg_connect(i->pg, st);
 
 	if (err == 0 && pg_generation(i->pg) != i->generation) {
 		err = prepare(i, store_cdr_stage_make, st);
+		if (err == 0)
+			err = read_head(i, st);
 		if (err == 0)
 			i->generation = pg_generation(i->pg);
 	}
@@ -261,16 +277,26 @@ int ingest_ready(struct ingest *i, struct status *st)
 	return err;
 }
 
+int64_t ingest_take_head(struct ingest *i)
+{
+	int64_t head = i->head;
+
+	i->head = INT64_MAX;
+	return head;
+}
+
 void ingest_drop(struct ingest *i)
 {
 	pg_drop(i->pg);
 }
 
-struct ingest *ingest_new(const char *database_url, int stop_fd)
+struct ingest *ingest_new(const char *database_url, const char *chain, int stop_fd)
 {
 	struct ingest *i = xcalloc(1, sizeof(*i));
 
 	i->stop_fd = stop_fd;
+	i->chain = chain;
+	i->head = INT64_MAX;
 	i->pg = pg_new(&(struct pg_options){.url = database_url,
 					    .application_name = "tandemd poster",
 					    .statement_timeout_ms = (int)(ANSWER_LIMIT_US / 1000),

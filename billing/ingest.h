@@ -17,12 +17,16 @@
 
 struct ingest;
 
-/* ingest_new - connects when it is first needed; database_url is borrowed. stop_fd: an eventfd, or -1 */
-struct ingest *ingest_new(const char *database_url, int stop_fd);
+/* ingest_new - connects when it is first needed; database_url and chain (of the records, as text) are borrowed.
+ * stop_fd: an eventfd, or -1 */
+struct ingest *ingest_new(const char *database_url, const char *chain, int stop_fd);
 void ingest_free(struct ingest **i);
 
 /* ingest_ready - connected, with staging tables, and partitions for the days to come? */
 int ingest_ready(struct ingest *i, struct status *st) must_check;
+/* ingest_take_head - the chain's last record that the database had when this connection was made; INT64_MAX: no new
+ *                    connection since the last time, or the database knows nothing of this chain */
+int64_t ingest_take_head(struct ingest *i);
 /* ingest_stage - begin, and bring in records first..first+n with all that belongs to them, but what the COMMIT does:
  *                balances and figures. What is there already is skipped. */
 int ingest_stage(struct ingest *i, const struct spool_batch *b, size_t first, size_t n, struct status *st) must_check;

@@ -25,6 +25,7 @@
 #define IDLE_US (1000 * 1000LL) /* how often an idle lane looks whether the database is there */
 #define TURN_US (1000 * 1000LL) /* how long work that is done waits for its turn before it is undone */
 #define FOREVER INT64_MAX
+#define NONE_LOST INT64_MAX
 #define HANDS (POSTER_CONNECTIONS_MAX + 1)
 
 struct hand {
@@ -45,7 +46,7 @@ struct lane {
 };
 
 struct poster {
-	char *database_url;
+	char *database_url, *chain;
 	void (*done)(void *arg);
 	void *arg;
 	void (*posted)(void *arg, struct uuid *ids, size_t n);
@@ -59,6 +60,8 @@ struct poster {
 	bool stop;
 	struct hand hand[HANDS];
 	uint64_t given, turn; /* places: of the last batch given; of the one that may commit */
+	int64_t decided;      /* the last record whose fate is known */
+	int64_t lost;	      /* the last record that the database still has of those; NONE_LOST: it has them all */
 	bool told_away;
 	_Atomic bool up;
 };
@@ -81,7 +84,7 @@ static struct hand *next_hand(struct poster *p)
 {
 	struct hand *next = NULL;
 
-	for (size_t i = 0; i < HANDS; i++) {
+	for (size_t i = 0; p->lost == NONE_LOST && i < HANDS; i++) {
 		struct hand *h = &p->hand[i];
 
 		if (h->batch != NULL && !h->begun && (next == NULL || h->place < next->place))
@@ -90,12 +93,12 @@ static struct hand *next_hand(struct poster *p)
 	return next;
 }
 
-/* A batch before this one was given back. Under the mutex. */
+/* A batch before this one was given back, or all are to be. Under the mutex. */
 static bool is_needed_before(struct poster *p, const struct hand *h)
 {
 	const struct hand *next = next_hand(p);
 
-	return next != NULL && next->place < h->place;
+	return p->lost != NONE_LOST || (next != NULL && next->place < h->place);
 }
 
 static bool has_turn(struct lane *l)
@@ -118,7 +121,7 @@ static int await_turn(struct lane *l, int64_t limit_us, struct status *st)
 	while (!p->stop && late == 0 && p->turn != l->hand->place && !is_needed_before(p, l->hand))
 		late = limit_us == FOREVER ? pthread_cond_wait(&p->changed, &p->mutex)
 					   : pthread_cond_timedwait(&p->changed, &p->mutex, &until);
-	int err = p->stop ? -ECANCELED : p->turn == l->hand->place ? 0 : -EAGAIN;
+	int err = p->stop ? -ECANCELED : p->turn == l->hand->place && p->lost == NONE_LOST ? 0 : -EAGAIN;
 	pthread_mutex_unlock(&p->mutex);
 	return err == -ECANCELED ? status_set(st, err, "stopping") : err;
 }
@@ -263,6 +266,23 @@ static bool rest(struct lane *l, bool works)
 	return go_on;
 }
 
+/* The database lacks records: once nobody works at one, all batches go back as they are. Under the mutex. */
+static bool hand_back_all(struct poster *p)
+{
+	bool some = false;
+
+	for (size_t i = 0; p->lost != NONE_LOST && i < HANDS; i++)
+		if (p->hand[i].begun && !p->hand[i].finished)
+			return false;
+	for (size_t i = 0; p->lost != NONE_LOST && i < HANDS; i++) {
+		some = some || (p->hand[i].batch != NULL && !p->hand[i].finished);
+		p->hand[i].finished = p->hand[i].batch != NULL;
+	}
+	if (some)
+		p->turn = p->given + 1;
+	return p->lost != NONE_LOST;
+}
+
 static void give_back(struct lane *l)
 {
 	struct poster *p = l->poster;
@@ -271,8 +291,36 @@ static void give_back(struct lane *l)
 	if (l->hand != NULL)
 		l->hand->begun = false;
 	l->hand = NULL;
+	bool all = hand_back_all(p);
 	pthread_cond_broadcast(&p->changed);
 	pthread_mutex_unlock(&p->mutex);
+	if (all)
+		p->done(p->arg);
+}
+
+static int64_t decided_now(struct poster *p)
+{
+	pthread_mutex_lock(&p->mutex);
+	int64_t decided = p->decided;
+	pthread_mutex_unlock(&p->mutex);
+	return decided;
+}
+
+/* Has the database all that was decided before this connection was made? 0, or -EAGAIN: nothing is posted to it before
+ * what it lacks */
+static int check_head(struct lane *l, int64_t decided)
+{
+	struct poster *p = l->poster;
+	int64_t head = ingest_take_head(l->ingest);
+
+	pthread_mutex_lock(&p->mutex);
+	if (head < decided && head < p->decided) {
+		p->lost = p->lost < head ? p->lost : head;
+		p->decided = head;
+	}
+	int err = p->lost != NONE_LOST ? -EAGAIN : 0;
+	pthread_mutex_unlock(&p->mutex);
+	return err;
 }
 
 static void tell_posted(const struct poster *p, const struct spool_batch *b)
@@ -294,9 +342,14 @@ static void finish(struct lane *l)
 	if (p->posted != NULL)
 		tell_posted(p, l->hand->batch);
 	pthread_mutex_lock(&p->mutex);
+	const struct spool_batch *b = l->hand->batch;
+
+	if (p->lost == NONE_LOST)
+		p->decided = b->record[b->n - 1].seq;
 	l->hand->finished = true;
 	l->hand = NULL;
 	p->turn++;
+	(void)hand_back_all(p); /* done() is called below */
 	pthread_cond_broadcast(&p->changed);
 	pthread_mutex_unlock(&p->mutex);
 	p->done(p->arg);
@@ -310,9 +363,12 @@ static void *lane_thread(void *arg)
 	thread_settle("poster", 5);
 	while (go_on) {
 		struct status st = {""};
+		int64_t decided = decided_now(l->poster);
 		int err = ingest_ready(l->ingest, &st), posted = 0;
 
-		if (err == 0 && l->hand != NULL)
+		if (err == 0)
+			posted = check_head(l, decided);
+		if (err == 0 && posted == 0 && l->hand != NULL)
 			posted = post_open(l, &st);
 		if (err != 0 || posted == -EAGAIN)
 			give_back(l);
@@ -334,7 +390,7 @@ static void *lane_thread(void *arg)
 static int start_lane(struct poster *p, struct lane *l)
 {
 	l->poster = p;
-	l->ingest = ingest_new(p->database_url, p->stop_fd);
+	l->ingest = ingest_new(p->database_url, p->chain, p->stop_fd);
 	int err = -pthread_create(&l->thread, NULL, lane_thread, l);
 	l->started = err == 0;
 	return err;
@@ -347,6 +403,9 @@ int poster_start(struct poster **out, const struct poster_options *options, stru
 
 	assert(options->connections >= 1 && options->connections <= POSTER_CONNECTIONS_MAX);
 	p->database_url = xstrdup(options->database_url);
+	p->chain = xstrdup(options->chain);
+	p->decided = options->settled;
+	p->lost = NONE_LOST;
 	p->done = options->done;
 	p->arg = options->arg;
 	p->posted = options->posted;
@@ -386,15 +445,33 @@ void poster_stop(struct poster *p)
 	}
 }
 
+/* The first batch in hand; NULL: none. Under the mutex, or without threads. */
+static struct hand *first_hand(struct poster *p, bool finished)
+{
+	struct hand *first = NULL;
+
+	for (size_t i = 0; i < HANDS; i++) {
+		struct hand *h = &p->hand[i];
+
+		if (h->batch != NULL && (h->finished || !finished) && (first == NULL || h->place < first->place))
+			first = h;
+	}
+	return first;
+}
+
+static struct spool_batch *take_first(struct poster *p, bool finished)
+{
+	struct hand *first = first_hand(p, finished);
+	struct spool_batch *b = first != NULL ? first->batch : NULL;
+
+	if (first != NULL)
+		*first = (struct hand){.batch = NULL};
+	return b;
+}
+
 struct spool_batch *poster_left(struct poster *p)
 {
-	struct spool_batch *b = NULL;
-
-	for (size_t i = 0; b == NULL && i < HANDS; i++) {
-		b = p->hand[i].batch;
-		p->hand[i] = (struct hand){.batch = NULL};
-	}
-	return b;
+	return take_first(p, false);
 }
 
 void poster_free(struct poster **p)
@@ -408,6 +485,7 @@ void poster_free(struct poster **p)
 	for (int i = 0; i < (*p)->lanes; i++)
 		ingest_free(&(*p)->lane[i].ingest);
 	free((*p)->database_url);
+	free((*p)->chain);
 	if ((*p)->stop_fd >= 0)
 		close((*p)->stop_fd);
 	pthread_cond_destroy(&(*p)->changed);
@@ -443,7 +521,7 @@ bool poster_has_room(const struct poster *p)
 	struct poster *locked = (struct poster *)p;
 
 	pthread_mutex_lock(&locked->mutex);
-	bool room = free_hand(locked) != NULL;
+	bool room = p->lost == NONE_LOST && free_hand(locked) != NULL;
 	pthread_mutex_unlock(&locked->mutex);
 	return room;
 }
@@ -461,17 +539,23 @@ void poster_give(struct poster *p, struct spool_batch *b)
 
 struct spool_batch *poster_take(struct poster *p)
 {
-	struct spool_batch *b = NULL;
-
 	pthread_mutex_lock(&p->mutex);
-	for (size_t i = 0; b == NULL && i < HANDS; i++) {
-		if (!p->hand[i].finished)
-			continue;
-		b = p->hand[i].batch;
-		p->hand[i] = (struct hand){.batch = NULL};
-	}
+	struct spool_batch *b = take_first(p, true);
 	pthread_mutex_unlock(&p->mutex);
 	return b;
+}
+
+int64_t poster_take_lost(struct poster *p)
+{
+	int64_t lost = -1;
+
+	pthread_mutex_lock(&p->mutex);
+	if (p->lost != NONE_LOST && first_hand(p, false) == NULL) {
+		lost = p->lost;
+		p->lost = NONE_LOST;
+	}
+	pthread_mutex_unlock(&p->mutex);
+	return lost;
 }
 
 bool poster_database_up(const struct poster *p)

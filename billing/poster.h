@@ -9,6 +9,10 @@
  * COMMIT of one is sent when the fate of each record before is known. So whoever reads the database at any moment finds
  * the begin of the chain without a gap. One that is done before its turn waits a second for it, then rolls back, lest
  * those before wait for its locks, and does its work once more when its turn has come.
+ *
+ * A database may lack what it had confirmed: a standby took over without the last commits, or a backup was restored. A
+ * new connection shows it. Then all batches come back as they are, and no more are taken until poster_take_lost has
+ * told from where on records are to be given again.
  */
 #ifndef BILLING_POSTER_H
 #define BILLING_POSTER_H
@@ -24,6 +28,8 @@ struct poster;
 
 struct poster_options {
 	const char *database_url;
+	const char *chain;	 /* of the records, as text */
+	int64_t settled;	 /* the last record of the chain that the database had confirmed, or refused, before */
 	int connections;	 /* 1 to POSTER_CONNECTIONS_MAX */
 	void (*done)(void *arg); /* a batch lies ready for poster_take; on a thread of the poster's */
 	void *arg;
@@ -46,7 +52,11 @@ int poster_busy(const struct poster *p);
 /* poster_has_room - may poster_give be called? There is room for one more than there are connections. */
 bool poster_has_room(const struct poster *p);
 void poster_give(struct poster *p, struct spool_batch *b); /* takes it; in the order of the chain */
-struct spool_batch *poster_take(struct poster *p);	   /* a finished one, or NULL */
-bool poster_database_up(const struct poster *p);	   /* any thread */
+/* poster_take - the first of those that are finished, or that come back; NULL: none */
+struct spool_batch *poster_take(struct poster *p);
+/* poster_take_lost - the last record that the database still has, once, when it lacks some and every batch is back; -1
+ */
+int64_t poster_take_lost(struct poster *p);
+bool poster_database_up(const struct poster *p); /* any thread */
 
 #endif

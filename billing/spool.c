@@ -33,7 +33,12 @@
 #define POST_MAX 4000	       /* records a batch */
 #define SECOND_US (1000 * 1000LL)
 #define RETRY_US (200 * 1000LL)
+#define MARKS 32		       /* steps in which kept records go */
 #define STOP_WRITE_US (10 * SECOND_US) /* how long a full disk may hold up a stop */
+
+struct mark { /* up to seq, fates were known at this moment (monotonic) */
+	int64_t us, seq;
+};
 
 struct spool {
 	struct queue *queue;
@@ -54,12 +59,16 @@ struct spool {
 	/* The thread's own. */
 	struct cdr **given; /* taken from the queue, not yet committed, in order */
 	size_t given_n, given_slots;
-	struct spool_batch *settled; /* back from the poster, not yet committed */
+	struct spool_batch *back; /* from the poster, not yet committed */
 	int64_t commit_us, second_us, post_us,
 		failing_us; /* monotonic: of the last one; failing_us: since when, 0 not */
 	int64_t cursor;	    /* the last record read for the poster */
 	bool told_low;
-	uint64_t with_poster; /* how many it has */
+	uint64_t with_poster;		  /* how many it has */
+	int64_t keep_us, settled, forget; /* settled: the last record whose fate is known; forget: the last not kept */
+	bool forgetting;		  /* some up to there are still on disk */
+	struct mark mark[MARKS];	  /* a ring */
+	size_t next_mark;
 };
 
 /* ---- for SIP threads ---- */
@@ -154,6 +163,7 @@ static void take_given(struct spool *s)
 
 struct tally { /* what a transaction changes, to be booked once it stands */
 	int64_t records, open_calls, closed;
+	bool forgetting; /* more of the kept records are to go */
 };
 
 static int write_given(struct spool *s, struct tally *t, struct status *st)
@@ -180,10 +190,12 @@ static int write_turn(struct spool *s, struct tally *t, bool heartbeat, struct s
 
 	if (err == 0)
 		err = write_given(s, t, st);
-	if (err == 0 && s->settled != NULL)
-		err = spool_db_settle(s->db, s->settled, st);
+	if (err == 0 && s->back != NULL)
+		err = spool_db_settle(s->db, s->back, st);
 	if (err == 0 && heartbeat)
 		err = spool_db_heartbeat(s->db, clock_mono_us(), st);
+	if (err == 0 && s->forgetting && s->failing_us == 0)
+		err = spool_db_forget(s->db, s->forget, &t->forgetting, st);
 	if (err == 0)
 		err = spool_db_commit(s->db, st);
 	if (err != 0)
@@ -193,20 +205,21 @@ static int write_turn(struct spool *s, struct tally *t, bool heartbeat, struct s
 
 static void forget_settled(struct spool *s)
 {
-	struct spool_batch *b = s->settled;
+	struct spool_batch *b = s->back;
 	uint64_t posted = 0, refused = 0;
 
 	if (b == NULL)
 		return;
-	for (size_t i = 0; i < b->n; i++) {
+	for (size_t i = 0; i < b->n && b->record[i].fate != SPOOL_WAITING; i++) {
 		posted += b->record[i].fate == SPOOL_POSTED;
 		refused += b->record[i].fate == SPOOL_REFUSED;
+		s->settled = b->record[i].seq;
 	}
 	atomic_fetch_add(&s->posted, posted);
 	atomic_fetch_add(&s->refused, refused);
 	atomic_fetch_sub(&s->on_disk, posted + refused);
 	s->with_poster -= b->n;
-	spool_batch_free(&s->settled);
+	spool_batch_free(&s->back);
 }
 
 static void forget_given(struct spool *s, const struct tally *t)
@@ -245,16 +258,69 @@ static int commit(struct spool *s)
 	int64_t now_us = clock_mono_us();
 	bool heartbeat = now_us - s->second_us >= SECOND_US && atomic_load(&s->open_calls) > 0;
 
-	if (s->given_n == 0 && s->settled == NULL && !heartbeat)
+	if (s->given_n == 0 && s->back == NULL && !heartbeat && !s->forgetting)
 		return 0;
 	int err = write_turn(s, &t, heartbeat, &st);
 	report(s, err, &st);
 	s->commit_us = now_us;
 	if (err != 0)
 		return err;
+	s->forgetting = t.forgetting;
 	forget_settled(s);
 	forget_given(s, &t);
 	return 0;
+}
+
+/* ---- what PostgreSQL has is kept for a while ---- */
+
+static void forget_upto(struct spool *s, int64_t seq)
+{
+	if (seq <= s->forget)
+		return;
+	s->forget = seq;
+	s->forgetting = true;
+}
+
+/* Every second at most: note how far fates are known, and let go of what was so long enough ago. */
+static void forget_old(struct spool *s, int64_t now_us)
+{
+	const struct mark *last = &s->mark[(s->next_mark + MARKS - 1) % MARKS];
+
+	if (s->keep_us == 0 || disk_low(s, atomic_load(&s->reserved) + 1)) {
+		forget_upto(s, s->settled);
+		return;
+	}
+	if (now_us - last->us >= s->keep_us / (MARKS - 2)) {
+		s->mark[s->next_mark] = (struct mark){now_us, s->settled};
+		s->next_mark = (s->next_mark + 1) % MARKS;
+	}
+	for (size_t i = 0; i < MARKS; i++)
+		if (s->mark[i].us != 0 && now_us - s->mark[i].us >= s->keep_us)
+			forget_upto(s, s->mark[i].seq);
+}
+
+/* The database lacks records that it had confirmed: those that are kept wait again. */
+static void take_lost(struct spool *s)
+{
+	int64_t lost = poster_take_lost(s->poster), waiting;
+	struct status st = {""};
+	char reason[600];
+
+	if (lost < 0)
+		return;
+	if (spool_db_rewind(s->db, lost, &waiting, &st) != 0) {
+		log_event(LOG_LEVEL_ERROR, "CDRs that the database lost are posted again after the next start only",
+			  "reason=%s", log_quote(st.text, reason, sizeof(reason)));
+		return;
+	}
+	int64_t again = waiting - (int64_t)atomic_load(&s->on_disk);
+
+	log_event(LOG_LEVEL_WARN, "the database lost CDRs that it had confirmed: those kept here are posted again",
+		  "lost=%lld kept=%lld", (long long)(s->settled - lost), (long long)again);
+	atomic_store(&s->on_disk, (uint64_t)waiting);
+	s->settled = s->cursor = lost;
+	s->with_poster = 0;
+	memset(s->mark, 0, sizeof(s->mark));
 }
 
 /* Say once that space runs out, and once that there is some again. */
@@ -287,6 +353,7 @@ static void look_around(struct spool *s)
 	atomic_store(&s->free_bytes, free_bytes);
 	atomic_store(&s->oldest_us, spool_db_oldest_us(s->db));
 	report_space(s);
+	forget_old(s, now_us);
 }
 
 /* The next batch from disk, or NULL. It counts as the poster's from now on. */
@@ -401,8 +468,10 @@ static void *spool_thread(void *arg)
 	while (!may_stop(s, err)) {
 		rest(s, err);
 		take_given(s);
-		if (s->settled == NULL)
-			s->settled = poster_take(s->poster);
+		if (s->back == NULL)
+			s->back = poster_take(s->poster);
+		if (s->back == NULL)
+			take_lost(s);
 		hand_over(s); /* the poster need not wait for this commit */
 		err = commit(s);
 		look_around(s);
@@ -424,7 +493,7 @@ static void spool_release(struct spool **s)
 {
 	assert((*s)->given_n == 0);
 	poster_free(&(*s)->poster); /* what it has is still on disk */
-	spool_batch_free(&(*s)->settled);
+	spool_batch_free(&(*s)->back);
 	spool_db_close(&(*s)->db);
 	queue_free(&(*s)->queue);
 	free((*s)->given);
@@ -454,11 +523,14 @@ static int start(struct spool *s, const struct spool_options *options, struct st
 	if (counts.recovered > 0)
 		log_event(LOG_LEVEL_WARN, "calls of an earlier run closed as recovered", "calls=%lld",
 			  (long long)counts.recovered);
+	s->settled = s->cursor = counts.settled;
 	atomic_store(&s->on_disk, (uint64_t)counts.records);
 	atomic_store(&s->open_calls, (uint64_t)counts.open_calls);
 	look_around(s);
 	err = poster_start(&s->poster,
 			   &(struct poster_options){.database_url = options->database_url,
+						    .chain = counts.chain,
+						    .settled = counts.settled,
 						    .connections = options->connections > 0 ? options->connections
 											    : POSTER_CONNECTIONS_MAX,
 						    .done = wake,
@@ -478,6 +550,7 @@ int spool_start(struct spool **out, const struct spool_options *options, struct 
 	int err;
 
 	s->calls_max = options->calls_max > 0 ? options->calls_max : CALLS_MAX;
+	s->keep_us = options->keep_ms * 1000;
 	s->disk_reserve = options->disk_reserve > 0 ? options->disk_reserve : DISK_RESERVE;
 	s->second_us = s->post_us = clock_mono_us() - SECOND_US; /* all is due */
 	err = start(s, options, st);
@@ -495,9 +568,9 @@ static void settle_left(struct spool *s)
 	struct spool_batch *left;
 
 	while ((left = poster_left(s->poster)) != NULL) {
-		s->settled = left;
+		s->back = left;
 		if (commit(s) != 0)
-			spool_batch_free(&s->settled);
+			spool_batch_free(&s->back);
 	}
 	(void)commit(s); /* log_given tells of what it does not take */
 }
@@ -512,8 +585,8 @@ int64_t spool_stop(struct spool **s, int64_t post_ms)
 	atomic_store(&stopping->stop_us, clock_mono_us() + post_ms * 1000);
 	queue_wake(stopping->queue);
 	pthread_join(stopping->thread, NULL);
-	if (stopping->settled != NULL && commit(stopping) != 0)
-		spool_batch_free(&stopping->settled); /* posted twice at worst: the second time changes nothing */
+	if (stopping->back != NULL && commit(stopping) != 0)
+		spool_batch_free(&stopping->back); /* posted twice at worst: the second time changes nothing */
 	poster_stop(stopping->poster);
 	settle_left(stopping);
 	log_given(stopping);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spool.h - CDRs on disk before they are anywhere else, then in PostgreSQL, each exactly once.
  *
+ * What PostgreSQL has confirmed is kept for a while: if a standby takes over without the last commits, the records that
+ * it lacks are posted again, with their bookings.
+ *
  * Threads of its own: one holds SQLite (WAL, synchronous=FULL, a commit at least every 100 ms), two hold PostgreSQL, a
  * connection each; a hung server holds up no commit. Calls below marked [any] may come from SIP threads: they never
  * block.
@@ -26,6 +29,7 @@ struct spool_options {
 	void *arg;	       /* of posted */
 	size_t calls_max;      /* how many calls may hold a reservation or wait in the queue; 0: 65536 */
 	int connections;       /* to PostgreSQL, 1 or 2; 0: 2 */
+	int64_t keep_ms;       /* how long records stay here after PostgreSQL has confirmed them; 0: not at all */
 	uint64_t disk_reserve; /* below this many free bytes no reservation is given; 0: 16 MiB */
 };
 

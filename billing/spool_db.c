@@ -15,8 +15,11 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-#define FORMAT 3      /* pragma user_version; raise it with every change of the tables or of the packed text */
-#define FORMAT_READ 2 /* the oldest that is read as it is: its records lack the rated numbers */
+#define FORMAT 4	/* pragma user_version; raise it with every change of the tables or of the packed text */
+#define FORMAT_READ 2	/* the oldest that is read as it is: its records lack the rated numbers */
+#define FORGET_MAX 4000 /* records in a transaction */
+#define SETTLED "coalesce((select value from state where name = 'settled_seq'), 0)"
+#define SET_ASIDE_BEFORE "exists (select 1 from refused where refused.seq = records.seq)"
 
 static const char schema[] =
 	"create table records (seq integer primary key autoincrement, id text not null, closed_us integer not null,"
@@ -25,7 +28,9 @@ static const char schema[] =
 	"create table refused (id text not null, seq integer, refused_us integer not null, reason text not null,"
 	" cdr text not null, attempts text not null, trace text);" /* seq null: an open call that could not be read */
 	"create table state (name text primary key, value) without rowid;"
-	"pragma user_version = 3;";
+	"create index refused_seq on refused (seq);"
+	"pragma user_version = 4;";
+static const char later_schema[] = "create index if not exists refused_seq on refused (seq); pragma user_version = 4";
 
 static const char *const sql[STATEMENTS] = {
 	[BEGIN] = "begin immediate",
@@ -36,12 +41,15 @@ static const char *const sql[STATEMENTS] = {
 	[DROP_OPEN] = "delete from open_calls where id = ?",
 	[SET_STATE] = "insert or replace into state (name, value) values (?, ?)",
 	[GET_STATE] = "select value from state where name = ?",
-	[DROP_RANGE] = "delete from records where seq between ? and ?",
+	[FORGET] = "delete from records where seq <= (select max(seq) from (select seq from records where seq <= "
+		   "min(?, " SETTLED ") order by seq limit ?))",
 	[SET_ASIDE] = "insert into refused (id, seq, refused_us, reason, cdr, attempts, trace)"
 		      " select id, seq, ?, ?, cdr, attempts, trace from records where seq = ?",
-	[READ] = "select seq, id, cdr, attempts, trace, hash from records where seq > ? order by seq limit ?",
-	[OLDEST] = "select closed_us from records order by seq limit 1",
-	[COUNT_RECORDS] = "select count(*) from records",
+	[READ] = "select seq, id, cdr, attempts, trace, hash from records where seq > max(?, " SETTLED
+		 ") and not " SET_ASIDE_BEFORE " order by seq limit ?",
+	[OLDEST] = "select closed_us from records where seq > " SETTLED " order by seq limit 1",
+	[COUNT_RECORDS] = "select count(*) from records where seq > " SETTLED " and not " SET_ASIDE_BEFORE,
+	[GET_SETTLED] = "select " SETTLED,
 	[COUNT_OPEN] = "select count(*) from open_calls",
 	[EACH_OPEN] = "select id, mono_us, cdr from open_calls",
 	[SET_OPEN_ASIDE] = "insert into refused (id, seq, refused_us, reason, cdr, attempts, trace)"
@@ -258,31 +266,44 @@ static int set_aside(struct spool_db *db, const struct spool_record *r, struct s
 	return spool_db_run(db, s, st);
 }
 
-static int drop_range(struct spool_db *db, int64_t first, int64_t last, struct status *st)
+int spool_db_settle(struct spool_db *db, const struct spool_batch *b, struct status *st)
 {
-	sqlite3_stmt *s = spool_db_statement(db, DROP_RANGE, st);
+	int64_t settled = 0;
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < b->n && b->record[i].fate != SPOOL_WAITING; i++) {
+		settled = b->record[i].seq;
+		if (b->record[i].fate == SPOOL_REFUSED)
+			err = set_aside(db, &b->record[i], st);
+	}
+	return err == 0 && settled > 0 ? set_state(db, "settled_seq", NULL, settled, st) : err;
+}
+
+int spool_db_forget(struct spool_db *db, int64_t upto, bool *more, struct status *st)
+{
+	sqlite3_stmt *s = spool_db_statement(db, FORGET, st);
 
 	if (s == NULL)
 		return -EIO;
-	sqlite3_bind_int64(s, 1, first);
-	sqlite3_bind_int64(s, 2, last);
-	return spool_db_run(db, s, st);
+	sqlite3_bind_int64(s, 1, upto);
+	sqlite3_bind_int64(s, 2, FORGET_MAX);
+	int err = spool_db_run(db, s, st);
+	*more = err == 0 && sqlite3_changes(db->sqlite) == FORGET_MAX;
+	return err;
 }
 
-int spool_db_settle(struct spool_db *db, const struct spool_batch *b, struct status *st)
+int spool_db_rewind(struct spool_db *db, int64_t settled, int64_t *waiting, struct status *st)
 {
-	int err = 0;
+	int err = spool_db_begin(db, st);
 
-	for (size_t i = 0; err == 0 && i < b->n; i++)
-		if (b->record[i].fate == SPOOL_REFUSED)
-			err = set_aside(db, &b->record[i], st);
-	for (size_t first = 0, next; err == 0 && first < b->n; first = next) {
-		for (next = first + 1; next < b->n; next++)
-			if ((b->record[next].fate == SPOOL_WAITING) != (b->record[first].fate == SPOOL_WAITING))
-				break;
-		if (b->record[first].fate != SPOOL_WAITING)
-			err = drop_range(db, b->record[first].seq, b->record[next - 1].seq, st);
-	}
+	if (err == 0)
+		err = set_state(db, "settled_seq", NULL, settled, st);
+	if (err == 0)
+		err = spool_db_number(db, COUNT_RECORDS, NULL, waiting, st);
+	if (err == 0)
+		err = spool_db_commit(db, st);
+	if (err != 0)
+		spool_db_rollback(db);
 	return err;
 }
 
@@ -425,7 +446,7 @@ static int open_file(struct spool_db *db, struct status *st)
 	if (err == 0 && version == 0)
 		err = make_tables(db, st);
 	else if (err == 0 && version < FORMAT)
-		err = execute(db, "pragma user_version = 3", st); /* an earlier tandemd must not read on */
+		err = execute(db, later_schema, st); /* an earlier tandemd must not read on */
 	if (err == 0)
 		err = get_chain(db, st);
 	return err == 0 ? get_head(db, st) : err;
@@ -448,6 +469,9 @@ int spool_db_open(struct spool_db **out, const char *dir, const char *node, stru
 		err = spool_db_number(db, COUNT_RECORDS, NULL, &counts->records, st);
 	if (err == 0)
 		err = spool_db_number(db, COUNT_OPEN, NULL, &counts->open_calls, st);
+	if (err == 0)
+		err = spool_db_number(db, GET_SETTLED, NULL, &counts->settled, st);
+	counts->chain = err == 0 ? db->chain : NULL;
 	if (err != 0)
 		spool_db_close(&db);
 	*out = db;

@@ -6,7 +6,11 @@
 const char store_cdr_stage_make[] = "select cdr_stage_make()";
 const char store_cdr_partitions_ahead[] = "select cdr_partitions_ahead()";
 
-const char store_cdr_commit[] = "commit";
+/* A batch commits in its turn, so this row is the chain's last one: whoever goes on with the chain waits for nobody
+ * here. */
+const char store_cdr_commit[] =
+	"insert into cdr_heads (chain_id, seq) select chain_id, max(chain_seq) from pg_temp.cdr_stage group by 1"
+	" on conflict (chain_id) do update set seq = excluded.seq; commit";
 const char store_cdr_rollback[] = "rollback";
 
 void store_put_cdr_stage(struct buf *out)

@@ -17,6 +17,9 @@ const struct pg_statement store_chain_list = {
 			      ") x group by chain_id order by chain_id",
 	2};
 
+const struct pg_statement store_chain_head = {"billing_chain_head",
+					      "select seq from cdr_heads where chain_id = $1::uuid", 1};
+
 const struct pg_statement store_chain_loose = {
 	"billing_chain_loose",
 	"select min(id::text), count(*) from cdrs"

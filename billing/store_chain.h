@@ -8,6 +8,7 @@
 #define STORE_CHAIN_PAGE 2000
 
 extern const struct pg_statement store_chain_list;    /* from, to -> chain, first seq, last seq */
+extern const struct pg_statement store_chain_head;    /* chain -> the last seq that was committed; no row: none */
 extern const struct pg_statement store_chain_loose;   /* from, to -> id of a row in no chain, how many */
 extern const struct pg_statement store_chain_hash_at; /* chain, seq -> hash in hex */
 extern const struct pg_statement

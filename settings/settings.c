@@ -326,6 +326,10 @@ const struct conf_option settings_table[] = {
 	 .meaning = "how long an answer is kept in Redis; 0s: not at all"},
 	{"spool", "dir", CONF_TEXT, AT(spool_dir), .fallback = "/var/lib/tandem/spool", .check = check_absolute,
 	 .meaning = "where CDRs wait, on disk, until PostgreSQL has them"},
+	{"spool", "keep", CONF_DURATION_MS, AT(spool_keep_ms), .fallback = "2m", .max = 86400000,
+	 .meaning =
+		 "how long CDRs stay on disk after PostgreSQL has confirmed them, to be posted again if a standby that "
+		 "lacks them takes over"},
 	{"media", "rtpengine", CONF_TEXT, AT(rtpengine), .fallback = "", .check = check_rtpengine,
 	 .meaning = "host:port of rtpengine's ng socket, several with commas; empty: media goes past the switch"},
 	{"api", "listen", CONF_TEXT, AT(api_listen), .fallback = "127.0.0.1:8080", .check = check_api_listen,

@@ -54,7 +54,8 @@ struct settings {
 	int without_redis;  /* [billing] without_redis: enum settings_without_redis */
 	char *seal_key;	    /* [billing] seal_key: "" none */
 	char *spool_dir;    /* [spool] dir */
-	char *rtpengine;    /* [media] rtpengine: "" or host:port list */
+	int64_t spool_keep_ms;
+	char *rtpengine; /* [media] rtpengine: "" or host:port list */
 
 	char *alert_mail, *alert_mail_from, *alert_sendmail, *alert_webhook; /* [alerts]; "" none */
 

@@ -227,6 +227,7 @@ static int spool_begin(struct node *n, struct status *st)
 		.dir = s->spool_dir,
 		.node = s->node_id,
 		.database_url = s->database_url,
+		.keep_ms = s->spool_keep_ms,
 		.posted = on_posted,
 		.arg = n,
 	};

@@ -140,7 +140,7 @@ static void a_sequence_number_is_never_used_twice(void **state)
 	spool_db_close(&db);
 }
 
-static void a_refused_record_is_set_aside_and_the_others_go(void **state)
+static void a_refused_record_is_set_aside_and_those_before_the_open_one_go(void **state)
 {
 	struct spool_db *db;
 	struct spool_db_counts counts;
@@ -162,9 +162,64 @@ static void a_refused_record_is_set_aside_and_the_others_go(void **state)
 	assert_int_equal(spool_db_settle(db, b, &st), 0);
 	spool_batch_free(&b);
 	assert_int_equal(spool_db_read(db, 0, 10, &b, &st), 0);
-	assert_int_equal(b->n, 1); /* the one whose fate is open */
+	assert_int_equal(b->n, 2); /* the one whose fate is open, and what comes after it */
 	assert_int_equal(b->record[0].seq, 4);
 	spool_batch_free(&b);
+	spool_db_close(&db);
+}
+
+static void settle_all(struct spool_db *db, size_t n, size_t refused)
+{
+	struct spool_batch *b;
+	struct status st;
+
+	assert_int_equal(spool_db_read(db, 0, 100, &b, &st), 0);
+	assert_int_equal(b->n, n);
+	for (size_t i = 0; i < b->n; i++) {
+		b->record[i].fate = i == refused ? SPOOL_REFUSED : SPOOL_POSTED;
+		b->record[i].why = "too odd";
+	}
+	assert_int_equal(spool_db_settle(db, b, &st), 0);
+	spool_batch_free(&b);
+}
+
+static void what_the_database_lost_waits_again_but_what_it_refused(void **state)
+{
+	struct spool_db *db;
+	struct spool_db_counts counts;
+	struct spool_batch *b;
+	struct status st;
+	int64_t waiting;
+	int was_open;
+	bool more;
+
+	assert_int_equal(spool_db_open(&db, dir, "sw1", &counts, &st), 0);
+	for (int i = 0; i < 6; i++) {
+		struct cdr *c = call(0);
+
+		assert_int_equal(spool_db_put_record(db, c, &was_open, &st), 0);
+		cdr_free(&c);
+	}
+	settle_all(db, 6, 3);
+	assert_int_equal(spool_db_forget(db, 2, &more, &st), 0);
+	assert_false(more);
+	spool_db_close(&db);
+	assert_int_equal(spool_db_open(&db, dir, "sw1", &counts, &st), 0);
+	assert_int_equal(counts.records, 0);
+	assert_int_equal(counts.settled, 6);
+	assert_int_equal(spool_db_rewind(db, 1, &waiting, &st), 0);
+	assert_int_equal(waiting, 3); /* 2 is not kept any more, 4 was refused */
+	assert_int_equal(spool_db_forget(db, 6, &more, &st), 0);
+	assert_int_equal(spool_db_read(db, 1, 100, &b, &st), 0);
+	assert_int_equal(b->n, 3); /* what waits is not forgotten, whatever is said */
+	assert_int_equal(b->record[0].seq, 3);
+	assert_int_equal(b->record[1].seq, 5);
+	assert_int_equal(b->record[2].seq, 6);
+	spool_batch_free(&b);
+	settle_all(db, 3, 100);
+	assert_int_equal(spool_db_forget(db, 6, &more, &st), 0);
+	assert_int_equal(spool_db_rewind(db, 0, &waiting, &st), 0);
+	assert_int_equal(waiting, 0);
 	spool_db_close(&db);
 }
 
@@ -344,7 +399,8 @@ int main(void)
 #define IN_A_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 		IN_A_DIRECTORY(a_finished_call_is_on_disk_after_a_stop_without_database),
 		IN_A_DIRECTORY(a_sequence_number_is_never_used_twice),
-		IN_A_DIRECTORY(a_refused_record_is_set_aside_and_the_others_go),
+		IN_A_DIRECTORY(a_refused_record_is_set_aside_and_those_before_the_open_one_go),
+		IN_A_DIRECTORY(what_the_database_lost_waits_again_but_what_it_refused),
 		IN_A_DIRECTORY(an_answered_call_is_recovered_after_a_crash_with_what_is_proven),
 		IN_A_DIRECTORY(a_spool_of_the_format_before_is_taken_over),
 		IN_A_DIRECTORY(what_was_given_outlives_kill_9_150_ms_later),
