@@ -119,12 +119,23 @@ int standing_read_attempts(struct redis *r, json_t *nodes, struct status *st)
 
 /* ---- channels ---- */
 
-static void use_add(json_t *sum, const char *field, long long n)
+int standing_use_add(struct redis *r, const char *node, json_t *sum, struct status *st)
 {
-	json_object_set_new(sum, field, json_integer(json_integer_value(json_object_get(sum, field)) + n));
+	redisReply *use;
+	int err = redis_command(r, &use, st, "HGETALL " STANDING_USE_KEY, node);
+
+	if (err != 0)
+		return err;
+	for (size_t i = 0; use->type == REDIS_REPLY_ARRAY && i + 1 < use->elements; i += 2) {
+		const char *field = use->element[i]->str;
+		json_int_t n = strtoll(use->element[i + 1]->str, NULL, 10);
+		json_object_set_new(sum, field, json_integer(json_integer_value(json_object_get(sum, field)) + n));
+	}
+	freeReplyObject(use);
+	return 0;
 }
 
-static void use_set(void *arg, char kind, int64_t id, struct gauge *g)
+static void elsewhere_set(void *arg, char kind, int64_t id, struct gauge *g)
 {
 	const json_t *sum = arg;
 	char field[24];
@@ -133,25 +144,22 @@ static void use_set(void *arg, char kind, int64_t id, struct gauge *g)
 	atomic_store(&g->elsewhere, (int32_t)json_integer_value(json_object_get(sum, field)));
 }
 
+void standing_use_set(json_t *sum, struct gauge_table *gauges)
+{
+	gauge_each(gauges, elsewhere_set, sum);
+}
+
 int standing_read_use(struct redis *r, struct gauge_table *gauges, struct status *st)
 {
-	redisReply *nodes, *use;
+	redisReply *nodes;
 	int err = redis_command(r, &nodes, st, "HKEYS %s", STANDING_NODES_KEY);
 
 	if (err != 0)
 		return err;
 	json_t *sum = json_object();
-	for (size_t i = 0; err == 0 && nodes->type == REDIS_REPLY_ARRAY && i < nodes->elements; i++) {
-		char name[160];
-		snprintf(name, sizeof name, STANDING_USE_KEY, nodes->element[i]->str);
-		err = redis_command(r, &use, st, "HGETALL %s", name);
-		if (err != 0)
-			break;
-		for (size_t at = 0; use->type == REDIS_REPLY_ARRAY && at + 1 < use->elements; at += 2)
-			use_add(sum, use->element[at]->str, strtoll(use->element[at + 1]->str, NULL, 10));
-		freeReplyObject(use);
-	}
-	gauge_each(gauges, use_set, sum);
+	for (size_t i = 0; err == 0 && nodes->type == REDIS_REPLY_ARRAY && i < nodes->elements; i++)
+		err = standing_use_add(r, nodes->element[i]->str, sum, st);
+	standing_use_set(sum, gauges);
 	json_decref(sum);
 	freeReplyObject(nodes);
 	return err;

@@ -44,6 +44,11 @@ int standing_read_health(struct redis *r, json_t *trunks, struct status *st) mus
 /* standing_read_attempts - each node's, as {node: what is in its key} in a JSON object. 0, or as redis_command */
 int standing_read_attempts(struct redis *r, json_t *nodes, struct status *st) must_check;
 
+/* standing_use_add - the channels in use on that node, added to sum, an object "t12" -> channels. 0, or as
+ * redis_command standing_use_set - put such sums into the gauges' `elsewhere`; 0 into those that are not in it */
+int standing_use_add(struct redis *r, const char *node, json_t *sum, struct status *st) must_check;
+void standing_use_set(json_t *sum, struct gauge_table *gauges);
+
 /* standing_read_use - the channels in use on all nodes, into gauges that no process counts in itself. 0, or as
  * redis_command: then they are partly set */
 int standing_read_use(struct redis *r, struct gauge_table *gauges, struct status *st) must_check;

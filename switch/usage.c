@@ -131,33 +131,6 @@ int usage_clear(const struct usage *u, struct redis *redis, struct status *st)
 
 /* ---- theirs ---- */
 
-struct elsewhere {
-	json_t *sum; /* "t12" -> channels in use on other nodes */
-};
-
-static void elsewhere_set(void *arg, char kind, int64_t id, struct gauge *g)
-{
-	const struct elsewhere *s = arg;
-	char field[24];
-	snprintf(field, sizeof field, "%c%lld", kind, (long long)id);
-	atomic_store(&g->elsewhere, (int32_t)json_integer_value(json_object_get(s->sum, field)));
-}
-
-static int node_add(struct redis *redis, const char *node, json_t *sum, struct status *st)
-{
-	redisReply *reply;
-	int r = redis_command(redis, &reply, st, "HGETALL " STANDING_USE_KEY, node);
-	if (r)
-		return r;
-	for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i + 1 < reply->elements; i += 2) {
-		const char *field = reply->element[i]->str;
-		json_int_t n = atoll(reply->element[i + 1]->str);
-		json_object_set_new(sum, field, json_integer(json_integer_value(json_object_get(sum, field)) + n));
-	}
-	freeReplyObject(reply);
-	return 0;
-}
-
 /* 1 if that node showed itself in the last seconds, 0 if not, or as redis_command */
 static int node_lives(struct redis *redis, const char *node, struct status *st)
 {
@@ -176,7 +149,7 @@ int usage_hear(struct usage *u, struct redis *redis, struct status *st)
 	int others = 0, r = redis_command(redis, &reply, st, "HKEYS %s", LIVE_NODES_KEY);
 	if (r)
 		return r;
-	struct elsewhere s = {.sum = json_object()};
+	json_t *sum = json_object();
 	for (size_t i = 0; r >= 0 && reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
 		const char *node = reply->element[i]->str;
 		if (strcmp(node, u->node) == 0)
@@ -184,15 +157,15 @@ int usage_hear(struct usage *u, struct redis *redis, struct status *st)
 		r = node_lives(redis, node, st);
 		if (r > 0) {
 			others++;
-			r = node_add(redis, node, s.sum, st);
+			r = standing_use_add(redis, node, sum, st);
 		}
 	}
 	if (r >= 0) {
-		gauge_each(u->gauges, elsewhere_set, &s);
+		standing_use_set(sum, u->gauges);
 		atomic_store(&u->others, others);
 		r = 0;
 	}
-	json_decref(s.sum);
+	json_decref(sum);
 	freeReplyObject(reply);
 	return r;
 }

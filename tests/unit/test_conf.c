@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/conf.h"
+#include "tests/unit/temp_file.h"
 
 struct sample {
 	char *name;
@@ -31,17 +31,11 @@ static const struct conf_option table[] = {
 };
 #define ROWS (sizeof(table) / sizeof(table[0]))
 
-static char path[64];
-
 static int read_text(const char *text, size_t len, struct sample *s, struct status *st)
 {
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	assert_int_equal(fwrite(text, 1, len, f), len);
-	fclose(f);
+	temp_file_write(text, len);
 	memset(s, 0, sizeof(*s));
-	return conf_read(path, table, ROWS, s, st);
+	return conf_read(temp_file_path, table, ROWS, s, st);
 }
 
 static void assert_refused(const char *text, int line, const char *why)
@@ -51,7 +45,7 @@ static void assert_refused(const char *text, int line, const char *why)
 	char where[96];
 
 	assert_int_equal(read_text(text, strlen(text), &s, &st), -EINVAL);
-	snprintf(where, sizeof(where), "%s:%d: ", path, line);
+	snprintf(where, sizeof(where), "%s:%d: ", temp_file_path, line);
 	if (strncmp(st.text, where, strlen(where)) != 0 || strstr(st.text, why) == NULL)
 		fail_msg("\"%s\" gives \"%s\", not \"%s%s\"", text, st.text, where, why);
 	assert_null(s.name);
@@ -168,22 +162,6 @@ static void the_sample_reads_back_as_the_defaults(void **state)
 	free(text);
 }
 
-static int path_make(void **state)
-{
-	int fd;
-
-	(void)state;
-	snprintf(path, sizeof(path), "/tmp/test_conf.XXXXXX");
-	fd = mkstemp(path);
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int path_remove(void **state)
-{
-	(void)state;
-	return unlink(path);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,5 +174,5 @@ int main(void)
 		cmocka_unit_test(the_sample_reads_back_as_the_defaults),
 	};
 
-	return cmocka_run_group_tests(tests, path_make, path_remove);
+	return cmocka_run_group_tests(tests, temp_file_make, temp_file_remove);
 }

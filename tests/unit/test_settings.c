@@ -9,20 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/log.h"
 #include "settings/settings.h"
-
-static char path[64];
+#include "tests/unit/temp_file.h"
 
 static void write_file(const char *text)
 {
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
+	temp_file_write(text, strlen(text));
 }
 
 static struct settings *load(const char *text)
@@ -31,7 +25,7 @@ static struct settings *load(const char *text)
 	struct status st = {""};
 
 	write_file(text);
-	if (settings_load(path, &s, &st) != 0)
+	if (settings_load(temp_file_path, &s, &st) != 0)
 		fail_msg("%s", st.text);
 	return s;
 }
@@ -43,9 +37,9 @@ static void assert_refused(const char *text, int line, const char *why)
 	char where[96];
 
 	write_file(text);
-	assert_int_equal(settings_load(path, &s, &st), -EINVAL);
+	assert_int_equal(settings_load(temp_file_path, &s, &st), -EINVAL);
 	assert_null(s);
-	snprintf(where, sizeof(where), "%s:%d: ", path, line);
+	snprintf(where, sizeof(where), "%s:%d: ", temp_file_path, line);
 	if (strncmp(st.text, where, strlen(where)) != 0 || strstr(st.text, why) == NULL)
 		fail_msg("\"%s\" is not \"%s%s\"", st.text, where, why);
 }
@@ -142,7 +136,7 @@ static void passwords_do_not_show_in_errors(void **state)
 
 	(void)state;
 	write_file("[redis]\nurl = redis://:se%zzcret@host:port\n");
-	assert_int_equal(settings_load(path, &s, &st), -EINVAL);
+	assert_int_equal(settings_load(temp_file_path, &s, &st), -EINVAL);
 	assert_null(strstr(st.text, "cret"));
 }
 
@@ -165,7 +159,7 @@ static void a_reload_takes_only_what_may_change(void **state)
 	(void)state;
 	log_set_level(LOG_LEVEL_ERROR);
 	write_file("[node]\nid = other\n[sip]\nmax_cps = 20\nlisten = udp:127.0.0.1:5080\n[log]\nlevel = debug\n");
-	assert_int_equal(settings_reload(path, old, &now, &st), 0);
+	assert_int_equal(settings_reload(temp_file_path, old, &now, &st), 0);
 	assert_int_equal(now->max_cps, 20);
 	assert_int_equal(now->log_level, LOG_LEVEL_DEBUG);
 	assert_string_equal(now->listen.item[0].text, "udp:127.0.0.1:5070");
@@ -174,27 +168,11 @@ static void a_reload_takes_only_what_may_change(void **state)
 	settings_free(&now);
 
 	write_file("[sip]\nmax_cps = 30\nbogus = 1\n");
-	assert_int_equal(settings_reload(path, old, &now, &st), -EINVAL);
+	assert_int_equal(settings_reload(temp_file_path, old, &now, &st), -EINVAL);
 	assert_non_null(strstr(st.text, ":3: unknown key"));
 	assert_null(now);
 	assert_int_equal(old->max_cps, 10);
 	settings_free(&old);
-}
-
-static int path_make(void **state)
-{
-	int fd;
-
-	(void)state;
-	snprintf(path, sizeof(path), "/tmp/test_settings.XXXXXX");
-	fd = mkstemp(path);
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int path_remove(void **state)
-{
-	(void)state;
-	return unlink(path);
 }
 
 int main(void)
@@ -209,5 +187,5 @@ int main(void)
 		cmocka_unit_test(a_reload_takes_only_what_may_change),
 	};
 
-	return cmocka_run_group_tests(tests, path_make, path_remove);
+	return cmocka_run_group_tests(tests, temp_file_make, temp_file_remove);
 }
