@@ -7,13 +7,13 @@ import re
 import secrets
 import socket
 import ssl
-import threading
 
 from story import free_port, wait_for
 from story.certificate import self_signed
 from story.digest import credentials, parameters, response
 from story.message import Message
 from story.registers import Registers, Vendor
+from story.tls import TlsServer
 
 
 def message_read(stream):
@@ -28,43 +28,23 @@ def message_read(stream):
     return Message.parse(head + stream.read(int(length.group(1)) if length else 0))
 
 
-class TlsVendor:
+class TlsVendor(TlsServer):
     """A vendor's registrar behind TLS: asks for digest, and keeps what is right."""
 
     def __init__(self, host, certificate, key, password):
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(certificate, key)
-        self.socket = socket.create_server((host, 0))
-        self.port, self.password, self.taken = self.socket.getsockname()[1], password, queue.Queue()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.password, self.taken = password, queue.Queue()
+        super().__init__(host, certificate, key)
 
-    def close(self):
-        self.socket.close()
-
-    def _accept(self):
-        while True:
-            try:
-                plain, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
-
-    def _serve(self, plain):
-        with self.context.wrap_socket(plain, server_side=True) as s, s.makefile("rb") as stream:
-            while (m := message_read(stream)) is not None:
-                s.sendall(self._answer(m).bytes())
-
-    def _answer(self, m):
-        proof = parameters(m.get("Authorization") or "")
+    def take(self, stream, message):
+        proof = parameters(message.get("Authorization") or "")
         good = proof and proof["response"] == response(proof, self.password, "REGISTER")
-        answer = Message("SIP/2.0 200 OK" if good else "SIP/2.0 401 Unauthorized")
-        answer.headers = [(n, v) for n, v in m.headers if n in ("Via", "From", "To", "Call-ID", "CSeq")]
+        answer = self.answer_to(message, "200 OK" if good else "401 Unauthorized")
         if good:
-            answer.headers.append(("Contact", f"<{m.uri_of('Contact')}>;expires={m.get('Expires')}"))
-            self.taken.put(m)
+            answer.headers.append(("Contact", f"<{message.uri_of('Contact')}>;expires={message.get('Expires')}"))
+            self.taken.put(message)
         else:
             answer.headers.append(("WWW-Authenticate", f'Digest realm="v", nonce="{secrets.token_hex(8)}", algorithm=SHA-256, qop="auth"'))
-        return answer
+        stream.sendall(answer.bytes())
 
 
 class Ways(Registers):

@@ -16,10 +16,6 @@ class Mixes(Talk):
 
     requires = (("Supported", "100rel"), ("Require", "100rel"))
 
-    def prack(self, call, early):
-        call.request("PRACK", headers=[("RAck", f"{early.get('RSeq')} {early.get('CSeq')}")])
-        call.expect(200, method="PRACK")
-
     def reliably(self, leg, code, seq, sdp=None):
         """The vendor's reliable 18x and the PRACK that it gets, which is answered."""
         leg.reply(code, sdp=sdp, headers=[("Require", "100rel"), ("RSeq", str(seq))], to=leg.invite)

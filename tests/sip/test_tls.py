@@ -2,13 +2,10 @@
 """Vendors over TLS: by IPv4 and IPv6, and those that [sip] tls_ca does not vouch for, or that speak no TLS."""
 
 import os
-import socket
-import ssl
-import threading
 
 from story import Story, free_port
 from story.certificate import self_signed
-from story.message import Message
+from story.tls import TlsServer
 
 
 def certificate(folder, name, *addresses):
@@ -20,56 +17,18 @@ def certificate(folder, name, *addresses):
     return path
 
 
-class Vendor:
-    """Busy for every call. Without a certificate it takes connections and says nothing."""
+class Vendor(TlsServer):
+    """Busy for every call."""
 
     def __init__(self, host, pem=None):
-        self.methods, self.transports, self.context = [], set(), None
-        if pem:
-            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self.context.load_cert_chain(pem)
-        self.host, self.open = host, []
-        self.socket = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.methods, self.transports = [], set()
+        super().__init__(host, pem)
 
-    def close(self):
-        for s in (self.socket, *self.open):
-            s.close()
-
-    def _accept(self):
-        while True:
-            try:
-                plain, _ = self.socket.accept()
-            except OSError:
-                return
-            self.open.append(plain)
-            if self.context:
-                threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
-
-    def _serve(self, plain):
-        try:
-            s = self.context.wrap_socket(plain, server_side=True)
-        except OSError:
-            return                    # the switch did not want this certificate
-        data = b""
-        while piece := s.recv(65535):
-            data += piece
-            while b"\r\n\r\n" in data:
-                m = Message.parse(data)
-                end = data.index(b"\r\n\r\n") + 4 + int(m.get("Content-Length") or 0)
-                if len(data) < end:
-                    break
-                data = data[end:]
-                self._take(s, m)
-
-    def _take(self, s, m):
-        self.methods.append(m.method)
-        self.transports.add(m.get("Via").split()[0])
-        if m.method == "INVITE":
-            answer = Message("SIP/2.0 486 Busy Here")
-            answer.headers = [(n, f"{v};tag=t" if n == "To" else v) for n, v in m.headers if n in ("Via", "From", "To", "Call-ID", "CSeq")]
-            s.sendall(answer.bytes())
+    def take(self, stream, message):
+        self.methods.append(message.method)
+        self.transports.add(message.get("Via").split()[0])
+        if message.method == "INVITE":
+            stream.sendall(self.answer_to(message, "486 Busy Here", tag="t").bytes())
 
 
 class Tls(Story):

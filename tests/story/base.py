@@ -67,6 +67,11 @@ class Story(unittest.TestCase):
         call.ack()
         leg.expect("ACK")
 
+    def prack(self, call, early):
+        """The caller confirms that 18x (RFC 3262)."""
+        call.request("PRACK", headers=[("RAck", f"{early.get('RSeq')} {early.get('CSeq')}")])
+        call.expect(200, method="PRACK")
+
     def ends(self, one, other):
         """One side hangs up; the other is told."""
         one.request("BYE")
