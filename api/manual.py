@@ -44,7 +44,7 @@ curl -H "Authorization: Bearer $KEY" http://127.0.0.1:8080/v1/carriers \\
   day; another request with the same key is a 409. Repeat a `POST` whose answer was lost with its key.
 - **Bodies** have at most 1 MiB (CSV: 256 MiB) and 16 levels; a field that is not known is a 422. They are JSON whatever
   `Content-Type` says, but `multipart/` is a 415. Request line and headers have at most 32 KiB: beyond that (414, 431), and where the
-  request is no HTTP (400), the answer is HTML and the connection ends.
+  request is no HTTP (400), the connection ends after the answer.
 - A change is in force on every node within 2 s of its answer, and stands in `/v1/audit-log` with its author, before and after.
 
 ## Keys and roles

@@ -12,7 +12,6 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-#define PROBLEM_TYPE "application/problem+json"
 #define JSON_TYPE "application/json"
 
 static int hex_digit(char c)
@@ -270,7 +269,7 @@ void request_problem_fields(struct request *r, int status, const char *detail, j
 		json_object_set_new(problem, "errors", errors);
 	request_answer_json(r, status, problem);
 	json_decref(problem);
-	r->answer.type = PROBLEM_TYPE;
+	r->answer.type = REQUEST_PROBLEM_TYPE;
 	r->answer.location = r->answer.etag = r->answer.file_name = NULL;
 	if (status == 503 && r->answer.retry_after_s == 0)
 		r->answer.retry_after_s = 1;
@@ -343,12 +342,16 @@ const char *request_status_title(int status)
 		return "Changed since it was read";
 	case 413:
 		return "Too large";
+	case 414:
+		return "Request line too long";
 	case 415:
 		return "Unsupported media type";
 	case 422:
 		return "A field is wrong";
 	case 429:
 		return "Too many requests";
+	case 431:
+		return "Headers too long";
 	case 503:
 		return "Temporarily unavailable";
 	default:

@@ -22,6 +22,7 @@
 #include "api/listen.h"
 #include "api/metrics.h"
 #include "api/pool.h"
+#include "api/refusals.h"
 #include "api/request.h"
 #include "api/sheet.h"
 #include "api/static.h"
@@ -233,7 +234,7 @@ static enum MHD_Result send_answer(struct exchange *x)
 		add_header(response, "Connection", "close"); /* its end is seen at once, through proxies, too */
 	x->phase = PHASE_SENT;
 	metrics_count(x->server->service->metrics, x->request);
-	enum MHD_Result rc = MHD_queue_response(x->connection, (unsigned)a->status, response);
+	enum MHD_Result rc = refusals_pass(x->connection, (unsigned)a->status, response);
 	MHD_destroy_response(response);
 	return rc;
 }

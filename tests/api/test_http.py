@@ -92,8 +92,10 @@ class Http(ApiStory):
         for status, text in ((431, self.get("/v1/carriers", f"X-Long: {'a' * 60000}\r\n")), (414, self.get("/v1/carriers?name=" + "a" * 60000))):
             wire = self.wire()
             wire.send(text)
-            told, _, body = wire.answer()
+            told, headers, body = wire.answer()
             self.assertEqual(told, status)
+            self.is_problem(status, headers, body)
+            self.assertTrue(wire.closed())
             self.assertFalse([w for w in LEAKS if w in body.lower()], body)
 
     def test_what_stays_the_same_comes_gzipped_and_once(self):
@@ -114,6 +116,32 @@ class Http(ApiStory):
                 self.assertEqual((status, again["etag"], body), (304, headers["etag"], b""))
                 wire.send(self.get(path, f'{more}If-None-Match: "other"\r\n'))
                 self.assertEqual(wire.answer_bytes()[0], 200)
+
+    def is_problem(self, status, headers, body):
+        self.assertEqual(headers["content-type"], "application/problem+json")
+        problem = json.loads(body)
+        self.assertEqual((problem["status"], sorted(problem)), (status, ["detail", "status", "title"]))
+
+    def test_what_is_no_http_gets_a_problem_too(self):
+        for text in ("GET /v1/carriers HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
+                     "POST /v1/carriers HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
+                     "POST /v1/carriers HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+                     "POST /v1/carriers HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                     "GET /v1/carriers FTP/9.9\r\nHost: x\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"):
+            wire = self.wire()
+            wire.send(text)
+            wire.socket.settimeout(5)
+            said = wire.answer()
+            if said is None:  # closed without a word: no HTTP at all
+                continue
+            self.assertGreaterEqual(said[0], 400, text)
+            self.is_problem(*said)
+        wire = self.wire()
+        wire.send("GET /v1/carriers HTTP/1.1\r\n\r\n")  # no Host: libmicrohttpd 0.9.75 sends its head twice
+        status, headers, body = wire.answer()
+        self.is_problem(status, headers, body.split("\r\n\r\n")[-1])
+        self.assertEqual(status, 400)
+        self.assertEqual(self.api.call("GET", "/healthz")[0], 200)
 
     def test_forms_are_no_json(self):
         self.api.refused(415, "POST", "/v1/carriers", raw=b"--x\r\n", kind="multipart/form-data; boundary=x")
