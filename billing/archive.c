@@ -29,8 +29,13 @@ int archive_detach(struct pg *pg, int64_t keep_days, int *days, struct status *s
 	for (int i = 0; err == 0 && i < PQntuples(list); i++) {
 		const char *day[] = {PQgetvalue(list, i, 0)};
 
-		err = pg_exec(pg, &store_archive_detach, day, NULL, st);
-		*days += err == 0;
+		PGresult *name;
+
+		err = pg_exec(pg, &store_archive_detach, day, &name, st);
+		if (err != 0)
+			break;
+		*days += !PQgetisnull(name, 0, 0); /* null: a late record has come that is in no export yet */
+		PQclear(name);
 	}
 	PQclear(list);
 	return err;

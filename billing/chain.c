@@ -99,6 +99,7 @@ static void step(struct walk *w, const PGresult *page, int row)
 	struct chain_hash stored, made = w->hash;
 
 	w->report->rows += !anchor;
+	w->report->archived += anchor ? pg_number(page, row, 2) - first + 1 : 0;
 	w->report->refused += strcmp(kind, "refused") == 0;
 	if (!place_holds(w, kind, first, id))
 		return;
@@ -138,6 +139,20 @@ static int begin(struct pg *pg, struct walk *w, int64_t first, struct status *st
 	return 0;
 }
 
+/* How many rows of a page are walked: of one that is full, those before its last place in the chain, for a second row
+ * of that place may stand on the next page. */
+static int rows_walked(const PGresult *page, int64_t seen)
+{
+	int n = PQntuples(page), walked = n;
+	int64_t edge = n > 0 ? pg_number(page, n - 1, 1) : 0;
+
+	if (n < STORE_CHAIN_PAGE)
+		return n;
+	while (walked > 0 && pg_number(page, walked - 1, 1) == edge)
+		walked--;
+	return walked > 0 && edge - 1 > seen ? walked : n;
+}
+
 static int walk_chain(struct pg *pg, const char *chain, int64_t first, int64_t last, struct chain_report *report,
 		      struct status *st)
 {
@@ -155,11 +170,14 @@ static int walk_chain(struct pg *pg, const char *chain, int64_t first, int64_t l
 		err = pg_exec(pg, &store_chain_page, params, &page, st);
 		if (err != 0)
 			break;
-		int n = PQntuples(page);
+		int n = rows_walked(page, seen);
 		for (int i = 0; i < n; i++)
 			step(&w, page, i);
+		if (n < PQntuples(page))
+			seen = pg_number(page, n, 1) - 1;
+		else
+			seen = n == STORE_CHAIN_PAGE && w.done > seen ? w.done : last;
 		PQclear(page);
-		seen = n == STORE_CHAIN_PAGE && w.done > seen ? w.done : last;
 	}
 	return err;
 }

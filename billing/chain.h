@@ -28,6 +28,7 @@ int chain_parse(const char *hex, struct chain_hash *out) must_check;		/* 0 or -E
 
 struct chain_report {
 	int64_t rows, chains, refused; /* looked at; refused: set aside, in their place of the chain */
+	int64_t archived;	       /* links that stand in files, not looked at here */
 	int64_t bad;		       /* places where the chain does not hold */
 	char first[400];	       /* the first of them, in words */
 };

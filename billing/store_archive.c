@@ -14,6 +14,19 @@ const struct pg_statement store_archive_lines = {"billing_archive_lines",
 const struct pg_statement store_archive_drop = {"billing_archive_drop", "select cdr_old_drop($1, $2, $3::bigint, $4)",
 						4};
 
+/* Days with tables that are detached and not written yet are said later. */
+const struct pg_statement store_archive_said = {
+	"billing_archive_said",
+	"select a.day, sum(a.last_seq - a.first_seq + 1), (select coalesce(sum(f.rows), 0) from cdr_archives f"
+	"  where f.restored_at is null and to_date(left(f.name, 8), 'YYYYMMDD') = a.day)"
+	" from cdr_anchors a where not exists (select from cdr_old_names() n where to_date(left(n, 8), 'YYYYMMDD') = "
+	"a.day)"
+	" group by a.day order by a.day",
+	0};
+const struct pg_statement store_archive_files = {
+	"billing_archive_files", "select name, rows, sha256 from cdr_archives where restored_at is null order by name",
+	0};
+
 /* The day's partitions are made before a restore begins, and only for a file that it will take: making them locks out
  * whoever makes others, and the switch makes those of the next days. */
 const struct pg_statement store_restore_day = {"billing_restore_day",

@@ -10,6 +10,9 @@ extern const struct pg_statement store_archive_detach; /* day */
 extern const struct pg_statement store_archive_next;   /* -> name, or no row */
 extern const struct pg_statement store_archive_lines;  /* name, after id -> id, line */
 extern const struct pg_statement store_archive_drop;   /* name, file, rows, sha256 */
+extern const struct pg_statement
+	store_archive_said; /* -> day, links that are said to be archived, calls of its files */
+extern const struct pg_statement store_archive_files; /* -> name, rows, sha256 of those that were not brought back */
 
 extern const struct pg_statement store_restore_day; /* name, SHA-256; by itself, before the transaction */
 extern const char store_restore_begin[];	    /* a transaction, with an empty stage */

@@ -32,8 +32,9 @@ const struct pg_statement store_chain_hash_at = {
 	" select chain_hash as hash from cdrs where chain_id = $1::uuid and chain_seq = $2::bigint"
 	" union all select chain_hash from cdr_refused where chain_id = $1::uuid and chain_seq = $2::bigint and "
 	"stored_at is null"
-	" union all select last_hash from cdr_anchors where chain_id = $1::uuid and last_seq = $2::bigint"
-	") x limit 1",
+	" union all select case when last_seq = $2::bigint then last_hash end from cdr_anchors"
+	"  where chain_id = $1::uuid and $2::bigint between first_seq and last_seq"
+	") x order by hash is null limit 1",
 	2};
 
 const struct pg_statement store_chain_page = {
@@ -82,15 +83,28 @@ const struct pg_statement store_root_days = {"billing_root_days",
 					     " (now() at time zone 'UTC')::date - 1, interval '1 day') d",
 					     0};
 
+/* Yesterday's root, the last there is, also names chains that have come further since they were named, by calls of days
+ * that were sealed before: nobody may call anything more on such a chain. */
 const struct pg_statement store_root_heads = {
 	"billing_root_heads",
-	"select coalesce((select string_agg(chain_id || ' ' || chain_seq || ' ' || encode(chain_hash, 'hex') || "
-	"E'\\n', ''"
-	"   order by chain_id) from ("
+	"with day as materialized ("
 	"  select distinct on (chain_id) chain_id, chain_seq, chain_hash from cdrs"
 	"   where started_at >= $1::date::timestamp at time zone 'UTC'"
 	"     and started_at < ($1::date + 1)::timestamp at time zone 'UTC' and chain_hash is not null"
-	"   order by chain_id, chain_seq desc) h), ''),"
+	"   order by chain_id, chain_seq desc"
+	"), named as ("
+	"  select split_part(line, ' ', 1)::uuid as chain_id, max(split_part(line, ' ', 2)::bigint) as seq"
+	"    from cdr_roots, regexp_split_to_table(heads, E'\\n') line where day < $1::date and line <> '' group by 1"
+	"), late as ("
+	"  select l.* from (select chain_id, seq from named union all select chain_id, 0 from cdr_heads"
+	"     where chain_id not in (select chain_id from named)) k,"
+	"   lateral (select c.chain_id, c.chain_seq, c.chain_hash from cdrs c where c.chain_id = k.chain_id"
+	"     and c.chain_seq > k.seq and c.chain_hash is not null order by c.chain_seq desc limit 1) l"
+	"   where $1::date = (now() at time zone 'UTC')::date - 1 and k.chain_id not in (select chain_id from day)"
+	")"
+	" select coalesce((select string_agg(chain_id || ' ' || chain_seq || ' ' || encode(chain_hash, 'hex') || "
+	"E'\\n', ''"
+	"   order by chain_id) from (select * from day union all select * from late) h), ''),"
 	" coalesce((select encode(root, 'hex') from cdr_roots where day < $1::date order by day desc limit 1), '')",
 	1};
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "billing/archive.h"
+#include "billing/archive_check.h"
 #include "billing/chain.h"
 #include "billing/refused.h"
 #include "billing/restore.h"
@@ -22,15 +23,19 @@ static const char *key_of(const struct cli *cli)
 static void print_verdict(const struct chain_report *r, int roots, bool json)
 {
 	if (json) {
-		json_t *j =
-			json_pack("{sb sI sI sI si sI so}", "holds", r->bad == 0, "rows", (json_int_t)r->rows, "chains",
-				  (json_int_t)r->chains, "refused", (json_int_t)r->refused, "roots", roots, "bad",
-				  (json_int_t)r->bad, "first_bad", r->bad != 0 ? json_string(r->first) : json_null());
+		json_t *j = json_pack("{sb sI sI sI sI si sI so}", "holds", r->bad == 0, "rows", (json_int_t)r->rows,
+				      "chains", (json_int_t)r->chains, "refused", (json_int_t)r->refused, "archived",
+				      (json_int_t)r->archived, "roots", roots, "bad", (json_int_t)r->bad, "first_bad",
+				      r->bad != 0 ? json_string(r->first) : json_null());
 		cli_print_json(j);
 		json_decref(j);
 		return;
 	}
-	if (r->bad == 0)
+	if (r->bad == 0 && r->archived > 0)
+		printf("%" PRId64 " records in %" PRId64 " chains hold, %" PRId64
+		       " of them set aside, with %d daily roots; %" PRId64 " are archived\n",
+		       r->rows, r->chains, r->refused, roots, r->archived);
+	else if (r->bad == 0)
 		printf("%" PRId64 " records in %" PRId64 " chains hold, %" PRId64
 		       " of them set aside, with %d daily roots\n",
 		       r->rows, r->chains, r->refused, roots);
@@ -38,17 +43,19 @@ static void print_verdict(const struct chain_report *r, int roots, bool json)
 
 static enum cli_exit run_verify(struct cli *cli, int argc, char **argv)
 {
-	const char *from = NULL, *to = NULL;
+	const char *from = NULL, *to = NULL, *archive_dir = NULL;
 	bool json = false;
-	const struct cli_option options[] = {
-		{.name = "from", .value = &from}, {.name = "to", .value = &to}, {.name = "json", .flag = &json}};
+	const struct cli_option options[] = {{.name = "from", .value = &from},
+					     {.name = "to", .value = &to},
+					     {.name = "archive", .value = &archive_dir},
+					     {.name = "json", .flag = &json}};
 	struct chain_report report;
 	struct status st = {""};
 	enum cli_exit status;
 	int64_t at;
 	int roots = 0;
 
-	if (!cli_parse(cli, argc, argv, options, 3, NULL, 0, &status))
+	if (!cli_parse(cli, argc, argv, options, 4, NULL, 0, &status))
 		return status;
 	if ((from != NULL && clock_parse(from, &at) != 0) || (to != NULL && clock_parse(to, &at) != 0))
 		return cli_usage(cli, "--from and --to take a time like 2026-01-31T00:00:00Z or a date");
@@ -59,6 +66,8 @@ static enum cli_exit run_verify(struct cli *cli, int argc, char **argv)
 	int err = chain_verify(pg, from, to, &report, &st);
 	if (err == 0)
 		err = root_verify(pg, key_of(cli), &roots, &report, &st);
+	if (err == 0)
+		err = archive_check(pg, archive_dir, &report, &st);
 	pg_free(&pg);
 	if (err != 0)
 		return cli_fail("%s", st.text);
@@ -265,10 +274,11 @@ const struct command command_cdr_archive = {
 
 const struct command command_cdr_verify = {
 	.name = "cdr verify",
-	.synopsis = "[--from TIME] [--to TIME] [--json]",
+	.synopsis = "[--from TIME] [--to TIME] [--archive DIR] [--json]",
 	.meaning = "check that no CDR was edited, deleted or inserted",
 	.help = "  --from TIME   only calls that started then or later\n"
 		"  --to TIME     only calls that started before\n"
+		"  --archive DIR every archived day's file is there, as it was written\n"
 		"  --json        the figures as JSON\n",
 	.run = run_verify,
 };
