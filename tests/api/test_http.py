@@ -123,7 +123,7 @@ class Http(ApiStory):
         self.assertEqual((problem["status"], sorted(problem)), (status, ["detail", "status", "title"]))
 
     def test_what_is_no_http_gets_a_problem_too(self):
-        for text in ("GET /v1/carriers HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
+        for text in ("GET /v1/carriers HTTP/1.1\r\n\r\n", "GET /v1/carriers HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
                      "POST /v1/carriers HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
                      "POST /v1/carriers HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n",
                      "POST /v1/carriers HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
@@ -134,13 +134,9 @@ class Http(ApiStory):
             said = wire.answer()
             if said is None:  # closed without a word: no HTTP at all
                 continue
-            self.assertGreaterEqual(said[0], 400, text)
-            self.is_problem(*said)
-        wire = self.wire()
-        wire.send("GET /v1/carriers HTTP/1.1\r\n\r\n")  # no Host: libmicrohttpd 0.9.75 sends its head twice
-        status, headers, body = wire.answer()
-        self.is_problem(status, headers, body.split("\r\n\r\n")[-1])
-        self.assertEqual(status, 400)
+            status, headers, body = said
+            self.assertGreaterEqual(status, 400, text)
+            self.is_problem(status, headers, body.split("\r\n\r\n")[-1])  # without Host, or with a bad length, libmicrohttpd sends its head twice
         self.assertEqual(self.api.call("GET", "/healthz")[0], 200)
 
     def test_forms_are_no_json(self):
