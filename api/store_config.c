@@ -33,12 +33,13 @@ STATEMENT(carrier_faults, 1, "select field, message from api_carrier_faults($1)"
 STATEMENT(carrier_users, 1, "select api_carrier_users($1)");
 
 /* Trunks: filters carrier_id, direction, name, enabled, rate_deck_id, routing_plan_id. */
-STATEMENT(trunk_list, 9,
-	  "select t.id, api_trunk(t) from trunks t where ($1::bigint is null or t.id > $1) "
-	  "and ($3::bigint is null or t.carrier_id = $3) and ($4::bigint is null or t.carrier_id = $4) "
-	  "and ($5::text is null or t.direction = $5) and ($6::text is null or t.name = $6) "
-	  "and ($7::boolean is null or t.enabled = $7) and ($8::bigint is null or t.rate_deck_id = $8) "
-	  "and ($9::bigint is null or t.routing_plan_id = $9) order by t.id limit $2::integer");
+STATEMENT(
+	trunk_list, 9,
+	"select t.id, api_trunk(t) from trunks t where ($1::bigint is null or t.id > $1) "
+	"and ($3::bigint is null or t.carrier_id = $3) and ($4::bigint is null or t.carrier_id = $4) "
+	"and ($5::text is null or t.direction = $5) and ($6::text is null or t.name = $6) "
+	"and ($7::boolean is null or t.enabled = $7) and ($8::bigint is null or t.rate_deck_id = $8) "
+	"and ($9::bigint is null or ($3::bigint is null and t.routing_plan_id = $9)) order by t.id limit $2::integer");
 STATEMENT(trunk_get, 2,
 	  "select api_trunk(t) from trunks t where t.id = $1 and ($2::bigint is null or t.carrier_id = $2)");
 #define TRUNK_WHOLE(t) t ".id, api_trunk_whole(" t ")"

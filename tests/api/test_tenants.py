@@ -31,6 +31,8 @@ class Tenants(ApiStory):
         deck = stack.deck(f"{name} sell", "sell", {"49": "0.05"})
         trunk = cls.api.post("/v1/trunks", carrier_id=carrier["id"], name=name, direction="ingress", rate_deck_id=deck["id"], username=name,
                              password="s3cret")
+        plan = cls.api.post("/v1/routing-plans", name=f"{name} plan", policy="lcr")
+        cls.api.patch(f"/v1/trunks/{trunk['id']}", routing_plan_id=plan["id"])
         rate = cls.api.items(f"/v1/rate-decks/{deck['id']}/rates")[0]
         payment = cls.api.post("/v1/payments", carrier_id=carrier["id"], amount="10", note=f"wire {name}")
         adjustment = cls.api.post("/v1/adjustments", carrier_id=carrier["id"], amount="1", note=f"goodwill {name}")
@@ -47,7 +49,7 @@ class Tenants(ApiStory):
         invoice = cls.api.post("/v1/invoices", carrier_id=carrier["id"], from_="2026-03-01", to="2026-03-31")
         cls.api.ask("POST", f"/v1/invoices/{invoice['id']}/issue")
         return {"carrier": carrier["id"], "deck": deck["id"], "trunk": trunk["id"], "rate": rate["id"], "payment": payment["id"], "adjustment": adjustment["id"],
-                "invoice": invoice["id"], "cdr": cdr}
+                "invoice": invoice["id"], "cdr": cdr, "plan": plan["id"]}
 
     def paths(self):
         return [(path, method) for path, methods in self.api.description.all["paths"].items() for method in methods]
@@ -119,6 +121,48 @@ class Tenants(ApiStory):
         self.assertIsNotNone(page["next_cursor"])
         rows = self.keys["readonly"].get("/v1/payments", cursor=page["next_cursor"])["items"]
         self.assertLessEqual({r["carrier_id"] for r in rows}, {self.us["carrier"]})
+
+    def test_no_condition_and_no_other_method_tells_that_something_is_there(self):
+        for path, method in self.paths():
+            if method != "get" or "{" not in path or path in OPEN:
+                continue
+            theirs = self.filled(path, self.them)
+            self.api.call("GET", theirs, limit=5) if not path.endswith("/pdf") else None
+            etag = self.api.last_headers.get("ETag")
+            for role, api in self.keys.items():
+                for tag in {"*", etag or '"1"'}:
+                    self.assertEqual(api.call("GET", theirs, headers={"If-None-Match": tag})[0], 404, f"{role} {tag} {path}")
+                    self.assertNotIn("ETag", api.last_headers, path)
+                    for change in ("PATCH", "DELETE"):
+                        if change.lower() in self.api.description.all["paths"][path]:
+                            self.assertEqual(api.call(change, theirs, {"name": "x"}, headers={"If-Match": tag})[0], 404, f"{role} {tag} {path}")
+                self.assertEqual(api.call("HEAD", theirs)[0], 404, f"{role} {path}")
+                self.assertEqual(api.call("GET", theirs, headers={"Accept": "text/csv"})[0], 404, path)
+
+    def test_no_filter_answers_what_the_columns_do_not(self):
+        own = self.keys["readonly"]
+        self.assertEqual([t["id"] for t in self.api.items("/v1/trunks", routing_plan_id=self.us["plan"])], [self.us["trunk"]])
+        self.assertEqual(own.items("/v1/trunks", routing_plan_id=self.us["plan"]), [])
+        vendor = self.stack.carrier("atlas")
+        out = self.api.post("/v1/trunks", carrier_id=vendor["id"], name="atlas", direction="egress", host="192.0.2.7",
+                            rate_deck_id=self.stack.deck("atlas buy", "buy", {"49": "0.01"})["id"])
+        vendors = self.api.with_key(self.api.post("/v1/api-keys", name="atlas", role="readonly", carrier_id=vendor["id"])["key"])
+        at = "2026-03-01T13:00:00.000Z"
+        cdr = self.stack.postgres.psql(f"select left(uuid_floor('{at}')::text, 14) || '7000-8000-000000000009'")
+        self.stack.postgres.psql(
+            "insert into cdrs (id, node, started_at, answered_at, ended_at, ingress_carrier_id, ingress_trunk_id, egress_carrier_id, egress_trunk_id, "
+            "called_in, calling_in, called_out, calling_out, duration_ms, sip_code, disconnect_reason, hangup_party, attempts) values "
+            f"('{cdr}', 'sw1', '{at}', '{at}', '{at}', {self.us['carrier']}, {self.us['trunk']}, {vendor['id']}, {out['id']}, '+49301', '+49111', "
+            "'0049301', '0049111', 1000, 200, 'normal', 'caller', 1)")
+        seen = lambda api, **f: [c["id"] for c in api.items("/v1/cdrs", from_="2026-03-01T12:59:00Z", to="2026-03-01T13:01:00Z", **f)]
+        for api, mine, hidden in ((own, {"called": "+49301", "calling": "+49111", "trunk_id": self.us["trunk"], "called_prefix": "4930"},
+                                   {"called": "0049301", "calling": "0049111", "trunk_id": out["id"], "called_prefix": "00", "carrier_id": vendor["id"]}),
+                                  (vendors, {"called": "0049301", "calling": "0049111", "trunk_id": out["id"], "called_prefix": "0049"},
+                                   {"called": "+49301", "calling": "+49111", "trunk_id": self.us["trunk"], "called_prefix": "49", "carrier_id": self.us["carrier"]})):
+            for name, value in mine.items():
+                self.assertEqual(seen(api, **{name: value}), [cdr], name)
+            for name, value in hidden.items():
+                self.assertEqual(seen(api, **{name: value}), [], name)
 
     def test_everything_else_is_a_404(self):
         for path, method in self.paths():
