@@ -11,6 +11,8 @@
 #include "switch/purse_script.h"
 
 #define HEARTBEAT_US (1000 * 1000)
+#define TWIN_US (10 * 1000 * 1000LL) /* so long after its death, an earlier run cannot look alive any more */
+#define TWIN_TOLD_US (60 * 1000 * 1000LL)
 
 /* Which Redis this is: it changes with each restart and with a replica's promotion. */
 static int learn_run_id(struct purse *p, struct status *st)
@@ -70,15 +72,32 @@ static void take_epoch(struct purse *p, const redisReply *reply)
 	p->epoch_seen_us = clock_mono_us();
 }
 
+/* Another process with the same node id: each would take the other's calls for its own. */
+static void look_at_twins(struct purse *p, int64_t twins)
+{
+	static struct log_limit every = {.interval_us = TWIN_TOLD_US};
+	int64_t now_us = clock_mono_us();
+	uint64_t skipped;
+
+	if (twins == 0)
+		p->twin_us = 0;
+	else if (p->twin_us == 0)
+		p->twin_us = now_us;
+	else if (now_us - p->twin_us >= TWIN_US && log_limit(&every, now_us, &skipped))
+		log_event(LOG_LEVEL_ERROR, "another tandemd has this node's id: give each an id of its own", "id=%s",
+			  p->node);
+}
+
 static int beat(struct purse *p, struct status *st)
 {
-	char wall[24], dead[12];
+	char wall[24], dead[12], earlier[12];
 	redisReply *reply;
 	int err = p->up ? 0 : learn_run_id(p, st);
 
 	if (err)
 		return err;
 	snprintf(dead, sizeof(dead), "%d", PURSE_OWNER_DEAD_MS);
+	snprintf(earlier, sizeof(earlier), "%d", PURSE_EARLIER_DEAD_MS);
 	const char *argv[] = {"EVAL",
 			      purse_script_beat,
 			      "2",
@@ -88,19 +107,21 @@ static int beat(struct purse *p, struct status *st)
 			      purse_number(clock_wall_us(), wall),
 			      p->run_id,
 			      p->node,
-			      dead};
+			      dead,
+			      earlier};
 	err = redis_command_argv(p->redis, &reply, st, (int)(sizeof(argv) / sizeof(argv[0])), argv, NULL);
 	if (err)
 		return err;
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 3) {
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 4) {
 		freeReplyObject(reply);
 		return status_set(st, -EIO, "redis: a script's answer cannot be understood");
 	}
 	take_epoch(p, reply);
+	look_at_twins(p, reply->element[3]->integer);
 	p->up = true;
 	if (!p->posted)
 		err = post_all(p, st);
-	for (size_t i = 3; !err && i + 1 < reply->elements; i += 2)
+	for (size_t i = 4; !err && i + 1 < reply->elements; i += 2)
 		purse_estate_reap(p, reply->element[i]->str, atoll(reply->element[i + 1]->str));
 	freeReplyObject(reply);
 	if (!err && !p->posted) {

@@ -18,6 +18,7 @@
 #define PURSE_KNOWN_MAX 256
 #define PURSE_KEY_MAX 160
 #define PURSE_OWNER_DEAD_MS (48 * 1000)
+#define PURSE_EARLIER_DEAD_MS (3 * 1000) /* an earlier run of this node: it would have given a sign of life */
 #define PURSE_OWNERS_KEY "{tandem}:owners"
 #define PURSE_EPOCH_KEY "{tandem}:money_epoch"
 #define PURSE_RECALLS_KEY "{tandem}:recalls"
@@ -62,6 +63,7 @@ struct purse {
 	char run_id[64], epoch[96];
 	int told; /* commands sent ahead, whose answers were not read yet */
 	int64_t epoch_age_ms, epoch_seen_us, beat_us, looked_us, retried_us;
+	int64_t twin_us; /* since when another one lives under this node's id; 0: none does */
 	struct lease *lease[PURSE_BUCKETS];
 	struct account *account[PURSE_CARRIER_BUCKETS];
 	struct message *waiting; /* asks, until they can be answered */

@@ -3,9 +3,9 @@
 #ifndef SWITCH_PURSE_SCRIPT_H
 #define SWITCH_PURSE_SCRIPT_H
 
-/* A sign of life. KEYS owners, epoch. ARGV owner, its wall clock, this Redis' run_id, node, dead after ms.
- * Returns {known before?, epoch, its age in ms, dead owner, its last wall clock, ...}. An earlier run of the same node
- * is dead at once. */
+/* A sign of life. KEYS owners, epoch. ARGV owner, its wall clock, this Redis' run_id, node, dead after ms, dead after
+ * ms if of the same node. Returns {known before?, epoch, its age in ms, how many of the same node live, dead owner, its
+ * last wall clock, ...}. */
 static const char purse_script_beat[] =
 	"local t = redis.call('TIME')\n"
 	"local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
@@ -15,16 +15,18 @@ static const char purse_script_beat[] =
 	"  redis.call('SET', KEYS[2], epoch)\n"
 	"end\n"
 	"local reply = {redis.call('HEXISTS', KEYS[1], ARGV[1]), epoch, now - tonumber(string.match(epoch, "
-	"':(%d+)$'))}\n"
+	"':(%d+)$')), 0}\n"
 	"redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[2])\n"
 	"local all = redis.call('HGETALL', KEYS[1])\n"
 	"local mine = ARGV[4] .. '/'\n"
 	"for i = 1, #all, 2 do\n"
 	"  local at, wall = string.match(all[i + 1], '^(%d+) (%d+)$')\n"
-	"  if all[i] ~= ARGV[1] and (now - tonumber(at) > tonumber(ARGV[5]) or string.sub(all[i], 1, #mine) == mine) "
-	"then\n"
+	"  local same = string.sub(all[i], 1, #mine) == mine\n"
+	"  if all[i] ~= ARGV[1] and now - tonumber(at) > tonumber(ARGV[same and 6 or 5]) then\n"
 	"    reply[#reply + 1] = all[i]\n"
 	"    reply[#reply + 1] = wall\n"
+	"  elseif all[i] ~= ARGV[1] and same then\n"
+	"    reply[4] = reply[4] + 1\n"
 	"  end\n"
 	"end\n"
 	"return reply\n";

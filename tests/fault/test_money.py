@@ -417,6 +417,32 @@ class Money(Prepaid):
             self.stack.node.start()
 
 
+class Twins(Prepaid):
+    """Two nodes by one id, which the manual forbids: neither lets go of what the other's calls hold, and both say what is wrong."""
+
+    stack_options = {"nodes": 2}
+
+    def test_a_node_that_lives_is_not_taken_for_an_earlier_run(self):
+        other = self.stack.nodes[1]
+        other.stop()
+        with open(other.config) as f:
+            text = f.read()
+        with open(other.config, "w") as f:
+            f.write(text.replace("id = sw2", "id = sw1"))
+        other.start()
+        customer = self.prepaid("twin", "2.00")
+        calls = [self.begin(customer, "12126", node) for node in self.stack.nodes]
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            self.assertEqual((self.held(customer), self.balance(customer)), (Decimal("1.20"), Decimal("2.00")))
+            time.sleep(0.1)
+        for node in self.stack.nodes:
+            wait_for("a word about it", lambda n=node: "another tandemd has this node's id" in n.process.log(), 15)
+        for call in calls:
+            call.bye()
+        self.stack.audit_may_differ = True  # each takes the other's calls in Redis for its own
+
+
 class WithoutRedis(Prepaid):
     stack_options = {"nodes": 1, "settings": {"billing": {"without_redis": "admit"}}}
 
