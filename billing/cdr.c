@@ -145,7 +145,11 @@ static int side_rate(struct cdr_side *side, int64_t duration_ms)
 {
 	side->billed_s = 0;
 	side->amount = (struct money){0};
-	return side->rated ? rate_call(&side->terms, duration_ms, &side->billed_s, &side->amount) : 0;
+	int err = side->rated ? rate_call(&side->terms, duration_ms, &side->billed_s, &side->amount) : 0;
+
+	if (err != 0)
+		side->billed_s = 0;
+	return err;
 }
 
 int cdr_rate(struct cdr *c)
@@ -153,9 +157,5 @@ int cdr_rate(struct cdr *c)
 	int sell = side_rate(&c->sell, c->duration_ms);
 	int buy = side_rate(&c->buy, c->duration_ms);
 
-	if (sell == 0 && buy == 0)
-		return 0;
-	c->sell.billed_s = c->buy.billed_s = 0;
-	c->sell.amount = c->buy.amount = (struct money){0};
 	return sell != 0 ? sell : buy;
 }

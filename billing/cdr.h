@@ -100,7 +100,8 @@ struct cdr *cdr_copy(const struct cdr *c); /* with text of its own */
  *            cut to 255 bytes on a character. NULL gives NULL. */
 const char *cdr_text(struct cdr *c, const char *text);
 
-/* cdr_rate - fill billed_s and amount of both rated sides from duration_ms. 0 or -ERANGE (both sides 0 then). */
+/* cdr_rate - fill billed_s and amount of both rated sides from duration_ms. 0 or -ERANGE (a side past that is billed
+ * 0). */
 int cdr_rate(struct cdr *c) must_check;
 
 #endif

@@ -339,7 +339,7 @@ static void cdr_write(struct call *c, int code, enum cdr_reason reason, enum cdr
 	if (!c->reserved)
 		return; /* shed: over its CPS, counted only */
 	c->reserved = false;
-	if (cdr_rate(cdr)) /* an amount past 9 * 10^9: the row says so by having none */
+	if (cdr_rate(cdr)) /* an amount past 9 * 10^9: that side is billed 0 */
 		log_event(LOG_LEVEL_ERROR, "call not rated: amount out of range", "b_call_id=%s",
 			  cdr->b_call_id ? cdr->b_call_id : "");
 	struct cdr *record = cdr_copy(cdr); /* ours is still read by call_show and late answers */

@@ -80,8 +80,13 @@ static void an_amount_past_what_money_holds_is_an_error_and_no_amount(void **sta
 
 	c->sell.terms.price_n = c->sell.terms.initial_price_n = INT64_MAX;
 	c->duration_ms = INT64_C(1000) * 3600 * 24 * 365;
+	c->buy.rated = true;
+	c->buy.terms = rate_terms_plain(60);
 	assert_int_equal(cdr_rate(c), -ERANGE);
 	assert_int_equal(c->sell.amount.nano, 0);
+	assert_int_equal(c->sell.billed_s, 0);
+	assert_int_equal(c->buy.billed_s, 3600 * 24 * 365); /* the other side is none the worse */
+	assert_int_equal(c->buy.amount.nano, 31536000);
 	cdr_free(&c);
 }
 
