@@ -33,6 +33,11 @@ class Monitoring(ApiStory):
         figures = self.figures()
         self.assertEqual(set(WORDS.findall(text)) - figures - {h + s for h in self.histograms for s in SERIES}, set(), where)
 
+    def test_what_there_is_not_is_found(self):
+        for expr in ("tandem_node_call{node='sw1'}", "rate(tandem_api_request_seconds_buckets[5m])", "tandem_nodes_bucket"):
+            with self.assertRaises(AssertionError):
+                self.known(expr, expr)
+
     def test_the_manual_describes_each_figure_and_no_other(self):
         manual = self.read("docs", "monitoring.md")
         self.assertEqual(set(re.findall(r"`(tandem_[a-z_]+[a-z])`", manual)), self.figures())
@@ -59,5 +64,7 @@ class Monitoring(ApiStory):
             self.known(alert, name)
             self.assertIn(f"\n### {name}\n", runbook)
             self.assertIn(f"runbook.md, {name}", alert)
+        tried = self.read("tests", "alerts", "tandem.test.yml")  # which ./check --long gives to promtool
+        self.assertEqual(set(re.findall(r'alertname="(\w+)"', tried)), {a.split("\n")[0] for a in alerts})
         for name in re.findall(r"^### (Tandem\w+)$", runbook, re.M):
             self.assertIn(f"- alert: {name}\n", rules)
