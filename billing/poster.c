@@ -172,15 +172,34 @@ static int post_once(struct lane *l, size_t first, size_t n, struct status *st)
 	return err;
 }
 
+/* What the disk has changed is booked by nobody: its records are set aside, one by one, in their turn. 0: none is
+ * damaged */
+static int find_damaged(struct lane *l, size_t first, size_t n, struct status *st)
+{
+	const struct spool_batch *b = l->hand->batch;
+
+	for (size_t i = first; i < first + n; i++) {
+		if (!b->record[i].damaged)
+			continue;
+		int err = await_turn(l, FOREVER, st);
+
+		return err != 0 ? err : status_set(st, -EINVAL, "damaged on the spool's disk");
+	}
+	return 0;
+}
+
 /* Post records first..first+n, whose fate is open; 0 once each has one. What fails before its turn is done once more in
  * its turn: only then is it known to be the data's fault, and only then may a part of it be committed. */
 static int post(struct lane *l, size_t first, size_t n, struct status *st)
 {
 	struct spool_batch *b = l->hand->batch;
 	bool in_turn = has_turn(l);
-	int err = post_once(l, first, n, st);
+	int err = find_damaged(l, first, n, st);
+	bool damaged = err != 0;
 
-	if (!in_turn && (err == -EAGAIN || err == -EINVAL)) {
+	if (!damaged)
+		err = post_once(l, first, n, st);
+	if (!damaged && !in_turn && (err == -EAGAIN || err == -EINVAL)) {
 		err = await_turn(l, FOREVER, st);
 		if (err == 0)
 			err = post_once(l, first, n, st);

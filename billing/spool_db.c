@@ -47,6 +47,7 @@ static const char *const sql[STATEMENTS] = {
 		      " select id, seq, ?, ?, cdr, attempts, trace from records where seq = ?",
 	[READ] = "select seq, id, cdr, attempts, trace, hash from records where seq > max(?, " SETTLED
 		 ") and not " SET_ASIDE_BEFORE " order by seq limit ?",
+	[HASH_OF] = "select hash from records where seq = ?",
 	[OLDEST] = "select closed_us from records where seq > " SETTLED " order by seq limit 1",
 	[COUNT_RECORDS] = "select count(*) from records where seq > " SETTLED " and not " SET_ASIDE_BEFORE,
 	[GET_SETTLED] = "select " SETTLED,
@@ -307,6 +308,58 @@ int spool_db_rewind(struct spool_db *db, int64_t settled, int64_t *waiting, stru
 	return err;
 }
 
+/* The hash of a record that is in no batch. 0; -ENOENT it is not kept, or cannot be read */
+static int hash_of(struct spool_db *db, int64_t seq, struct chain_hash *out)
+{
+	sqlite3_stmt *s = spool_db_statement(db, HASH_OF, NULL);
+	int err = -ENOENT;
+
+	*out = (struct chain_hash){{0}};
+	if (seq == 0)
+		return 0; /* a chain begins with zero bytes */
+	if (s == NULL)
+		return err;
+	sqlite3_bind_int64(s, 1, seq);
+	if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_text(s, 0) != NULL &&
+	    chain_parse((const char *)sqlite3_column_text(s, 0), out) == 0)
+		err = 0;
+	sqlite3_reset(s);
+	return err;
+}
+
+/* A disk may change a bit and say nothing. Each record must follow from the hash before it: the one that stands there,
+ * or, should that one be damaged, the one that should. Of the first that is kept nothing is known before. */
+static void find_damage(struct spool_db *db, struct spool_batch *b)
+{
+	struct chain_hash stands = {{0}}, should = {{0}};
+	bool known = false;
+
+	for (size_t i = 0; i < b->n; i++) {
+		struct spool_record *r = &b->record[i];
+		struct chain_hash by_stored, by_made, stored = {{0}};
+
+		if (i == 0 || b->record[i - 1].seq != r->seq - 1) {
+			known = hash_of(db, r->seq - 1, &stands) == 0;
+			should = stands;
+		}
+		by_stored = stands;
+		by_made = should;
+		bool readable = chain_parse(r->hash, &stored) == 0;
+		if (known) {
+			chain_link(&by_stored, r->cdr, r->attempts);
+			if (memcmp(&stands, &should, sizeof(should)) == 0)
+				by_made = by_stored;
+			else
+				chain_link(&by_made, r->cdr, r->attempts);
+			r->damaged = !readable || (memcmp(&by_stored, &stored, sizeof(stored)) != 0 &&
+						   memcmp(&by_made, &stored, sizeof(stored)) != 0);
+		}
+		should = known ? by_stored : stored;
+		stands = readable ? stored : should;
+		known = known || readable;
+	}
+}
+
 int spool_db_read(struct spool_db *db, int64_t after, size_t max, struct spool_batch **out, struct status *st)
 {
 	sqlite3_stmt *s = spool_db_statement(db, READ, st);
@@ -331,6 +384,8 @@ int spool_db_read(struct spool_db *db, int64_t after, size_t max, struct spool_b
 	if (code != SQLITE_DONE)
 		err = spool_db_failed(db, st);
 	sqlite3_reset(s);
+	if (err == 0)
+		find_damage(db, b);
 	if (err != 0 || b->n == 0)
 		spool_batch_free(&b);
 	*out = b;

@@ -22,6 +22,7 @@ enum spool_statement {
 	FORGET,
 	SET_ASIDE,
 	READ,
+	HASH_OF,
 	OLDEST,
 	COUNT_RECORDS,
 	GET_SETTLED,

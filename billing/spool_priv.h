@@ -4,6 +4,7 @@
 #ifndef BILLING_SPOOL_PRIV_H
 #define BILLING_SPOOL_PRIV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ struct spool_record { /* text in the batch's arena, as COPY takes it */
 	const char *attempts; /* whole lines, "" for none */
 	const char *trace;    /* JSON, not escaped; NULL: none */
 	const char *hash;     /* of its place in the chain, hex (chain.h) */
+	bool damaged;	      /* not what was given to the spool: its hash does not hold */
 	enum spool_fate fate;
 	const char *why;
 };

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """CDRs that PostgreSQL will not have, and a connection that is cut again and again: the others come in, each once."""
 
+import json
 import os
 import sqlite3
 import time
@@ -47,6 +48,24 @@ class Refused(Story):
         booked = self.stack.postgres.psql("select count(*) from ledger l join cdrs c on c.id = l.cdr_id "
                                           "where c.called_in like '1213%'")
         self.assertEqual(int(booked), 180)
+
+    def test_what_the_spools_disk_changed_is_set_aside_and_booked_by_nobody(self):
+        self.stack.postgres.stop()
+        try:
+            sipp.finish(self.source("damaged", "1215", 5), 30)
+            self.stack.node.stop()
+            with sqlite3.connect(f"{self.stack.node.folder}/spool/spool.db") as spool:
+                spool.execute("update records set cdr = replace(cdr, 'USD', 'UED') where cdr like '%1215000002%'")
+        finally:
+            self.stack.postgres.start()
+        self.stack.node.start()
+        wait_for("the 4 others in PostgreSQL", lambda: self.count("called_in like '1215%'") == 4, 10, 0.2)
+        aside = json.loads(self.stack.tandem("cdr", "refused", "--json").stdout)
+        self.assertEqual([a["reason"] for a in aside if a["reason"].startswith("damaged")], ["damaged on the spool's disk"])
+        done = self.stack.tandem("cdr", "verify", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("edited", done.stderr)
+        self.stack.postgres.psql("delete from cdr_refused where reason like 'damaged%'")
 
     def test_a_connection_cut_again_and_again_posts_each_call_once(self):
         source = self.source("cut", "1214", 250)

@@ -263,6 +263,40 @@ static void an_answered_call_is_recovered_after_a_crash_with_what_is_proven(void
 	spool_batch_free(&b);
 }
 
+static void change_file(const char *script)
+{
+	char path[128];
+	sqlite3 *file;
+
+	snprintf(path, sizeof(path), "%s/spool.db", dir);
+	assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(file, script, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(file);
+}
+
+static void what_the_disk_changed_is_known_by_its_hash(void **state)
+{
+	static const bool damaged[] = {true, true, false, true, true, false, true};
+	struct spool *s = start();
+	struct spool_batch *b;
+
+	for (int i = 0; i < 7; i++) {
+		assert_true(spool_reserve(s));
+		spool_close(s, call(0));
+	}
+	assert_int_equal(spool_stop(&s, 0), 7);
+	change_file("update records set attempts = '' where seq = 1;"
+		    "update records set cdr = replace(cdr, 'sw1', 'sw0') where seq = 2;"
+		    "update records set hash = 'zz' || substr(hash, 3) where seq = 4;"
+		    "update records set hash = substr(hash, 3) || substr(hash, 1, 2) where seq = 5;"
+		    "update records set attempts = attempts || 'x' where seq = 7");
+	b = records();
+	assert_int_equal(b->n, 7);
+	for (size_t i = 0; i < b->n; i++)
+		assert_int_equal(b->record[i].damaged, damaged[i]);
+	spool_batch_free(&b);
+}
+
 static int format_of_file(int set)
 {
 	char path[128], script[64];
@@ -402,6 +436,7 @@ int main(void)
 		IN_A_DIRECTORY(a_refused_record_is_set_aside_and_those_before_the_open_one_go),
 		IN_A_DIRECTORY(what_the_database_lost_waits_again_but_what_it_refused),
 		IN_A_DIRECTORY(an_answered_call_is_recovered_after_a_crash_with_what_is_proven),
+		IN_A_DIRECTORY(what_the_disk_changed_is_known_by_its_hash),
 		IN_A_DIRECTORY(a_spool_of_the_format_before_is_taken_over),
 		IN_A_DIRECTORY(what_was_given_outlives_kill_9_150_ms_later),
 		IN_A_DIRECTORY(a_second_process_is_kept_out),
