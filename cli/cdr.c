@@ -200,20 +200,23 @@ static enum cli_exit run_archive(struct cli *cli, int argc, char **argv)
 {
 	const char *keep = NULL, *dir = NULL;
 	bool json = false;
-	const struct cli_option options[] = {{.name = "keep", .value = &keep, .required = true},
-					     {.name = "dir", .value = &dir},
-					     {.name = "json", .flag = &json}};
+	const struct cli_option options[] = {
+		{.name = "keep", .value = &keep}, {.name = "dir", .value = &dir}, {.name = "json", .flag = &json}};
 	enum cli_exit status;
 	int64_t keep_days;
 
 	if (!cli_parse(cli, argc, argv, options, 3, NULL, 0, &status))
 		return status;
-	if (!cli_parse_int(keep, 1, 36500, &keep_days))
+	if (keep != NULL && !cli_parse_int(keep, 1, 36500, &keep_days))
 		return cli_usage(cli, "--keep takes a number of days, at least 1");
 
 	struct pg *pg = cli_database(cli);
 	if (pg == NULL)
 		return CLI_FAILED;
+	if (keep == NULL)
+		keep_days = cli->settings->archive_keep_days;
+	if (dir == NULL && *cli->settings->archive_dir != '\0')
+		dir = cli->settings->archive_dir;
 	status = archive(pg, keep_days, dir, json);
 	pg_free(&pg);
 	return status;
@@ -264,10 +267,11 @@ const struct command command_cdr_restore = {
 
 const struct command command_cdr_archive = {
 	.name = "cdr archive",
-	.synopsis = "--keep DAYS [--dir DIR] [--json]",
+	.synopsis = "[--keep DAYS] [--dir DIR] [--json]",
 	.meaning = "take old days of CDRs out of the database",
-	.help = "  --keep DAYS   days before today (UTC) that stay\n"
-		"  --dir DIR     write what is taken out here, then drop it; without it the tables stay, detached\n"
+	.help = "  --keep DAYS   days before today (UTC) that stay; default: [archive] keep_days\n"
+		"  --dir DIR     write what is taken out here, then drop it; default: [archive] dir; without one the "
+		"tables stay, detached\n"
 		"  --json        the files as JSON\n",
 	.run = run_archive,
 };

@@ -204,6 +204,11 @@ static int check_absolute(const char *value, void *field, struct status *st)
 	return 0;
 }
 
+static int check_absolute_or_none(const char *value, void *field, struct status *st)
+{
+	return *value == '\0' ? 0 : check_absolute(value, field, st);
+}
+
 static int check_api_listen(const char *value, void *field, struct status *st)
 {
 	struct sockaddr_storage address;
@@ -345,6 +350,10 @@ const struct conf_option settings_table[] = {
 	 .meaning = "refused keys a second from one address, before none of it is looked at; 0 = no limit"},
 	{"export", "dir", CONF_TEXT, AT(export_dir), .fallback = "/var/lib/tandem/export", .check = check_absolute,
 	 .meaning = "where CDR export files are written"},
+	{"archive", "keep_days", CONF_INT, AT(archive_keep_days), .fallback = "400", .min = 1, .max = 36500,
+	 .meaning = "days of CDRs before today (UTC) that stay in the database when tandem cdr archive runs"},
+	{"archive", "dir", CONF_TEXT, AT(archive_dir), .fallback = "", .check = check_absolute_or_none,
+	 .meaning = "where it writes older days, and then drops their tables; empty: they stay, detached"},
 	{"invoice", "font", CONF_TEXT, AT(invoice_font), .fallback = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
 	 .check = check_absolute,
 	 .meaning = "TrueType file that PDFs of invoices are set in; the default is of fonts-dejavu-core"},

@@ -65,6 +65,8 @@ struct settings {
 	int64_t api_key_rate, api_address_rate; /* requests a second, 0: no limit */
 
 	char *export_dir;			/* [export] dir */
+	int64_t archive_keep_days;		/* [archive] keep_days */
+	char *archive_dir;			/* [archive] dir; "" none */
 	char *invoice_font, *invoice_font_bold; /* [invoice]: TrueType files */
 	int log_level;				/* enum log_level */
 

@@ -100,6 +100,7 @@ class Manual(unittest.TestCase):
                          "lib/systemd/system/tandemd.service", "lib/systemd/system/tandem-apid.service",
                          "lib/systemd/system/tandem-export.service", "lib/systemd/system/tandem-export.timer",
                          "lib/systemd/system/tandem-seal.service", "lib/systemd/system/tandem-deliver.timer",
+                         "lib/systemd/system/tandem-archive.service", "lib/systemd/system/tandem-archive.timer",
                          "lib/sysusers.d/tandem.conf", "lib/tmpfiles.d/tandem.conf"):
                 self.assertTrue(os.path.getsize(os.path.join(root, "usr", path)) > 0, path)
             self.assertFalse(os.path.exists(os.path.join(root, "etc")), "settings are the operator's")

@@ -167,7 +167,10 @@ class Chain(Story):
         self.assertEqual(self.stack.tandem("cdr", "archive", "--keep", "1").stdout, "1 days detached\n")
         self.assertEqual(int(self.sql(f"select count(*) from cdrs where started_at < '{day}'::date + 1")), 0)
         self.assertEqual(self.holds()["rows"], before - 2)
-        said = json.loads(self.stack.tandem("cdr", "archive", "--keep", "1", "--dir", folder, "--json").stdout)
+        nightly = os.path.join(self.stack.folder, "nightly.conf")  # as tandem-archive.timer runs it
+        with open(self.stack.config) as f, open(nightly, "w") as to:
+            to.write(f"{f.read()}\n[archive]\nkeep_days = 1\ndir = {folder}\n")
+        said = json.loads(self.stack.tandem("cdr", "archive", "--json", config=nightly).stdout)
         self.assertEqual((said["detached"], [f["rows"] for f in said["files"]]), (0, [2]))
         path = said["files"][0]["file"]
         with open(path, "rb") as f:

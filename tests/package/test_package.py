@@ -171,6 +171,9 @@ class AMachinesLife(OnAMachine):
         self.inside("systemctl start tandem-export.service")
         self.assertEqual(self.inside("systemctl show -P Result tandem-seal.service").strip(), "success", self.machine.journal("tandem-seal"))
         self.inside("systemctl start tandem-deliver.service && systemctl enable --now tandem-deliver.timer")
+        self.inside("systemctl start tandem-archive.service")
+        self.assertEqual(self.inside("systemctl show -P Result tandem-archive.service").strip(), "success", self.machine.journal("tandem-archive"))
+        self.assertTrue(self.is_active("tandem-archive.timer"))
 
     def test_8_remove_keeps_settings_and_data(self):
         self.inside("systemctl stop postgresql")
