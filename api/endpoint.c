@@ -94,6 +94,13 @@ static const struct param_rule ledger_params[] = {
 	{"cdr_id", PARAM_UUID, NULL, "for this call"},	   {"from", PARAM_TIME, NULL, "booked at or after"},
 	{"to", PARAM_TIME, NULL, "booked before"},
 };
+static const struct param_rule correction_params[] = {
+	{"carrier_id", PARAM_ID, NULL, "of this carrier's calls"},
+	{"cdr_id", PARAM_UUID, NULL, "of this call"},
+	{"side", PARAM_CHOICE, sides, "as a customer (sell) or as a vendor (buy)"},
+	{"from", PARAM_TIME, NULL, "booked at or after"},
+	{"to", PARAM_TIME, NULL, "booked before"},
+};
 static const struct param_rule alert_params[] = {
 	{"carrier_id", PARAM_ID, NULL, "about this carrier"},
 	{"kind", PARAM_CHOICE, alert_kinds, "of this kind"},
@@ -309,6 +316,9 @@ const struct endpoint endpoints[] = {
 	READ("/v1/ledger/{id}", &ledger, ENDPOINT_BOUND, "Read a booking"),
 	{REQUEST_POST, "/v1/ledger/{id}/reverse", ledger_reverse, ROLE_FINANCE, ENDPOINT_ACTION, &ledger, NULL,
 	 "Take a payment or an adjustment back by the opposite booking"},
+	LISTED("/v1/corrections", &corrections, RULES(correction_params), ENDPOINT_BOUND,
+	       "List what re-ratings corrected, newest first"),
+	READ("/v1/corrections/{id}", &corrections, ENDPOINT_BOUND, "Read a correction"),
 
 	LISTED("/v1/alerts", &alerts, RULES(alert_params), 0, "List alerts, newest first"),
 	READ("/v1/alerts/{id}", &alerts, 0, "Read an alert"),

@@ -40,9 +40,10 @@ void resource_update_many(struct request *r);
 void resource_page(struct request *r, PGresult *result, int limit, const struct resource *res);
 
 extern const struct resource carriers, trunks, rate_decks, rates, routing_plans, number_lists, number_lengths,
-	exchange_rates, payments, adjustments, ledger, alerts, api_keys, audit_log, imports, import_changes,
-	rate_versions, cdrs, calls, route_lookups, nodes, exports, export_options, invoices, invoice_senders, stats,
-	changes, calls_hung_up, vendor_health, vendor_quality, vendor_events, vendor_forces, self;
+	exchange_rates, payments, adjustments, corrections, ledger, alerts, api_keys, audit_log, imports,
+	import_changes, rate_versions, cdrs, calls, route_lookups, nodes, exports, export_options, invoices,
+	invoice_senders, stats, changes, calls_hung_up, vendor_health, vendor_quality, vendor_events, vendor_forces,
+	self;
 /* The filters of a listing are the first ones of what changes many. */
 extern const struct params trunks_filters, trunks_many;
 extern const char *const import_change_kinds[];

@@ -45,6 +45,7 @@ extern const struct pg_statement store_sender_list, store_sender_get, store_send
 	store_exchange_delete;
 extern const struct pg_statement store_payment_list, store_payment_get, store_payment_insert;
 extern const struct pg_statement store_adjustment_list, store_adjustment_get, store_adjustment_insert;
+extern const struct pg_statement store_correction_list, store_correction_get;
 extern const struct pg_statement store_booking_list, store_booking_get, store_booking_reverse;
 extern const struct pg_statement store_alert_list, store_alert_get;
 extern const struct pg_statement store_key_list, store_key_get, store_key_lock, store_key_insert, store_key_delete,

@@ -43,6 +43,16 @@ STATEMENT(booking_get, 2,
 	  "select api_booking(l) from ledger l where l.id = $1 and ($2::bigint is null or l.carrier_id = $2)");
 STATEMENT(booking_reverse, 1, "select ledger_reverse($1)");
 
+/* Corrections by re-rating, newest first: filters carrier_id, cdr_id, side, from, to. */
+STATEMENT(correction_list, 8,
+	  "select r.id, api_correction(r) from rerates r where ($1::bigint is null or r.id < $1) "
+	  "and ($3::bigint is null or r.carrier_id = $3) and ($4::bigint is null or r.carrier_id = $4) "
+	  "and ($5::uuid is null or r.cdr_id = $5) and ($6::text is null or r.side = $6) "
+	  "and ($7::timestamptz is null or r.created_at >= $7) and ($8::timestamptz is null or r.created_at < $8) "
+	  "order by r.id desc limit $2::integer");
+STATEMENT(correction_get, 2,
+	  "select api_correction(r) from rerates r where r.id = $1 and ($2::bigint is null or r.carrier_id = $2)");
+
 /* Alerts, newest first: filters carrier_id, kind, standing. */
 STATEMENT(alert_list, 6,
 	  "select a.id, api_alert(a) from alerts a where ($1::bigint is null or a.id < $1) and $3::bigint is null "

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { amount, badge, code, copyable, facts, h, heading, link, panel, replace, to, when } from "./dom.js";
 import { ladder } from "./flow.js";
 import { choices, load, name } from "./names.js";
-import { me } from "./rights.js";
+import { may, me } from "./rights.js";
 import { listing, table } from "./table.js";
 import { decision } from "./trace.js";
 import { NONE, decimal, difference, millis, product, seconds, word } from "./values.js";
@@ -68,8 +68,18 @@ const ATTEMPTS = [
 	{ title: "Call-ID", kind: "mono", value: (a) => copyable(a.b_call_id, "Call-ID") },
 ];
 
+/* What re-ratings made of it, the latest first: the CDR itself stays as it was. */
+const CORRECTIONS = [
+	{ title: "Booked", kind: "mono", value: (r) => when(r.created_at) },
+	{ title: "Side", value: (r) => badge(r.side) },
+	{ title: "Before", kind: "number", value: (r) => amount(r.old, r.currency) },
+	{ title: "After", kind: "number", value: (r) => amount(r.new, r.currency) },
+	{ title: "Difference", kind: "number", value: (r) => amount(r.difference, r.currency) },
+	{ title: "Rate", value: (r) => `${r.billed_s} s at ${decimal(r.price, 4)} a minute, prefix ${r.prefix}` },
+];
+
 async function one(place, id) {
-	const c = await get(`/v1/cdrs/${id}`);
+	const [c, corrected] = await Promise.all([get(`/v1/cdrs/${id}`), may("GET", "/v1/corrections") ? get("/v1/corrections", { cdr_id: id, limit: 100 }) : { items: [] }]);
 	const carrier = (x) => (x ? link(`#/carriers/${x}`, name("carriers", x)) : NONE);
 	const trunk = (x) => (x ? link(`#/trunks/${x}`, name("trunks", x)) : NONE);
 	const at = (t) => when(t, { millis: true, zoned: true });
@@ -88,6 +98,7 @@ async function one(place, id) {
 	const again = c.ingress_trunk_id && c.called_in && to("#/simulator?" + new URLSearchParams({ trunk_id: c.ingress_trunk_id, called: c.called_in, ...(c.calling_in ? { calling: c.calling_in } : {}) }), "Where would it go now?");
 	replace(place, heading(`Call to ${c.called_in ?? c.called_out ?? NONE}`, { under: ["CDRs", "#/cdrs"], actions: [again] }),
 		panel(null, groups.map(([title, list]) => h("div", { class: "group" }, h("h3", {}, title), facts(known(list))))),
+		corrected.items.length ? panel("Corrections", table(CORRECTIONS, corrected.items, { label: "Corrections", cards: true })) : null,
 		!Array.isArray(c.attempts) ? null : [panel("Call flow", ladder(c, name("carriers", c.ingress_carrier_id), c.attempts.map((a) => name("carriers", a.carrier_id)))),
 		panel("Attempts", table(ATTEMPTS, c.attempts, { none: "No vendor was tried.", label: "Attempts", cards: true })),
 		decision(c.trace)]); /* a carrier's key does not see who was tried */

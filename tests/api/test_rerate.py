@@ -107,6 +107,23 @@ class Rerate(Story):
         self.says(self.rerate("--apply"), 2, 2, "0.48", "0.26")
         self.assertEqual(self.balance(self.customer), before - Decimal("0.08"), "and what was too much is given back")
 
+    def test_old_and_new_amounts_stay_visible(self):
+        self.put(("2026-05-02 12:00Z", "77442012345678", 60), ("2026-05-03 12:00Z", "77447012345679", 120))
+        cdr = next(c for c in self.stack.api.items("/v1/cdrs", carrier_id=self.customer["carrier"]["id"]) if c["called_in"].startswith("77447"))
+        made = self.rate(self.customer, "447", "0.10")
+        self.rerate("--apply")
+        self.api.patch(f"/v1/rate-decks/{self.customer['deck']['id']}/rates/{made['id']}", price="0.07")
+        self.rerate("--apply")
+        steps = self.stack.api.items("/v1/corrections", cdr_id=cdr["id"])
+        self.assertEqual([(s["n"], s["side"], s["prefix"], s["price"], s["billed_s"], s["old"], s["new"], s["difference"]) for s in steps], [
+            (2, "sell", "447", "0.070000", 120, "0.200000", "0.140000", "-0.060000"),
+            (1, "sell", "447", "0.100000", 120, cdr["sell_amount"], "0.200000", "0.080000")])
+        self.assertEqual(self.stack.api.get(f"/v1/corrections/{steps[0]['id']}"), steps[0])
+        self.assertEqual(self.stack.api.get(f"/v1/cdrs/{cdr['id']}")["sell_amount"], cdr["sell_amount"], "the CDR stays")
+        self.assertEqual(self.stack.api.items("/v1/corrections", cdr_id=cdr["id"], side="buy"), [])
+        booked = [b["amount"] for b in self.stack.api.items("/v1/ledger", cdr_id=cdr["id"], kind="rerate")]
+        self.assertEqual(booked, ["0.060000", "-0.080000"])
+
     def test_each_call_has_the_rate_in_force_at_its_start(self):
         self.put(("2026-05-31 23:59:59.999Z", "77442012345678", 60), ("2026-06-01 00:00Z", "77442012345678", 60))
         self.rate(self.customer, "44", "0.09", since=f"{JUNE}T00:00:00.000Z")

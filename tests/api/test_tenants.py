@@ -8,7 +8,7 @@ from story.described import ApiStory
 
 # What a carrier's own key reads: path -> the objects of the two carriers in it, by the names that furnish gives them.
 READS = {"/v1/carriers": "carrier", "/v1/trunks": "trunk", "/v1/rate-decks": "deck", "/v1/payments": "payment", "/v1/ledger": "payment",
-         "/v1/adjustments": "adjustment",
+         "/v1/adjustments": "adjustment", "/v1/corrections": "correction",
          "/v1/invoices": "invoice"}
 OPEN = {"/healthz", "/readyz", "/", "/console/{name}"}
 SAME_FOR_ALL = {"/openapi.json"}
@@ -46,10 +46,13 @@ class Tenants(ApiStory):
             "0.05, 61, 0.05, 'USD')")
         stack.postgres.psql(f"insert into ledger (carrier_id, amount, kind, cdr_id, created_at) values ({carrier['id']}, -0.05, 'charge', "
                             f"'{cdr}', '{at}')")
+        stack.postgres.psql(f"select rerate_book({carrier['id']}, 'sell', 'somebody of theirs', array['{cdr}']::uuid[], array[0.05], array[0.04], "
+                            "array['49'], array[0.04], array[61]::bigint[])")
+        correction = cls.api.items("/v1/corrections", carrier_id=carrier["id"])[0]
         invoice = cls.api.post("/v1/invoices", carrier_id=carrier["id"], from_="2026-03-01", to="2026-03-31")
         cls.api.ask("POST", f"/v1/invoices/{invoice['id']}/issue")
         return {"carrier": carrier["id"], "deck": deck["id"], "trunk": trunk["id"], "rate": rate["id"], "payment": payment["id"], "adjustment": adjustment["id"],
-                "invoice": invoice["id"], "cdr": cdr, "plan": plan["id"]}
+                "invoice": invoice["id"], "correction": correction["id"], "cdr": cdr, "plan": plan["id"]}
 
     def paths(self):
         return [(path, method) for path, methods in self.api.description.all["paths"].items() for method in methods]

@@ -128,6 +128,8 @@ export const figures = (walk, { called, live }) => {
 			const told = await page.getByRole("img", { name: /INVITE/ }).getAttribute("aria-label");
 			must(/503/.test(told) && /200 OK/.test(told) && /BYE/.test(told), `the call flow says: ${told}`);
 			must((await walk.rows("Vendors in order").count()) === 2, "two vendors were considered");
+			const corrected = await walk.rows("Corrections").first().innerText();
+			must(/sell/.test(corrected) && /0\.0005 USD/.test(corrected) && /prefix 44/.test(corrected), `the correction says: ${corrected}`);
 			await walk.picture("cdr");
 			await page.getByRole("button", { name: "Copy Call-ID" }).first().click();
 			await walk.sees("Copied: ");

@@ -74,6 +74,8 @@ class Console(Talk):
 
     def test_people_work_with_every_page(self):
         hunted = self.calls_made()
+        self.stack.postgres.psql("select rerate_book(ingress_carrier_id, 'sell', 'story', array[id], array[sell_amount], array[0.0005], "
+                                 f"array['44'], array[0.0150], array[2]::bigint[]) from cdrs where called_in = '{hunted}'")
         self.stack.api.post("/v1/exports")
         talking = self.number("337")
         live, leg = self.talk(talking, "first", 0)
