@@ -4,6 +4,7 @@
 import gzip
 import json
 import os
+import shutil
 import urllib.request
 
 from story.described import ApiStory
@@ -86,6 +87,41 @@ class Deliveries(ApiStory):
             self.assertEqual(f.read(), "-q -b - -oBatchMode=yes -oConnectTimeout=20 -P 2222 -- us@files.example.net\n")
         self.later()
         self.assertEqual(self.deliver(), [])
+
+    def test_the_systems_sftp_understands_what_it_is_told(self):
+        """The real client against the real server; only the way between them is not ssh but a pipe."""
+        folder = os.path.join(self.there, "out", 'a"quoted"one')
+        os.makedirs(folder)
+        programs = os.path.join(self.stack.folder, f"real {self.customer}")
+        os.makedirs(programs)
+        for name, text in (("sftp", f'#!/bin/sh\nexec /usr/bin/sftp -S "{programs}/ssh" "$@"\n'),
+                           ("ssh", f'#!/bin/sh\necho "$*" >>"{self.there}/words"\ncd "{self.there}" && exec /usr/lib/openssh/sftp-server\n')):
+            with open(os.path.join(programs, name), "w") as f:
+                f.write(text)
+            os.chmod(f.name, 0o755)
+        self.stack.env = {**self.stack.env, "PATH": programs + ":" + os.environ["PATH"]}
+        self.wish("sell", "--deliver", 'sftp://us@files.example.net:2222/out/a"quoted"one/')
+        run, name = self.run_made(), f"carrier-{self.customer}-sell.csv.gz"
+        with open(os.path.join(folder, f".{run['id']}-{name}.part"), "w") as f:
+            f.write("what a connection that broke has left")
+        self.assertEqual(self.deliver(), [(run["id"], name, None)])
+        self.assertEqual(os.listdir(folder), [f"{run['id']}-{name}"], "whole, under its own name alone")
+        with open(os.path.join(self.stack.folder, "export", run["created_at"][:10], str(run["id"]), name), "rb") as ours, \
+                open(os.path.join(folder, f"{run['id']}-{name}"), "rb") as theirs:
+            self.assertEqual(theirs.read(), ours.read())
+        with open(self.there + "/words") as f:
+            said = f.read()
+        for word in "BatchMode=yes", "ConnectTimeout=20", "Port 2222", "-l us", "-- files.example.net":
+            self.assertIn(word, said)
+        shutil.rmtree(folder)
+        run = self.run_made()
+        told = self.deliver(status=1)
+        self.assertEqual([t[:2] for t in told], [(run["id"], name)])
+        self.assertIn("No such file or directory", told[0][2])
+        os.makedirs(folder)
+        self.later()
+        self.assertEqual(self.deliver(), [(run["id"], name, None)])
+        self.assertEqual(os.listdir(folder), [f"{run['id']}-{name}"])
 
     def test_the_api_says_how_a_partner_wants_its_files(self):
         api = self.api
