@@ -341,10 +341,17 @@ static void tell_letters(HPDF_Font font)
 	HPDF_Stream_WriteStr(table->stream, "endcmap\nCMapName currentdict /CMap defineresource pop\nend\nend\n");
 }
 
+/* A file that is no font is an error that libharu tidies up after itself, if it is not jumped out of: else it keeps the
+ * file open. */
 static HPDF_Font font_of(struct sheet *s, const char *path)
 {
+	HPDF_SetErrorHandler(s->doc, NULL);
 	s->font = path;
-	HPDF_Font font = HPDF_GetFont(s->doc, HPDF_LoadTTFontFromFile(s->doc, path, HPDF_TRUE), "UTF-8");
+	const char *name = HPDF_LoadTTFontFromFile(s->doc, path, HPDF_TRUE);
+	HPDF_SetErrorHandler(s->doc, on_error);
+	if (name == NULL)
+		on_error(HPDF_GetError(s->doc), 0, s);
+	HPDF_Font font = HPDF_GetFont(s->doc, name, "UTF-8");
 	tell_letters(font);
 	s->font = NULL;
 	return font;
