@@ -41,3 +41,15 @@ begin
 	end loop;
 	return suffix || '_' || n;
 end $$;
+
+-- cdr_exchange - as before, for calls that come in. One that comes back from an archive keeps what it had: a rate that was told later
+-- changes no record, nor the files that were written of it.
+create or replace function cdr_exchange() returns trigger language plpgsql as $$
+begin
+	if new.arrived = pg_current_xact_id()::text::bigint then
+		select x.rate into new.buy_to_sell_rate from exchange_rates x
+		where x."from" = new.buy_currency and x."to" = new.sell_currency and x.effective_from <= new.started_at
+		order by x.effective_from desc limit 1;
+	end if;
+	return new;
+end $$;

@@ -108,6 +108,24 @@ class ChainDays(Story):
         finally:
             self.sql("delete from export_files; delete from export_run_carriers; delete from export_runs")
 
+    def test_a_day_that_comes_back_is_what_left(self):
+        """An exchange rate was told meanwhile that reaches back to that day."""
+        self.put(1, 2, 5)
+        self.sql("update cdrs set sell_currency = 'USD', buy_currency = 'EUR'")
+        self.sql("do $$ declare h bytea := decode(repeat('00', 32), 'hex'); c cdrs; begin for c in select * from cdrs order by chain_seq loop "
+                 "h := sha256(h || convert_to(cdr_line(c) || E'\\n', 'UTF8')); update cdrs set chain_hash = h where id = c.id; end loop; end $$")
+        was = self.sql("select row_to_json(c) from cdrs c order by chain_seq")
+        path = self.archive()[0]["file"]
+        self.sql("insert into exchange_rates (\"from\", \"to\", rate, effective_from) values ('EUR', 'USD', 1.25, '2020-01-01')")
+        try:
+            self.stack.tandem("cdr", "restore", "--file", path)
+            self.assertEqual(self.sql("select row_to_json(c) from cdrs c order by chain_seq"), was)
+            self.sql("insert into cdrs (id, node, started_at, ended_at, duration_ms, disconnect_reason, hangup_party, attempts, sell_currency, "
+                     "buy_currency) values (gen_random_uuid(), 'x', now(), now(), 0, 'normal', 'caller', 0, 'USD', 'EUR')")
+            self.assertEqual(self.sql("select trim_scale(buy_to_sell_rate) from cdrs where node = 'x'"), "1.25", "one that comes in has it")
+        finally:
+            self.sql("delete from exchange_rates; delete from cdrs where node = 'x'")
+
     def test_what_is_said_to_be_archived_is_looked_for_there(self):
         self.put(1, 3, 5)
         self.put(4, 9, 1)
