@@ -119,8 +119,10 @@ class Stack:
         self.workers = workers
         self.env = {}
         if "sanitizers" in os.path.basename(BUILD):
-            # whole stacks of allocations, so that lsan.supp can name functions instead of libraries
-            self.env = {"ASAN_OPTIONS": "detect_leaks=1:fast_unwind_on_malloc=0:exitcode=99", "UBSAN_OPTIONS": "print_stacktrace=1",
+            # whole stacks of allocations, so that lsan.supp can name functions instead of libraries; few megabytes of freed memory
+            # held back, so that a story may still ask whether a process grows
+            self.env = {"ASAN_OPTIONS": "detect_leaks=1:fast_unwind_on_malloc=0:quarantine_size_mb=16:exitcode=99",
+                        "UBSAN_OPTIONS": "print_stacktrace=1",
                         "LSAN_OPTIONS": f"suppressions={os.path.join(TOP, 'tests', 'story', 'lsan.supp')}:print_suppressions=0"}
         self.postgres = Postgres(os.path.join(self.folder, "postgresql"), fast=not durable)
         self.redis = Redis(os.path.join(self.folder, "redis"))
