@@ -157,10 +157,11 @@ class Conservation(Story):
 
     @staticmethod
     def waiting(node):
-        """(calls that talk, records that wait) as they stand in a node's spool."""
+        """(calls that talk, records that wait) as they stand in a node's spool; what PostgreSQL has confirmed is kept there for a while."""
         spool = sqlite3.connect(f"file:{node.folder}/spool/spool.db?mode=ro", uri=True, timeout=5)
         try:
-            return spool.execute("select (select count(*) from open_calls), (select count(*) from records)").fetchone()
+            settled = "coalesce((select value from state where name = 'settled_seq'), 0)"
+            return spool.execute(f"select (select count(*) from open_calls), (select count(*) from records where seq > {settled})").fetchone()
         finally:
             spool.close()
 
