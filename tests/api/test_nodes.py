@@ -19,7 +19,7 @@ class TwoNodes(Talk):
                                       trunk={"source_cidrs": [f"{one.host}/32", f"{two.host}/32"]})
         cls.callers = {"sw1": one, "sw2": two}
         cls.api = DescribedApi(stack.api.base, stack.api.key)
-        cls.api.description = Description(stack.api.call("GET", "/openapi.json")[1])
+        cls.api.description = Description.of(stack.api)
 
     def up_on(self, node):
         """A call on that node that the first vendor refuses: (caller's end, vendor's end, its live call)."""

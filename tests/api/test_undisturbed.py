@@ -26,7 +26,7 @@ class Undisturbed(Talk):
         cls.vendor = stack.vendor("alpha", {"1": "0.02"})
         cls.customer = stack.customer("harbour", {"1": "0.06"}, [cls.vendor])
         cls.admin = DescribedApi(stack.api.base, stack.api.key)
-        cls.admin.description = Description(stack.api.call("GET", "/openapi.json")[1])
+        cls.admin.description = Description.of(stack.api)
         cls.bound = stack.api.post("/v1/api-keys", name="bound", role="admin", carrier_id=cls.vendor["carrier"]["id"])["key"]
 
     # ---- each goes on until the calls are through, and counts

@@ -29,6 +29,11 @@ class Description:
             self.paths.append((pattern, "{" in path, methods))
         self.paths.sort(key=lambda p: p[1])  # /v1/calls/events before /v1/calls/{id}
 
+    @classmethod
+    def of(cls, api):
+        """What the server says of itself; a Failure with its words if it does not."""
+        return cls(json.dumps(api.get("/openapi.json")))
+
     def resolve(self, node):
         while "$ref" in node:
             at = self.all
@@ -188,7 +193,7 @@ class ApiStory(Story):
     def provision(cls, stack):
         plain = stack.api
         cls.api = DescribedApi(plain.base, plain.key)
-        cls.api.description = Description(plain.call("GET", "/openapi.json")[1])
+        cls.api.description = Description.of(plain)
         stack.api = cls.api
         cls.furnish(stack)
 
