@@ -8,17 +8,49 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <sofia-sip/su.h>
 
+#include "lib/clock.h"
 #include "switch/lag.h"
 
 #define LATE_MS ((int)(LAG_LATE_US / 1000) + 30)
 
+#define STAMPS_LIMIT_MS 5000
+
 static int fd, sender;
 static struct sockaddr_in address;
+
+/* How long ago the datagram that comes next came in, as the kernel stamped it; -1: no stamp. */
+static int64_t stamped_ago_us(void)
+{
+	char text[16], room[CMSG_SPACE(sizeof(struct timespec))];
+	struct iovec iov = {.iov_base = text, .iov_len = sizeof text};
+	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room};
+	struct timespec came;
+
+	if (recvmsg(fd, &h, 0) < 0 || CMSG_FIRSTHDR(&h) == NULL || CMSG_FIRSTHDR(&h)->cmsg_type != SCM_TIMESTAMPNS)
+		return -1;
+	memcpy(&came, CMSG_DATA(CMSG_FIRSTHDR(&h)), sizeof came);
+	return clock_wall_us() - (came.tv_sec * 1000000LL + came.tv_nsec / 1000);
+}
+
+/* The first socket of a machine that wants stamps gets them some time later: until then the kernel stamps what is read,
+ * not what comes in. */
+static int await_stamps(void)
+{
+	for (int waited_ms = 0; waited_ms < STAMPS_LIMIT_MS; waited_ms += 10) {
+		if (sendto(sender, "x", 1, 0, (struct sockaddr *)&address, sizeof address) != 1)
+			return -1;
+		(void)poll(NULL, 0, 10);
+		if (stamped_ago_us() >= 9000)
+			return 0;
+	}
+	return -1;
+}
 
 static int ends_open(void **state)
 {
@@ -29,7 +61,7 @@ static int ends_open(void **state)
 	sender = socket(AF_INET, SOCK_DGRAM, 0);
 	lag_watch(fd);
 	return bind(fd, (struct sockaddr *)&address, sizeof address) ||
-	       getsockname(fd, (struct sockaddr *)&address, &len);
+	       getsockname(fd, (struct sockaddr *)&address, &len) || await_stamps();
 }
 
 static int ends_close(void **state)
