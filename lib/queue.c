@@ -2,9 +2,11 @@
 /* A ring of slots, each with a sequence number that says whose turn it is (after D. Vyukov's bounded queue): at
  * position p a slot is free for the producer when its turn is p, full for the consumer when its turn is p + 1.
  *
- * Waking: `told` is set when the eventfd has been written and the consumer has not yet found the queue empty since.
- * A producer publishes, then exchanges `told`; the consumer exchanges it back, then looks once more. Whichever exchange
- * comes second sees the other's work, so no item is left lying while the consumer sleeps.
+ * Waking: `told` is set by who writes the eventfd, and taken back by the consumer when it finds the queue empty. A
+ * producer publishes, then exchanges `told`; the consumer exchanges it back, then looks once more. Whichever exchange
+ * comes second sees the other's work, so no item is left lying while the consumer sleeps. A producer writes after its
+ * exchange, so the consumer may take back what is not written yet: it remembers to read it (`unread`), or the eventfd
+ * would stay readable with nothing to pop.
  */
 #include "lib/queue.h"
 
@@ -29,6 +31,7 @@ struct queue {
 	alignas(64) _Atomic size_t head; /* next position to push */
 	alignas(64) _Atomic size_t tail; /* next position to pop; written by the consumer alone */
 	_Atomic bool told;
+	int64_t unread; /* writes to fd that were taken back and not read yet; the consumer's alone */
 	int fd;
 	size_t mask;
 	struct slot *slot;
@@ -122,10 +125,13 @@ void *queue_pop(struct queue *q)
 
 	if (try_pop(q, &item))
 		return item;
-	if (!atomic_exchange(&q->told, false))
+	if (!atomic_load(&q->told) && q->unread == 0)
 		return NULL;
-	while (read(q->fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
+	/* in this order: a write that is read here was announced before, and must be seen as taken back */
+	if (read(q->fd, &count, sizeof(count)) == sizeof(count))
+		q->unread -= (int64_t)count;
+	if (atomic_exchange(&q->told, false))
+		q->unread++;
 	(void)try_pop(q, &item);
 	return item;
 }

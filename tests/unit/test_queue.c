@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 #include "lib/clock.h"
 #include "lib/queue.h"
@@ -139,6 +141,51 @@ static void nothing_is_lost_or_reordered_between_threads(void **state)
 	queue_free(&q);
 }
 
+#define ROUNDS 100000
+
+struct rounds {
+	struct queue *q;
+	atomic_int pushed, seen;
+};
+
+static void *push_in_turn(void *arg)
+{
+	struct rounds *r = arg;
+
+	for (int i = 1; i <= ROUNDS; i++) {
+		if (queue_push(r->q, r) != 0)
+			break;
+		atomic_store(&r->pushed, i);
+		while (atomic_load(&r->seen) < i)
+			sched_yield();
+	}
+	return NULL;
+}
+
+/* The consumer takes the item while its producer still is about to write the descriptor. */
+static void the_descriptor_does_not_tell_of_what_is_gone(void **state)
+{
+	struct rounds r = {0};
+	pthread_t thread;
+	int told_of_nothing = 0;
+
+	(void)state;
+	assert_int_equal(queue_new(&r.q, 4), 0);
+	assert_int_equal(pthread_create(&thread, NULL, push_in_turn, &r), 0);
+	for (int i = 1; i <= ROUNDS; i++) {
+		while (queue_pop(r.q) == NULL || queue_pop(r.q) != NULL)
+			;
+		while (atomic_load(&r.pushed) < i)
+			sched_yield();
+		assert_null(queue_pop(r.q));
+		told_of_nothing += readable(r.q);
+		atomic_store(&r.seen, i);
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(told_of_nothing, 0);
+	queue_free(&r.q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +194,7 @@ int main(void)
 		cmocka_unit_test(the_descriptor_tells_until_the_queue_was_found_empty),
 		cmocka_unit_test(an_empty_wait_ends_at_its_limit),
 		cmocka_unit_test(nothing_is_lost_or_reordered_between_threads),
+		cmocka_unit_test(the_descriptor_does_not_tell_of_what_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
