@@ -60,7 +60,7 @@ struct spool {
 	struct cdr **given; /* taken from the queue, not yet committed, in order */
 	size_t given_n, given_slots;
 	struct spool_batch *back; /* from the poster, not yet committed */
-	int64_t commit_us, second_us, post_us,
+	int64_t commit_us, beat_us, second_us, post_us,
 		failing_us; /* monotonic: of the last one; failing_us: since when, 0 not */
 	int64_t cursor;	    /* the last record read for the poster */
 	bool told_low;
@@ -256,7 +256,7 @@ static int commit(struct spool *s)
 	struct tally t = {0};
 	struct status st = {""};
 	int64_t now_us = clock_mono_us();
-	bool heartbeat = now_us - s->second_us >= SECOND_US && atomic_load(&s->open_calls) > 0;
+	bool heartbeat = now_us - s->beat_us >= SECOND_US && atomic_load(&s->open_calls) > 0;
 
 	if (s->given_n == 0 && s->back == NULL && !heartbeat && !s->forgetting)
 		return 0;
@@ -266,6 +266,8 @@ static int commit(struct spool *s)
 	if (err != 0)
 		return err;
 	s->forgetting = t.forgetting;
+	if (heartbeat)
+		s->beat_us = now_us;
 	forget_settled(s);
 	forget_given(s, &t);
 	return 0;
@@ -552,7 +554,7 @@ int spool_start(struct spool **out, const struct spool_options *options, struct 
 	s->calls_max = options->calls_max > 0 ? options->calls_max : CALLS_MAX;
 	s->keep_us = options->keep_ms * 1000;
 	s->disk_reserve = options->disk_reserve > 0 ? options->disk_reserve : DISK_RESERVE;
-	s->second_us = s->post_us = clock_mono_us() - SECOND_US; /* all is due */
+	s->beat_us = s->second_us = s->post_us = clock_mono_us() - SECOND_US; /* all is due */
 	err = start(s, options, st);
 	if (err != 0)
 		spool_release(&s);
