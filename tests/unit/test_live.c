@@ -79,7 +79,7 @@ static int start(void **state)
 {
 	(void)state;
 	fake = fake_redis_start(reply);
-	redis = redis_new(fake_redis_url(fake), 1000);
+	redis = redis_new(fake_redis_url(fake), 30000);
 	return 0;
 }
 
