@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -119,6 +118,13 @@ void deadline_abort(struct deadline *d)
 		return;
 	(void)setsockopt(d->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)); /* without it: a slower end */
 	deadline_set(d, 1);
+}
+
+bool deadline_gone(const struct deadline *d)
+{
+	struct pollfd p = {.fd = d != NULL ? d->fd : -1, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 void deadline_narrow(struct deadline *d, int bytes)

@@ -5,6 +5,7 @@
 #ifndef API_DEADLINES_H
 #define API_DEADLINES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/status.h"
@@ -23,6 +24,9 @@ void deadline_set(struct deadline *d, int64_t after_us); /* from now; 0: none. N
 /* deadline_abort - the connection ends now, and what is still to be sent is thrown away, in the kernel, too. NULL is
  * let pass */
 void deadline_abort(struct deadline *d);
+/* deadline_gone - has the peer closed its end? A connection that is suspended is not read from: nobody else would see
+ * it. NULL: no */
+bool deadline_gone(const struct deadline *d);
 /* deadline_narrow - let the kernel hold no more than that for it; NULL is let pass */
 void deadline_narrow(struct deadline *d, int bytes);
 

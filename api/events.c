@@ -21,6 +21,7 @@
 #define SILENCE_US (2 * KEEPALIVE_US + 1000000)
 #define WAKE_MS 500
 #define NODES_US (1000000LL)	   /* how often it is looked which nodes live */
+#define SEATS_US (1000000LL)	   /* how often it is looked whose peer has gone */
 #define ENDING_US (30 * 1000000LL) /* so long a stream that ends may take to be read to its end */
 #define KERNEL_BYTES (256 * 1024)  /* of a stream: the kernel alone would take megabytes for a slow one */
 #define BLOCK_BYTES 8192
@@ -48,6 +49,7 @@ struct events {
 	int64_t keepalive_us; /* when listeners and Redis are next told that we are there */
 	int64_t heard_us;     /* when Redis last said anything */
 	int64_t nodes_us;     /* when it is next asked which nodes live */
+	int64_t seats_us;     /* when it is next looked whose peer has gone */
 };
 
 /* Under the lock: something is there to be sent (or the end). */
@@ -233,6 +235,22 @@ static bool nodes_look(struct events *e)
 	return err == 0;
 }
 
+/* Who has closed its end gives up its seat now; else only the next line that cannot be sent would tell. */
+static void seats_look(struct events *e)
+{
+	int64_t now_us = clock_mono_us();
+
+	if (now_us < e->seats_us)
+		return;
+	e->seats_us = now_us + SEATS_US;
+	pthread_mutex_lock(&e->lock);
+	for (struct listener *l = e->first; l != NULL; l = l->next) {
+		if (!l->cut && deadline_gone(l->seat.deadline))
+			cut(l);
+	}
+	pthread_mutex_unlock(&e->lock);
+}
+
 /* Read what Redis publishes until it is gone or we stop. */
 static void hear(struct events *e, redisContext *c)
 {
@@ -240,6 +258,7 @@ static void hear(struct events *e, redisContext *c)
 	while (!e->stopping) {
 		struct pollfd p = {.fd = c->fd, .events = POLLIN};
 		int n = poll(&p, 1, WAKE_MS);
+		seats_look(e);
 		if (!keepalive(e, c) || !nodes_look(e))
 			return;
 		if (n <= 0)

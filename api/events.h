@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* events.h - live calls as server-sent events. One thread hears Redis for all listeners; each listener has a bounded
- * buffer. Whoever may have missed something has its stream ended, to connect and list anew: one that reads too slowly
- * is cut off and what waited for it is let go at once; when Redis was away, or a node died or began anew, whose calls
- * nobody told the end of, all are ended.
+ * buffer. Whose peer has closed its end is gone within two seconds. Whoever may have missed something has its stream
+ * ended, to connect and list anew: one that reads too slowly is cut off and what waited for it is let go at once; when
+ * Redis was away, or a node died or began anew, whose calls nobody told the end of, all are ended.
  */
 #ifndef API_EVENTS_H
 #define API_EVENTS_H

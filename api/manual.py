@@ -92,7 +92,8 @@ may use it (`x-carrier-key`).
 each with the call as its data. A stream that may have missed something is ended: connect again and read `/v1/calls` once. It ends when Redis
 goes away, and when a node dies or begins anew, at most 6 s after its last sign of life: nobody tells the end of its calls, and `/v1/calls` has them no more. Who
 has not read 1 MiB is cut off, without the last chunk. Between events, and each 15 s, there are lines that begin with a colon. A
-key may have 64 streams open (429), a `tandem-apid` 256 (503); a key's deletion ends its streams.
+key may have 64 streams open (429), a `tandem-apid` 256 (503); who closes its end frees its place within two seconds. A key's
+deletion ends its streams. In `call.ended` the call's `state` is `ended`.
 
 It goes on until one side ends it; here for two seconds:
 

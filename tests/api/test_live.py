@@ -3,6 +3,7 @@
 
 import json
 import os
+import socket
 import time
 
 from story import wait_for
@@ -194,6 +195,25 @@ class Live(ApiStory):
         self.assertIn(" 200 ", self.stream(keys[4]["key"])[1])
         for key in keys[1:]:
             self.api.delete(f"/v1/api-keys/{key['id']}")
+        self.none_streams()
+
+    def test_who_closes_its_stream_gives_up_its_seat_at_once(self):
+        self.none_streams()
+        key = self.api.post("/v1/api-keys", name=f"short ears {time.time()}", role="readonly")
+        taken = [self.stream(key["key"])[0] for _ in range(64)]
+        self.api.with_key(key["key"]).refused(429, "GET", "/v1/calls/events")
+        for n, wire in enumerate(taken[1:]):
+            if n % 2:
+                wire.socket.shutdown(socket.SHUT_WR)  # it says no more, and is taken to have gone
+            else:
+                wire.socket.close()
+        wait_for("the seats", lambda: self.streams() == 1, 4)
+        self.assertIn(" 200 ", self.stream(key["key"])[1])
+        taken[0].socket.settimeout(1)
+        with self.assertRaises(TimeoutError):  # who stays is not cut off
+            while taken[0].socket.recv(65536):
+                pass
+        self.api.delete(f"/v1/api-keys/{key['id']}")
         self.none_streams()
 
     def test_a_key_that_is_deleted_hears_no_more(self):
