@@ -26,6 +26,7 @@ enum {
 	NAME_MAX_DNS = 256
 };
 enum { KEEP_LEAST_S = 5, KEEP_MOST_S = 300 };
+enum { NAMES_MANY = 4096 }; /* names come from callers, too: beyond so many each is kept for KEEP_LEAST_S only */
 
 struct dns_question {
 	struct dns_question *next, **prev;
@@ -74,6 +75,7 @@ struct dns {
 	ares_channel channel;
 	struct watched socket[SOCKETS_MAX];
 	struct lookup *bucket[CACHE_BUCKETS];
+	size_t names; /* in the buckets */
 	uint64_t seed;
 	bool closing;
 };
@@ -126,10 +128,8 @@ static void question_close(struct dns_question *q)
 
 static void lookup_done(struct lookup *l)
 {
-	int64_t keep_s = l->answer.n == 0	   ? KEEP_LEAST_S
-			 : l->ttl_s < KEEP_LEAST_S ? KEEP_LEAST_S
-			 : l->ttl_s > KEEP_MOST_S  ? KEEP_MOST_S
-						   : l->ttl_s;
+	bool briefly = l->answer.n == 0 || l->ttl_s < KEEP_LEAST_S || l->dns->names > NAMES_MANY;
+	int64_t keep_s = briefly ? KEEP_LEAST_S : l->ttl_s > KEEP_MOST_S ? KEEP_MOST_S : l->ttl_s;
 
 	if (!l->open)
 		return;
@@ -433,6 +433,7 @@ struct dns_question *dns_ask(struct dns *d, const char *host, int port, enum tru
 		l = xcalloc(1, sizeof *l);
 		*l = (struct lookup){.dns = d, .host = xstrdup(host), .port = port, .asked = transport};
 		*slot = l;
+		d->names++;
 	}
 	if (!l->open && clock_mono_us() < l->until_us) {
 		done(arg, &l->answer);
@@ -459,15 +460,41 @@ void dns_drop(struct dns_question *q)
 		question_close(q);
 }
 
+static void lookup_free(struct lookup *l)
+{
+	l->dns->names--;
+	free(l->host);
+	free(l);
+}
+
+/* Time limits, and what is too old to be of use; what c-ares still works on stays. */
+static void bucket_tick(struct lookup **at, int64_t now)
+{
+	while (*at) {
+		struct lookup *l = *at;
+		if (l->open && now - l->begun_us > DNS_LIMIT_MS * 1000)
+			lookup_done(l);
+		if (l->open || l->pending || now < l->until_us) {
+			at = &l->next;
+			continue;
+		}
+		*at = l->next;
+		lookup_free(l);
+	}
+}
+
 void dns_tick(struct dns *d)
 {
 	int64_t now = clock_mono_us();
 
 	ares_process_fd(d->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* its own time limits */
 	for (int i = 0; i < CACHE_BUCKETS; i++)
-		for (struct lookup *l = d->bucket[i]; l; l = l->next)
-			if (l->open && now - l->begun_us > DNS_LIMIT_MS * 1000)
-				lookup_done(l);
+		bucket_tick(&d->bucket[i], now);
+}
+
+size_t dns_names(const struct dns *d)
+{
+	return d->names;
 }
 
 int dns_new(struct dns **out, struct worker *w, const char *servers, struct status *st)
@@ -505,8 +532,7 @@ void dns_free(struct dns **pd)
 			d->bucket[i] = l->next;
 			while (l->waiting)
 				question_close(l->waiting);
-			free(l->host);
-			free(l);
+			lookup_free(l);
 		}
 	free(d);
 	*pd = NULL;

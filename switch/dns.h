@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dns.h - where a vendor's host name leads (RFC 3263): NAPTR, SRV, A and AAAA by c-ares on the worker's own event loop.
  *
- * The SIP library is given numeric addresses only. Answers are kept as long as DNS says, 5 s to 5 minutes, a "no" for
- * 5 s. A look-up takes at most DNS_LIMIT_MS. One worker's thread.
+ * The SIP library is given numeric addresses only. Answers are kept as long as DNS says, 5 s to 5 minutes (5 s alone, if
+ * there are thousands of them), a "no" for 5 s; then they are forgotten. A look-up takes at most DNS_LIMIT_MS. One
+ * worker's thread.
  */
 #ifndef SWITCH_DNS_H
 #define SWITCH_DNS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/status.h"
@@ -31,8 +33,9 @@ struct dns_answer {
 
 /* dns_new - servers: "" for the system's, else "127.0.0.1:5353,...". 0; -EINVAL these are none; -EIO */
 int dns_new(struct dns **out, struct worker *w, const char *servers, struct status *st) must_check;
-void dns_free(struct dns **d); /* open questions are dropped */
-void dns_tick(struct dns *d);  /* ten times a second: time limits */
+void dns_free(struct dns **d);	       /* open questions are dropped */
+void dns_tick(struct dns *d);	       /* ten times a second: time limits; forgets what is too old */
+size_t dns_names(const struct dns *d); /* how many answers and questions it keeps now */
 
 bool dns_is_numeric(const char *host); /* an address; IPv6 with or without brackets */
 
