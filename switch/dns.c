@@ -17,8 +17,8 @@
 /* arpa/nameser.h numbers (RFC 1035, 2782, 3403) */
 enum { CLASS_IN = 1, TYPE_SRV = 33, TYPE_NAPTR = 35 };
 enum {
-	QUERY_MS = 1000,
-	QUERY_TRIES = 2,
+	QUERY_MS = 500, /* doubles with each try; a dead first server must not use up DNS_LIMIT_MS */
+	QUERY_TRIES = 3,
 	SOCKETS_MAX = 16,
 	CACHE_BUCKETS = 256,
 	SRV_MAX = 4,

@@ -10,13 +10,15 @@ from story.dns import A, AAAA, NAPTR, SRV, NameServer
 class Named(Story):
     """The switch asks a name server of ours."""
 
-    sip = {}  # more settings of [sip]
+    sip = {}      # more settings of [sip]
+    servers = []  # asked before it
 
     @classmethod
     def setUpClass(cls):
         cls.dns = NameServer({})
         cls.addClassCleanup(cls.dns.close)
-        cls.stack_options = {"settings": {"sip": {"dns_servers": cls.dns.address, **cls.sip}}}
+        servers = ",".join([*cls.servers, cls.dns.address])
+        cls.stack_options = {"settings": {"sip": {"dns_servers": servers, **cls.sip}}}
         super().setUpClass()
 
 
@@ -140,6 +142,40 @@ class Names(Named):
             self.dns.silent = False
             self.stack.api.patch(f"/v1/trunks/{self.trunks['10']['id']}", host="a.vendor.test")
             self.stack.settle()
+
+
+class FirstServerDead(Named):
+    """Two name servers, the first of which never answers: a name still leads somewhere, with all four questions that it takes."""
+
+    @classmethod
+    def setUpClass(cls):
+        dead = NameServer({})
+        dead.silent = True
+        cls.addClassCleanup(dead.close)
+        cls.servers = [dead.address]
+        super().setUpClass()
+
+    @classmethod
+    def provision(cls, stack):
+        peer = stack.peer("far")
+        cls.dns.table.update({
+            ("far.vendor.test", NAPTR): [(1, 1, "s", "SIP+D2U", "_missing.test"), (2, 1, "s", "SIP+D2U", "_far.test")],
+            ("_far.test", SRV): [(1, 1, peer.port, "a.far.test")],
+            ("a.far.test", A): [peer.host],
+        })
+        cls.peer = peer
+        deck = stack.deck("deck", "buy", {"1": "0.01"})
+        trunk = stack.api.post("/v1/trunks", carrier_id=stack.carrier("far")["id"], name="far", direction="egress", host="far.vendor.test",
+                               rate_deck_id=deck["id"])
+        cls.customer = stack.customer("caller", {"1": "0.05"}, [trunk])
+
+    def test_the_second_one_answers_in_time(self):
+        call = self.customer["peer"].invite(self.number())
+        leg = self.peer.expect_call(limit=8)
+        leg.reply(486)
+        leg.expect("ACK")
+        call.expect(486)
+        self.assertEqual(len(self.dns.asked), 4)
 
 
 class Transports(Named):
