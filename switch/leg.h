@@ -69,7 +69,8 @@ struct leg {
 	struct session session;
 	struct reliable reliable; /* 18x that are confirmed */
 	int32_t session_wish_s;	  /* what our INVITE asks for; 0: no timer */
-	const char *sdp_sent;	  /* the SDP that this side has of us, kept where a refresh may need it */
+	char *sdp_sent;		  /* the SDP that this side has of us, kept where a refresh may need it */
+	size_t sdp_room;	  /* bytes that sdp_sent has */
 	struct codecs codecs;	  /* what its trunk lists; set by the call */
 	uint32_t sdp_id;	  /* our id in the o= lines that this side sees */
 	uint32_t invite_cseq;	  /* of the INVITE that we sent last: its ACK's */

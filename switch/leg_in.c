@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "lib/random.h"
 #include "switch/body.h"
@@ -12,6 +13,8 @@
 #include "switch/worker.h"
 
 #include <sofia-sip/hostdomain.h>
+
+enum { SDP_ROOM_LEAST = 512 };
 
 /* ---- the side that called us ---- */
 
@@ -155,8 +158,18 @@ void leg_answered(struct leg *leg)
 /* For a refresh by re-INVITE, which must offer what the session has. */
 void leg_sdp_keep(struct leg *leg, const struct body *b)
 {
-	if (leg->session.expires_s && leg->arena && b->payload)
-		leg->sdp_sent = arena_strndup(leg->arena, b->payload->pl_data, b->payload->pl_len);
+	if (!leg->session.expires_s || !leg->arena || !b->payload)
+		return;
+	size_t len = b->payload->pl_len, room = leg->sdp_room ? leg->sdp_room : SDP_ROOM_LEAST;
+
+	while (room <= len)
+		room *= 2;
+	if (room > leg->sdp_room) { /* the arena frees nothing before the call ends */
+		leg->sdp_sent = arena_alloc(leg->arena, room);
+		leg->sdp_room = room;
+	}
+	memcpy(leg->sdp_sent, b->payload->pl_data, len);
+	leg->sdp_sent[len] = '\0';
 }
 
 /* later: of an 18x, the vendor's that the caller's PRACK confirms */

@@ -90,7 +90,8 @@ static struct leg *legs_exchange(struct call *c, struct call *o)
 	leg->passed = old->passed;
 	leg->refer = (struct refer){
 		.allowed = old->refer.allowed, .replaces = old->refer.replaces, .prefix = old->refer.prefix};
-	leg->sdp_sent = leg->sdp_sent ? arena_strdup(o->arena, leg->sdp_sent) : NULL;
+	leg->sdp_sent = arena_strdup(o->arena, leg->sdp_sent);
+	leg->sdp_room = 0; /* the next one finds room of its own */
 	leg_settles_at(leg);
 	c->a = (struct leg){.worker = c->worker, .call = c, .inbound = true, .over = true, .gone = true};
 	return old;
