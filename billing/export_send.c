@@ -17,7 +17,8 @@
 #include "lib/clock.h"
 
 #define LIMIT_US (900 * 1000000LL)
-#define WORDS_MAX 400 /* of what a program says on standard error: the end of it */
+#define WORDS_MAX 400  /* of what a program says on standard error: the end of it */
+#define PIPE_READS 128 /* more than a pipe holds */
 
 extern char **environ;
 
@@ -72,30 +73,45 @@ static void child_tell(struct child *c, const char *text)
 	close_one(&c->in);
 }
 
-/* What it says until it closes its standard error; only the end is kept. False: the time is up. */
-static bool child_listen(struct child *c, struct buf *words)
+/* What it says within wait_ms; only the end is kept. */
+static void child_hear(struct child *c, struct buf *words, int wait_ms)
 {
-	int64_t until_us = clock_mono_us() + LIMIT_US;
+	struct pollfd p = {.fd = c->err, .events = POLLIN}; /* -1, once it closed that: we sleep */
 	char bytes[512];
 
-	for (;;) {
-		struct pollfd p = {.fd = c->err, .events = POLLIN};
-		int64_t left_us = until_us - clock_mono_us();
-
-		if (left_us <= 0)
-			return false;
-		if (poll(&p, 1, (int)(left_us / 1000) + 1) <= 0)
-			continue;
-		ssize_t n = read(c->err, bytes, sizeof(bytes));
-		if (n == 0 || (n < 0 && errno != EINTR))
-			return true;
-		if (n > 0)
-			buf_append(words, bytes, (size_t)n);
-		if (words->len > WORDS_MAX * 4) {
-			memmove(words->text, words->text + words->len - WORDS_MAX, WORDS_MAX + 1);
-			words->len = WORDS_MAX;
-		}
+	if (poll(&p, 1, wait_ms) <= 0)
+		return;
+	ssize_t n = read(c->err, bytes, sizeof(bytes));
+	if (n == 0 || (n < 0 && errno != EINTR))
+		close_one(&c->err);
+	if (n > 0)
+		buf_append(words, bytes, (size_t)n);
+	if (words->len > WORDS_MAX * 4) {
+		memmove(words->text, words->text + words->len - WORDS_MAX, WORDS_MAX + 1);
+		words->len = WORDS_MAX;
 	}
+}
+
+/* To its end, whatever it closes before that and whoever holds its standard error after. False: the time was up. */
+static bool child_follow(struct child *c, int64_t limit_us, struct buf *words, int *status)
+{
+	int64_t until_us = clock_mono_us() + limit_us;
+	bool ended = false;
+
+	for (int wait_ms = 1; !ended && clock_mono_us() < until_us; wait_ms = wait_ms < 64 ? wait_ms * 2 : 100) {
+		pid_t pid = waitpid(c->pid, status, WNOHANG);
+
+		ended = pid > 0 || (pid < 0 && errno != EINTR);
+		child_hear(c, words, ended ? 0 : wait_ms);
+	}
+	for (int i = 0; ended && c->err >= 0 && i < PIPE_READS; i++)
+		child_hear(c, words, 0);
+	if (!ended)
+		kill(c->pid, SIGKILL);
+	while (!ended && waitpid(c->pid, status, 0) < 0 && errno == EINTR)
+		;
+	close_one(&c->err);
+	return ended;
 }
 
 /* one line of what it said last */
@@ -111,22 +127,16 @@ static const char *last_words(struct buf *words)
 	return line != NULL ? line + 1 : text;
 }
 
-static int run(char *const *argv, const char *input, struct status *st)
+static int run(const struct export_parcel *p, char *const *argv, const char *input, struct status *st)
 {
 	struct child c = {.in = -1, .err = -1};
 	struct buf words = {0};
-	int status = 0, err = child_start(&c, argv, st);
+	int status = -1, err = child_start(&c, argv, st);
 
 	if (err != 0)
 		return err;
 	child_tell(&c, input);
-	bool ended = child_listen(&c, &words);
-	close_one(&c.err);
-	if (!ended)
-		kill(c.pid, SIGKILL);
-	while (waitpid(c.pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (!ended)
+	if (!child_follow(&c, p->limit_us > 0 ? p->limit_us : LIMIT_US, &words, &status))
 		err = status_set(st, -EIO, "%.100s took too long", argv[0]);
 	else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		err = status_set(st, -EIO, "%.100s failed: %.*s", argv[0], WORDS_MAX - 100, last_words(&words));
@@ -212,7 +222,7 @@ int export_send_sftp(const struct export_parcel *p, const char *address, struct 
 				NULL};
 
 		batch_make(&batch, p, directory);
-		err = run(argv, batch.text, st);
+		err = run(p, argv, batch.text, st);
 	}
 	buf_free(&batch);
 	free(copy);
@@ -223,5 +233,5 @@ int export_send_command(const struct export_parcel *p, const char *program, stru
 {
 	char *argv[] = {(char *)program, (char *)p->path, (char *)p->run, (char *)p->carrier, (char *)p->name, NULL};
 
-	return run(argv, "", st);
+	return run(p, argv, "", st);
 }

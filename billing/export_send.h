@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* export_send.h - bring a file to a partner: by the system's sftp, or by a program of the operator's. Blocks until the
- * program ends, or a quarter of an hour has passed and it is killed. No shell is involved. One thread.
+ * program ends, or its time is up and it is killed. No shell is involved. One thread.
  */
 #ifndef BILLING_EXPORT_SEND_H
 #define BILLING_EXPORT_SEND_H
+
+#include <stdint.h>
 
 #include "lib/status.h"
 
@@ -11,6 +13,7 @@ struct export_parcel {
 	const char *path;	/* of the file here */
 	const char *run, *name; /* its run and its name; there it is called RUN-NAME */
 	const char *carrier;	/* id */
+	int64_t limit_us;	/* how long the program may take; 0: a quarter of an hour */
 };
 
 /* export_send_sftp - address: sftp://user@host[:port]/directory. Keys, known hosts and the rest are ssh's own matter
