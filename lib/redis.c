@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -230,7 +231,8 @@ static int open_context(const struct redis_address *a, int timeout_ms, redisCont
 	if (c == NULL)
 		return status_set(st, -ENOTCONN, "redis: out of memory");
 	if (c->err == 0 && redisSetTimeout(c, limit) == REDIS_OK) {
-		(void)redisEnableKeepAlive(c); /* a Unix socket has none */
+		(void)fcntl(c->fd, F_SETFD, FD_CLOEXEC); /* hiredis leaves it open to programs that we run */
+		(void)redisEnableKeepAlive(c);		 /* a Unix socket has none */
 		*out = c;
 		return 0;
 	}

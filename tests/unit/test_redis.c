@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "lib/clock.h"
@@ -177,6 +178,19 @@ static void silence_is_a_failure_and_the_next_command_finds_a_new_connection(voi
 	fake_redis_stop(&fake);
 }
 
+static void a_connection_is_not_handed_to_programs_that_we_run(void **state)
+{
+	struct fake_redis *fake = fake_redis_start(reply);
+	struct redis *r = redis_new(fake_redis_url(fake), 1000);
+	struct status st = {""};
+
+	(void)state;
+	assert_int_equal(redis_command(r, NULL, &st, "FINE"), 0);
+	assert_int_equal(fcntl(redis_raw(r)->fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+	redis_free(&r);
+	fake_redis_stop(&fake);
+}
+
 static void a_pipeline_reads_every_answer_and_tells_the_first_error(void **state)
 {
 	struct fake_redis *fake = fake_redis_start(reply);
@@ -230,6 +244,7 @@ int main(void)
 		cmocka_unit_test(an_absent_server_is_one_clear_line_and_no_wait),
 		cmocka_unit_test(failures_have_their_numbers),
 		cmocka_unit_test(silence_is_a_failure_and_the_next_command_finds_a_new_connection),
+		cmocka_unit_test(a_connection_is_not_handed_to_programs_that_we_run),
 		cmocka_unit_test(a_pipeline_reads_every_answer_and_tells_the_first_error),
 		cmocka_unit_test(a_command_comes_after_what_was_appended),
 	};
