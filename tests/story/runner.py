@@ -8,8 +8,8 @@ A failure shows the line of the story that broke, what each peer saw, and the en
 
 Stories mostly wait. With --jobs N, N files run side by side, each in a process of its own, and a file's lines are
 shown together when it ends. A file that says ALONE = True (it loads the machine, or counts milliseconds) runs with
-nothing beside it, after the others. So does, once more, a file that failed beside others: it is judged by what it does
-alone, and what it did before stays to be read. A crash or a sanitizer's report is never taken back.
+nothing beside it, after the others. So does, once more, a file that failed: it is judged by what it does then, and what
+it did before stays to be read. A crash or a sanitizer's report is never taken back. --broken FILE gathers what failed.
 """
 
 import argparse
@@ -107,9 +107,14 @@ def options(argv):
     p = argparse.ArgumentParser(prog="runner.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--only", metavar="WORD", help="only stories whose name holds WORD")
     p.add_argument("--counts", metavar="FILE", help="append PASSED FAILED to FILE")
+    p.add_argument("--broken", metavar="FILE", help="append what failed to FILE")
     p.add_argument("--jobs", metavar="N", type=int, default=1, help="files to run side by side (default 1)")
     p.add_argument("files", nargs="+", metavar="FILE")
-    return p.parse_intermixed_args(argv)
+    o = p.parse_intermixed_args(argv)
+    missing = [path for path in o.files if not os.path.exists(path)]
+    if missing:
+        p.error(f"there is no {missing[0]}")
+    return o
 
 
 NEVER_TAKEN_BACK = ("a sanitizer's report", "ended with status -")
@@ -119,7 +124,10 @@ class FileRun:
     """One file's stories in a process of their own, with ports of their own; what they say waits in a file until the end."""
 
     def __init__(self, path, only, slot, jobs):
-        self.path, self.slot, self.final = path, slot, False
+        self.path, self.slot = path, slot
+        self.passed = self.failed = 0
+        self.final = False  # telling it again changes nothing
+        self.lines = []
         share = 20000 // jobs
         ports = f"{12000 + slot * share}-{12000 + (slot + 1) * share}"
         self.said = tempfile.TemporaryFile()
@@ -131,19 +139,31 @@ class FileRun:
     def ended(self):
         return self.process.poll() is not None
 
-    def result(self):
-        """(passed, failed); a process that dies without its counts is a failure"""
+    def finish(self):
+        """Shows what it said and counts; a process that dies without its counts is a failure."""
         self.said.seek(0)
-        lines = self.said.read().decode(errors="replace").splitlines()
-        if lines and lines[-1].endswith(" failed"):
-            lines.pop()
-        print(f"-- {os.path.relpath(self.path)}", *lines, sep="\n", flush=True)
-        self.final = any(words in line for words in NEVER_TAKEN_BACK for line in lines)
-        counted = open(self.counts.name).read().split()
-        if self.process.returncode not in (0, 1) or len(counted) != 2:
-            print(f"FAIL {os.path.relpath(self.path)} ended with status {self.process.returncode}", flush=True)
-            return 0, 1
-        return int(counted[0]), int(counted[1])
+        self.lines = self.said.read().decode(errors="replace").splitlines()
+        self.said.close()
+        if self.lines and self.lines[-1].endswith(" failed"):
+            self.lines.pop()
+        self.final = any(words in line for words in NEVER_TAKEN_BACK for line in self.lines)
+        with open(self.counts.name) as f:
+            counted = f.read().split()
+        self.counts.close()
+        if self.process.returncode in (0, 1) and len(counted) == 2:
+            self.passed, self.failed = int(counted[0]), int(counted[1])
+        else:
+            self.failed = 1
+            self.lines.append(f"FAIL {os.path.relpath(self.path)} ended with status {self.process.returncode}")
+        print(f"-- {os.path.relpath(self.path)}", *self.lines, sep="\n", flush=True)
+
+    def broken(self):
+        """the lines of its failures: each from FAIL to the next story"""
+        inside = False
+        for line in self.lines:
+            inside = line.startswith("FAIL ") or (inside and not line.startswith("ok   "))
+            if inside:
+                yield line
 
     def stop(self):
         self.process.terminate()
@@ -151,9 +171,9 @@ class FileRun:
 
 
 def side_by_side(paths, jobs, only):
-    """[(path, passed, failed, final)]; final: telling it again changes nothing"""
-    told = []
-    waiting, running, slots = list(paths), [], list(range(jobs))
+    """[FileRun, ...], ended"""
+    told, running = [], []
+    waiting, slots = list(paths), list(range(jobs))
     try:
         while waiting or running:
             while waiting and slots:
@@ -162,21 +182,30 @@ def side_by_side(paths, jobs, only):
             for run in [r for r in running if r.ended()]:
                 running.remove(run)
                 slots.append(run.slot)
-                told.append((run.path, *run.result(), run.final))
+                run.finish()
+                told.append(run)
     finally:
         for run in running:
             run.stop()
     return told
 
 
-def beside_then_alone(paths, jobs, only):
+def beside_then_alone(paths, jobs, only, broken):
+    """(passed, failed). What failed at first and what failed in the end is appended to the file `broken`, if there is one."""
     alone = [path for path in paths if getattr(load(path), "ALONE", False)]
-    told = side_by_side([path for path in paths if path not in alone], jobs, only)
-    again = [path for path, _, failed, final in told if failed and not final]
+    told = side_by_side([path for path in paths if path not in alone], jobs, only) + side_by_side(alone, 1, only)
+    again = [run for run in told if run.failed and not run.final]
     if again:
-        print("-- once more, alone:", *(os.path.relpath(path) for path in again), flush=True)
-    told = [t for t in told if t[0] not in again] + side_by_side(alone + again, 1, only)
-    return sum(t[1] for t in told), sum(t[2] for t in told)
+        print("-- once more, alone:", *(os.path.relpath(run.path) for run in again), flush=True)
+    last = [run for run in told if run not in again] + side_by_side([run.path for run in again], 1, only)
+    if broken:
+        with open(broken, "a") as f:
+            for run in again:
+                print(f"-- {os.path.relpath(run.path)}, at first", *run.broken(), sep="\n", file=f)
+            for run in last:
+                if run.failed:
+                    print(f"-- {os.path.relpath(run.path)}", *run.broken(), sep="\n", file=f)
+    return sum(run.passed for run in last), sum(run.failed for run in last)
 
 
 def one_by_one(paths, only):
@@ -191,13 +220,16 @@ def main(argv):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     passed = failed = 0
     try:
-        if o.jobs > 1 and len(o.files) > 1:
-            passed, failed = beside_then_alone(o.files, o.jobs, o.only)
+        if o.jobs > 1:
+            passed, failed = beside_then_alone(o.files, o.jobs, o.only, o.broken)
         else:
             passed, failed = one_by_one(o.files, o.only)
     except KeyboardInterrupt:
         print("interrupted")
         return 130
+    except Exception:
+        traceback.print_exc()
+        failed += 1
     finally:
         if o.counts:
             with open(o.counts, "a") as f:
