@@ -18,11 +18,13 @@ RATES = {"44": ("United Kingdom", "0.0120", "0.0085", "0.0071"), "49": ("Germany
 
 
 class Console(Talk):
+    stack_options = {"settings": {"sip": {"invite_timeout": "1h"}}}  # a call rings until the browser hangs it up, however slow it is
+
     @classmethod
     def provision(cls, stack):
         side = lambda i: {p: {"price": r[i], "destination": r[0]} for p, r in RATES.items()}
-        cls.vendor = stack.vendor("Atlas Carrier", side(2))
-        cls.second = stack.vendor("Borea Transit", side(3))
+        cls.vendor = stack.vendor("Atlas Carrier", side(2), trunk={"ring_timeout": 3600})
+        cls.second = stack.vendor("Borea Transit", side(3), trunk={"ring_timeout": 3600})
         cls.customer = stack.customer("Harbour Telecom", side(1), [cls.vendor, cls.second], carrier={"low_balance": "5"})
         stack.vendor("Cirrus Voice", {"999": "0.5"})
 

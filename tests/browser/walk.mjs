@@ -4,7 +4,7 @@
 import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
 
-const LIMIT = 10000;
+const LIMIT = 20000;
 const TALL = 1600; // px; a picture shows no more of a long page
 
 export function must(holds, what) {
