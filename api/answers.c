@@ -113,7 +113,7 @@ bool answers_find(struct answers *a, const struct answers_key *key, int64_t now_
 	return e != NULL;
 }
 
-static void etag_make(const struct buf *text, char etag[static ANSWERS_ETAG])
+void answers_etag(const struct buf *text, char etag[static ANSWERS_ETAG])
 {
 	static const uint8_t same_everywhere[16] = "tandem-apid ETag";
 
@@ -123,7 +123,7 @@ static void etag_make(const struct buf *text, char etag[static ANSWERS_ETAG])
 void answers_keep(struct answers *a, const struct answers_key *key, int64_t now_us, const struct buf *text,
 		  char etag[static ANSWERS_ETAG])
 {
-	etag_make(text, etag);
+	answers_etag(text, etag);
 	if (size_of(text->len) > a->bytes_max)
 		return;
 	struct entry *e = xcalloc(1, size_of(text->len));

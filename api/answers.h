@@ -29,7 +29,9 @@ void answers_free(struct answers **a);
 /* answers_find - the answer's text replaces out's, its ETag goes to etag. now_us is monotonic. False: not known. */
 bool answers_find(struct answers *a, const struct answers_key *key, int64_t now_us, struct buf *out,
 		  char etag[static ANSWERS_ETAG]);
-/* answers_keep - copies text; gives back its ETag, which is the same in every process */
+/* answers_etag - of an answer with that text; the same in every process */
+void answers_etag(const struct buf *text, char etag[static ANSWERS_ETAG]);
+/* answers_keep - copies text; gives back its ETag */
 void answers_keep(struct answers *a, const struct answers_key *key, int64_t now_us, const struct buf *text,
 		  char etag[static ANSWERS_ETAG]);
 

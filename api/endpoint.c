@@ -236,7 +236,7 @@ const struct endpoint endpoints[] = {
 	{REQUEST_POST, "/v1/rate-decks/{parent}/imports", imports_create, ROLE_PROVISIONING, ENDPOINT_CSV, &imports,
 	 RULES(import_run_params), "Import rates from CSV, all or nothing; the answer is a job"},
 	LISTED("/v1/imports", &imports, RULES(import_params), 0, "List import jobs, newest first"),
-	READ("/v1/imports/{id}", &imports, 0, "Read an import job"),
+	READ("/v1/imports/{id}", &imports, ENDPOINT_KEPT, "Read an import job"),
 
 	LISTED("/v1/imports/{parent}/changes", &import_changes, RULES(import_change_params), 0,
 	       "List what an import would change, by prefix"),
@@ -266,12 +266,12 @@ const struct endpoint endpoints[] = {
 
 	LISTED("/v1/exchange-rates", &exchange_rates, RULES(exchange_params), 0, "List exchange rates"),
 	MADE("/v1/exchange-rates", &exchange_rates, ROLE_FINANCE, "Add an exchange rate"),
-	READ("/v1/exchange-rates/{id}", &exchange_rates, 0, "Read an exchange rate"),
+	READ("/v1/exchange-rates/{id}", &exchange_rates, ENDPOINT_KEPT, "Read an exchange rate"),
 	REMOVED("/v1/exchange-rates/{id}", &exchange_rates, ROLE_FINANCE, "Delete an exchange rate"),
 
 	LISTED("/v1/invoice-senders", &invoice_senders, NULL, 0, "List who sends invoices, and from when"),
 	MADE("/v1/invoice-senders", &invoice_senders, ROLE_FINANCE, "Say who sends invoices"),
-	READ("/v1/invoice-senders/{id}", &invoice_senders, 0, "Read a sender"),
+	READ("/v1/invoice-senders/{id}", &invoice_senders, ENDPOINT_KEPT, "Read a sender"),
 	REMOVED("/v1/invoice-senders/{id}", &invoice_senders, ROLE_FINANCE, "Delete a sender; invoices keep theirs"),
 
 	{REQUEST_POST, "/v1/route-lookups", route_lookup, ROLE_READONLY, 0, &route_lookups, NULL,
@@ -302,26 +302,26 @@ const struct endpoint endpoints[] = {
 	LISTED("/v1/vendor-forces", &vendor_forces, RULES(vendor_force_params), 0,
 	       "List vendors that are forced up or down"),
 	MADE("/v1/vendor-forces", &vendor_forces, ROLE_PROVISIONING, "Force a vendor's trunk up or down"),
-	READ("/v1/vendor-forces/{id}", &vendor_forces, 0, "Read a force"),
+	READ("/v1/vendor-forces/{id}", &vendor_forces, ENDPOINT_KEPT, "Read a force"),
 	REMOVED("/v1/vendor-forces/{id}", &vendor_forces, ROLE_PROVISIONING, "Let what is observed hold again"),
 
 	LISTED("/v1/payments", &payments, RULES(payment_params), ENDPOINT_BOUND, "List payments, newest first"),
 	MADE("/v1/payments", &payments, ROLE_FINANCE, "Book a payment"),
-	READ("/v1/payments/{id}", &payments, ENDPOINT_BOUND, "Read a payment"),
+	READ("/v1/payments/{id}", &payments, ENDPOINT_BOUND | ENDPOINT_KEPT, "Read a payment"),
 	LISTED("/v1/adjustments", &adjustments, RULES(payment_params), ENDPOINT_BOUND,
 	       "List adjustments booked by hand, newest first"),
 	MADE("/v1/adjustments", &adjustments, ROLE_FINANCE, "Book an adjustment"),
-	READ("/v1/adjustments/{id}", &adjustments, ENDPOINT_BOUND, "Read an adjustment"),
+	READ("/v1/adjustments/{id}", &adjustments, ENDPOINT_BOUND | ENDPOINT_KEPT, "Read an adjustment"),
 	LISTED("/v1/ledger", &ledger, RULES(ledger_params), ENDPOINT_BOUND, "List bookings, newest first"),
-	READ("/v1/ledger/{id}", &ledger, ENDPOINT_BOUND, "Read a booking"),
+	READ("/v1/ledger/{id}", &ledger, ENDPOINT_BOUND | ENDPOINT_KEPT, "Read a booking"),
 	{REQUEST_POST, "/v1/ledger/{id}/reverse", ledger_reverse, ROLE_FINANCE, ENDPOINT_ACTION, &ledger, NULL,
 	 "Take a payment or an adjustment back by the opposite booking"},
 	LISTED("/v1/corrections", &corrections, RULES(correction_params), ENDPOINT_BOUND,
 	       "List what re-ratings corrected, newest first"),
-	READ("/v1/corrections/{id}", &corrections, ENDPOINT_BOUND, "Read a correction"),
+	READ("/v1/corrections/{id}", &corrections, ENDPOINT_BOUND | ENDPOINT_KEPT, "Read a correction"),
 
 	LISTED("/v1/alerts", &alerts, RULES(alert_params), 0, "List alerts, newest first"),
-	READ("/v1/alerts/{id}", &alerts, 0, "Read an alert"),
+	READ("/v1/alerts/{id}", &alerts, ENDPOINT_KEPT, "Read an alert"),
 
 	LISTED("/v1/invoices", &invoices, RULES(invoice_params), ENDPOINT_BOUND, "List invoices, newest first"),
 	MADE("/v1/invoices", &invoices, ROLE_FINANCE, "Draft an invoice of what is not billed yet"),
@@ -346,7 +346,7 @@ const struct endpoint endpoints[] = {
 	LISTED("/v1/exports", &exports, NULL, ENDPOINT_BOUND, "List export runs, newest first"),
 	{REQUEST_POST, "/v1/exports", exports_create, ROLE_FINANCE, 0, &exports, NULL,
 	 "Export what is in no earlier run; shows the files if they are written within 8 s"},
-	READ("/v1/exports/{id}", &exports, ENDPOINT_BOUND, "Read an export run"),
+	READ("/v1/exports/{id}", &exports, ENDPOINT_BOUND | ENDPOINT_KEPT, "Read an export run"),
 	{REQUEST_GET, "/v1/exports/{parent}/files/{name}", exports_file, ROLE_READONLY, ENDPOINT_BOUND | ENDPOINT_FILE,
 	 &exports, NULL,
 	 "A file of a run (application/gzip; manifest.json is JSON); 503 while it is being written again here"},
@@ -357,7 +357,8 @@ const struct endpoint endpoints[] = {
 	{REQUEST_GET, "/v1/api-keys", resource_list, ROLE_ADMIN, ENDPOINT_LIST, &api_keys, RULES(key_params),
 	 "List API keys"},
 	MADE("/v1/api-keys", &api_keys, ROLE_ADMIN, "Create an API key; the answer shows it, once"),
-	{REQUEST_GET, "/v1/api-keys/{id}", resource_get, ROLE_ADMIN, 0, &api_keys, NULL, "Read an API key's words"},
+	{REQUEST_GET, "/v1/api-keys/{id}", resource_get, ROLE_ADMIN, ENDPOINT_KEPT, &api_keys, NULL,
+	 "Read an API key's words"},
 	{REQUEST_DELETE, "/v1/api-keys/{id}", api_keys_remove, ROLE_ADMIN, 0, &api_keys, NULL, "Revoke an API key"},
 	{REQUEST_GET, "/v1/self", self_get, ROLE_READONLY, ENDPOINT_BOUND, &self, NULL,
 	 "Read what is known of the key that asks"},
@@ -381,7 +382,7 @@ const int endpoints_count = sizeof(endpoints) / sizeof(*endpoints);
 
 static void nowhere(struct request *r)
 {
-	if (r->allow == NULL) {
+	if (r->allow == NULL || (request_is_bound(r) && !r->allow_bound)) {
 		request_problem(r, 404, "There is no such thing here.");
 		return;
 	}
@@ -465,6 +466,7 @@ int endpoint_find(struct request *r, const char **allow)
 			r->parent = parent;
 			return 0;
 		}
+		r->allow_bound |= (e->flags & ENDPOINT_BOUND) != 0;
 		*allow = *allow == NULL ? method_word(e->method)
 					: arena_printf(r->arena, "%s, %s", *allow, method_word(e->method));
 	}

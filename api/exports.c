@@ -15,6 +15,7 @@
 #include "api/service.h"
 #include "api/store.h"
 #include "billing/export_dir.h"
+#include "lib/log.h"
 
 #define RO FIELD_READ_ONLY
 #define RON (FIELD_READ_ONLY | FIELD_NULLABLE)
@@ -122,9 +123,13 @@ static int run_claim(struct request *r, const char *cutoff, const char **id)
 		return -1;
 	*id = arena_strdup(r->arena, PQgetvalue(result, 0, 0));
 	PQclear(result);
-	if (store_audit(r, &(struct store_change){.action = "create", .resource = "exports", .id = *id}) != 0)
+	if (answer_run(r, 201, *id) != 0)
 		return -1;
-	return answer_run(r, 201, *id) != 0 ? -1 : idempotency_keep(r);
+	json_t *run = json_loads(r->answer.body.text, 0, NULL);
+	int rc = store_audit(
+		r, &(struct store_change){.action = "create", .resource = "exports", .id = *id, .after = run});
+	json_decref(run);
+	return rc != 0 ? -1 : idempotency_keep(r);
 }
 
 void exports_create(struct request *r)
@@ -144,8 +149,8 @@ void exports_create(struct request *r)
 		   store_commit(r) == 0) {
 		/* The run stands. Most are written at once: then the answer shows the files. */
 		int err = exporter_write(r->service->exporter, strtoll(id, NULL, 10), WAIT_MS);
-		if (err == 0)
-			(void)answer_run(r, 201, id);
+		if (err == 0 && answer_run(r, 201, id) == 0 && idempotency_keep(r) != 0)
+			log_event(LOG_LEVEL_WARN, "a repeat of the request is shown the run as claimed", "run=%s", id);
 	}
 	store_rollback(r);
 	json_decref(object);

@@ -37,7 +37,7 @@ enum {
 	FIELD_NULLABLE = 8,
 	FIELD_INTERNAL = 16, /* not shown to a key that is bound to a carrier */
 	FIELD_FIXED = 32,    /* set at creation, never changed */
-	FIELD_INGRESS = 64,  /* trunks: only for this direction */
+	FIELD_INGRESS = 64,  /* trunks: only for this direction; CDRs: a bound key sees it on this side of a call */
 	FIELD_EGRESS = 128,
 	FIELD_ALONE = 256, /* only in the answer for one object, not in lists */
 };

@@ -189,9 +189,27 @@ const struct resource invoices = {
 	.check = check,
 };
 
+/* The invoice as the asker may see it, or NULL after an answer. Not locked: invoice_issue and invoice_void lock its
+ * carrier first. */
+static json_t *load(struct request *r)
+{
+	const char *values[] = {r->id, request_is_bound(r) ? r->caller.carrier_text : NULL};
+	json_t *invoice = NULL;
+	PGresult *result;
+
+	if (params_check(r, NULL, NULL, NULL) != 0 || store_query(r, &store_bill_get, values, &result) != 0)
+		return NULL;
+	if (PQntuples(result) == 1)
+		invoice = json_loads(PQgetvalue(result, 0, 0), 0, NULL);
+	else
+		request_problem(r, 404, "There is no such invoice.");
+	PQclear(result);
+	return invoice;
+}
+
 /* ---- issue, void ---- */
 
-static int answer_changed(struct request *r, const char *action)
+static int answer_changed(struct request *r, const char *action, const json_t *before)
 {
 	const char *values[] = {r->id, NULL};
 	PGresult *result;
@@ -201,7 +219,8 @@ static int answer_changed(struct request *r, const char *action)
 	json_t *invoice = json_loads(PQgetvalue(result, 0, 0), 0, NULL);
 	PQclear(result);
 	int rc = store_audit(
-		r, &(struct store_change){.action = action, .resource = "invoices", .id = r->id, .after = invoice});
+		r, &(struct store_change){
+			   .action = action, .resource = "invoices", .id = r->id, .before = before, .after = invoice});
 	if (rc == 0) {
 		request_answer_json(r, 200, invoice);
 		request_etag(r, invoice);
@@ -209,20 +228,6 @@ static int answer_changed(struct request *r, const char *action)
 	}
 	json_decref(invoice);
 	return rc;
-}
-
-static int there(struct request *r)
-{
-	const char *values[] = {r->id, NULL};
-	PGresult *result;
-
-	if (store_query(r, &store_bill_get, values, &result) != 0)
-		return -1;
-	int rows = PQntuples(result);
-	PQclear(result);
-	if (rows == 0)
-		request_problem(r, 404, "There is no such invoice.");
-	return rows == 0 ? -1 : 0;
 }
 
 static int step(struct request *r, const struct pg_statement *s, const char *refusal)
@@ -241,12 +246,12 @@ static int step(struct request *r, const struct pg_statement *s, const char *ref
 
 static void change(struct request *r, const struct pg_statement *s, const char *action, const char *refusal)
 {
-	if (params_check(r, NULL, NULL, NULL) != 0)
-		return;
-	if (store_begin(r) == 0 && idempotency_claim(r) == 0 && there(r) == 0 && step(r, s, refusal) == 0 &&
-	    answer_changed(r, action) == 0 && store_commit(r) == 0)
-		return;
-	store_rollback(r);
+	json_t *before = NULL;
+	bool done = store_begin(r) == 0 && idempotency_claim(r) == 0 && (before = load(r)) != NULL &&
+		    step(r, s, refusal) == 0 && answer_changed(r, action, before) == 0 && store_commit(r) == 0;
+	if (!done)
+		store_rollback(r);
+	json_decref(before);
 }
 
 void invoices_issue(struct request *r)
@@ -260,22 +265,6 @@ void invoices_void(struct request *r)
 }
 
 /* ---- as files ---- */
-
-static json_t *load(struct request *r)
-{
-	const char *values[] = {r->id, request_is_bound(r) ? r->caller.carrier_text : NULL};
-	json_t *invoice = NULL;
-	PGresult *result;
-
-	if (params_check(r, NULL, NULL, NULL) != 0 || store_query(r, &store_bill_get, values, &result) != 0)
-		return NULL;
-	if (PQntuples(result) == 1)
-		invoice = json_loads(PQgetvalue(result, 0, 0), 0, NULL);
-	else
-		request_problem(r, 404, "There is no such invoice.");
-	PQclear(result);
-	return invoice;
-}
 
 void invoices_csv(struct request *r)
 {

@@ -37,13 +37,13 @@ curl -H "Authorization: Bearer $KEY" http://127.0.0.1:8080/v1/carriers \\
   The shell has both: `tandem trunks set --direction egress max_cps=40 --dry-run`, `tandem calls hangup --trunk 7`.
   Without any filter they want `?all=true`.
 - **ETag**: single objects with a `version` carry it as `ETag: "7"`. Send `If-Match: "7"` with `PATCH` or `DELETE`, and a change
-  that somebody else made meanwhile gives 412 instead of being overwritten. One CDR has an `ETag`, too: with `If-None-Match` who has
+  that somebody else made meanwhile gives 412 instead of being overwritten. All other single objects but live calls have an `ETag` of what they say: with `If-None-Match` who has
   read it before gets 304 without a body. So have `/openapi.json` and the console's files, which come gzipped to who takes that
   (`Accept-Encoding: gzip`).
 - **Idempotency-Key**: any `POST` may carry one. The same request with the same key is done once and answered alike for a
   day; another request with the same key is a 409. Repeat a `POST` whose answer was lost with its key.
 - **Bodies** have at most 1 MiB (CSV: 256 MiB) and 16 levels; a field that is not known is a 422. They are JSON whatever
-  `Content-Type` says, but `multipart/` is a 415. Request line and headers have at most 32 KiB: beyond that (414, 431), and where the
+  `Content-Type` says, but `multipart/` and a `Content-Encoding` are a 415. Request line and headers have at most 32 KiB: beyond that (414, 431), and where the
   request is no HTTP (400), the connection ends after the answer.
 - A change is in force on every node within 2 s of its answer, and stands in `/v1/audit-log` with its author, before and after.
 

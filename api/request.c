@@ -174,6 +174,50 @@ static bool too_deep(const char *text, size_t len)
 	return false;
 }
 
+/* A number that 64 bits don't hold becomes one that is as wrong in any field. Returns its length. */
+static size_t number_soften(char *text)
+{
+	size_t len = strspn(text, "+-.0123456789eE");
+	bool whole = strcspn(text, ".eE") >= len;
+	char wrong[] = "-9223372036854775807";
+
+	errno = 0;
+	if (whole)
+		(void)strtoll(text, NULL, 10);
+	else
+		(void)strtod(text, NULL);
+	const char *as = !whole ? "0.5" : text[0] == '-' ? wrong : wrong + 1;
+	if (errno == ERANGE && strlen(as) <= len) {
+		memset(text, ' ', len);
+		memcpy(text, as, strlen(as));
+	}
+	return len;
+}
+
+/* jansson reads no number that 64 bits don't hold, and no \u0000, and does not say in which field. What stands for them
+ * here, an id that nobody has, a fraction where an integer belongs, a control character, is refused by its field. */
+static void soften(char *text)
+{
+	bool quoted = false;
+
+	for (char *c = text; *c != '\0'; c++) {
+		if (quoted && *c == '\\') {
+			if (strncmp(c + 1, "u0000", 5) == 0)
+				c[5] = '1';
+			c += c[1] != '\0';
+		} else if (*c == '"') {
+			quoted = !quoted;
+		} else if (!quoted && (*c == '-' || (*c >= '0' && *c <= '9'))) {
+			c += number_soften(c) - 1;
+		}
+	}
+}
+
+static json_t *json_read(const struct buf *body, json_error_t *error)
+{
+	return json_loadb(body->text, body->len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, error);
+}
+
 json_t *request_json(struct request *r)
 {
 	json_error_t error;
@@ -186,15 +230,14 @@ json_t *request_json(struct request *r)
 		request_problem(r, 400, "The body nests deeper than %d levels.", REQUEST_JSON_DEPTH_MAX);
 		return NULL;
 	}
-	json_t *value = json_loadb(r->body.text, r->body.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	json_t *value = json_read(&r->body, &error);
+	if (value == NULL && (json_error_code(&error) == json_error_numeric_overflow ||
+			      json_error_code(&error) == json_error_null_character)) {
+		soften(r->body.text);
+		value = json_read(&r->body, &error);
+	}
 	if (value == NULL) {
-		enum json_error_code code = json_error_code(&error);
-		if (code == json_error_numeric_overflow || code == json_error_null_character)
-			request_problem(r, 422, "Line %d: %s.", error.line,
-					code == json_error_null_character ? "text must not hold \\u0000"
-									  : "a number is out of range");
-		else
-			request_problem(r, 400, "The body is not JSON: line %d, column %d.", error.line, error.column);
+		request_problem(r, 400, "The body is not JSON: line %d, column %d.", error.line, error.column);
 		return NULL;
 	}
 	if (!json_is_object(value)) {

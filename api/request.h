@@ -54,12 +54,14 @@ struct answer {
 	int64_t file_bytes;
 	bool streams; /* server-sent events follow */
 	bool page;    /* a file of the console: with its policy */
+	bool closes;  /* the connection ends with it */
 	bool kept;    /* the asker may keep it, and asks each time whether its ETag still holds */
 	bool gzipped; /* the body is */
 };
 
 struct sheet_state { /* a listing that is answered as CSV: sheet.h */
 	bool wanted, one_page;
+	unsigned hidden;  /* flags of fields that are no columns for who asks */
 	const char *next; /* cursor of the page to come; NULL: the first one, or none */
 };
 
@@ -89,6 +91,7 @@ struct request {
 	EVP_MD_CTX *digest; /* SHA-256 of method, target and body, for Idempotency-Key; NULL if not asked for */
 
 	const char *allow;    /* methods that the path knows, when it does not know this one */
+	bool allow_bound;     /* some of them to a key that is bound to a carrier */
 	const char *made_key; /* POST /v1/api-keys: shown once */
 
 	struct sheet_state sheet;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/answers.h"
 #include "api/endpoint.h"
 #include "api/idempotency.h"
 #include "api/resource_priv.h"
@@ -43,6 +44,15 @@ static void answer_object(struct request *r, const struct resource *res, int sta
 	fields_hide(res->fields, res->n, object, request_is_bound(r));
 	request_answer_json(r, status, object);
 	request_etag(r, object);
+}
+
+/* The ETag of an object that has no version: of what the asker is answered. */
+static const char *tag_of_answer(struct request *r)
+{
+	char *etag = arena_alloc(r->arena, ANSWERS_ETAG);
+
+	answers_etag(&r->answer.body, etag);
+	return etag;
 }
 
 /* 404 if the object named before this collection in the path is not there for this caller. */
@@ -133,6 +143,8 @@ void resource_get(struct request *r)
 	} else {
 		json_t *object = shown(r, res, PQgetvalue(result, 0, 0));
 		answer_object(r, res, 200, object);
+		if ((r->endpoint->flags & ENDPOINT_KEPT) && !request_answer_same(r, tag_of_answer(r)))
+			request_answer(r, 200, "application/json");
 		json_decref(object);
 	}
 	PQclear(result);
@@ -236,15 +248,34 @@ out:
 	json_decref(input);
 }
 
-/* If-Match (RFC 9110 section 13.1.1): one tag, a list of tags, or *. */
-static int if_match(struct request *r, const json_t *object)
+/* The ETag that a GET of the object, which is locked, answers now; NULL after an answer. */
+static const char *tag_of(struct request *r, const struct resource *res, const json_t *object)
 {
 	const json_t *version = json_object_get(object, "version");
-	char tag[32];
+	const char *values[] = {r->id, bound_to(r), r->parent};
+	PGresult *result;
 
-	if (r->if_match == NULL || version == NULL || strcmp(r->if_match, "*") == 0)
+	if (version != NULL)
+		return arena_printf(r->arena, "\"%" JSON_INTEGER_FORMAT "\"", json_integer_value(version));
+	if (store_query(r, res->get, values, &result) != 0)
+		return NULL;
+	json_t *seen = shown(r, res, PQgetvalue(result, 0, 0));
+	request_answer_json(r, 200, seen);
+	const char *tag = tag_of_answer(r);
+	request_answer_reset(r);
+	json_decref(seen);
+	PQclear(result);
+	return tag;
+}
+
+/* If-Match (RFC 9110 section 13.1.1): one tag, a list of tags, or *. */
+static int if_match(struct request *r, const struct resource *res, const json_t *object)
+{
+	if (r->if_match == NULL || strcmp(r->if_match, "*") == 0)
 		return 0;
-	snprintf(tag, sizeof(tag), "\"%" JSON_INTEGER_FORMAT "\"", json_integer_value(version));
+	const char *tag = tag_of(r, res, object);
+	if (tag == NULL)
+		return -1;
 	for (const char *at = strstr(r->if_match, tag); at != NULL; at = strstr(at + 1, tag))
 		if (at == r->if_match || at[-1] == ' ' || at[-1] == ',')
 			return 0;
@@ -264,7 +295,7 @@ json_t *resource_lock(struct request *r, const struct resource *res)
 		not_found(r, res);
 	} else {
 		before = json_loads(PQgetvalue(result, 0, 1), 0, NULL);
-		if (if_match(r, before) != 0) {
+		if (if_match(r, res, before) != 0) {
 			json_decref(before);
 			before = NULL;
 		}

@@ -230,8 +230,8 @@ static enum MHD_Result send_answer(struct exchange *x)
 		snprintf(number, sizeof(number), "%d", a->retry_after_s);
 		add_header(response, "Retry-After", number);
 	}
-	if (a->streams)
-		add_header(response, "Connection", "close"); /* its end is seen at once, through proxies, too */
+	if (a->streams || a->closes) /* a stream's end is seen at once, through proxies, too */
+		add_header(response, "Connection", "close");
 	x->phase = PHASE_SENT;
 	metrics_count(x->server->service->metrics, x->request);
 	enum MHD_Result rc = refusals_pass(x->connection, (unsigned)a->status, response);
@@ -296,9 +296,29 @@ static bool type_fits(const struct request *r)
 	       strncasecmp(t, "application/octet-stream", 24) == 0;
 }
 
+static enum MHD_Result count_length(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	int *told = cls;
+
+	(void)kind;
+	(void)value;
+	*told += strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Transfer-Encoding") == 0;
+	return MHD_YES;
+}
+
+/* Is it said more than once where the body ends (RFC 9112 section 6.3)? A proxy in front may have believed the other
+ * one, and taken for a body what would be the next request here. */
+static bool length_is_ambiguous(struct exchange *x)
+{
+	int told = 0;
+
+	MHD_get_connection_values(x->connection, MHD_HEADER_KIND, count_length, &told);
+	return told > 1;
+}
+
 /* What can be refused by the request line and headers alone. False after an answer. Without a key nobody is told what
  * is there under /v1 and what is not. */
-static bool acceptable(struct exchange *x, int64_t length)
+static bool acceptable(struct exchange *x)
 {
 	struct request *r = x->request;
 
@@ -313,11 +333,23 @@ static bool acceptable(struct exchange *x, int64_t length)
 			return false;
 		}
 	}
-	int64_t max = body_max(r);
-	if (!(r->endpoint->flags & ENDPOINT_OPEN) && r->bearer == NULL)
-		request_problem_unauthorized(r, "An API key is needed: Authorization: Bearer KEY.");
-	else if (length > max)
-		request_problem(r, 413, "The body may have at most %" PRId64 " bytes.", max);
+	if ((r->endpoint->flags & ENDPOINT_OPEN) || r->bearer != NULL)
+		return true;
+	request_problem_unauthorized(r, "An API key is needed: Authorization: Bearer KEY.");
+	return false;
+}
+
+/* Of a body that is announced and that the caller may send: do its length and type fit? False after an answer. */
+static bool body_fits(struct exchange *x)
+{
+	struct request *r = x->request;
+	const char *coding = header(x, "Content-Encoding");
+	bool chunked;
+
+	if (content_length(x, &chunked) > body_max(r))
+		request_problem(r, 413, "The body may have at most %" PRId64 " bytes.", body_max(r));
+	else if (coding != NULL && strcasecmp(coding, "identity") != 0)
+		request_problem(r, 415, "The body must come as it is: Content-Encoding is not taken.");
 	else if (!type_fits(r))
 		request_problem(r, 415, "The body must be %s.",
 				r->endpoint->flags & ENDPOINT_CSV ? "text/csv" : "application/json");
@@ -373,8 +405,6 @@ static enum MHD_Result refuse(struct exchange *x)
 static enum MHD_Result on_headers(struct exchange *x, const char *method)
 {
 	struct request *r = x->request;
-	bool chunked;
-	int64_t length = content_length(x, &chunked);
 
 	x->counted = true;
 	x->server->under_way++;
@@ -385,7 +415,12 @@ static enum MHD_Result on_headers(struct exchange *x, const char *method)
 	r->if_none_match = header(x, "If-None-Match");
 	r->accept_encoding = header(x, "Accept-Encoding");
 	r->content_type = header(x, "Content-Type");
-	if (!acceptable(x, length))
+	if (length_is_ambiguous(x)) {
+		request_problem(r, 400, "It must be said once how long the body is.");
+		r->answer.closes = true;
+		return send_answer(x);
+	}
+	if (!acceptable(x))
 		return refuse(x);
 	r->sheet.wanted = sheet_wanted(r, header(x, "Accept"));
 	if (r->method == REQUEST_POST)
@@ -403,7 +438,7 @@ static enum MHD_Result on_admitted(struct exchange *x)
 	struct request *r = x->request;
 	bool csv = (r->endpoint->flags & ENDPOINT_CSV) != 0;
 
-	if (r->answer.status != 0)
+	if (r->answer.status != 0 || !body_fits(x))
 		return refuse(x);
 	if (csv && (r->body_fd = body_file()) < 0) {
 		log_event(LOG_LEVEL_ERROR, "no room for an upload", "errno=%d", errno);

@@ -113,7 +113,7 @@ static void put_cell(struct buf *out, const json_t *value)
 static void put_row(struct buf *out, const struct request *r, const json_t *item)
 {
 	const struct resource *res = r->endpoint->resource;
-	unsigned hidden = FIELD_WRITE_ONLY | FIELD_ALONE | (request_is_bound(r) ? FIELD_INTERNAL : 0);
+	unsigned hidden = r->sheet.hidden | FIELD_WRITE_ONLY | FIELD_ALONE | (request_is_bound(r) ? FIELD_INTERNAL : 0);
 	bool first = true;
 
 	for (int i = 0; i < res->n; i++) {

@@ -58,7 +58,8 @@ extern const struct pg_statement store_import_list, store_import_get, store_impo
 extern const struct pg_statement store_import_start, store_import_progress, store_import_finish, store_import_beat,
 	store_import_cancel, store_import_orphans;
 extern const struct pg_statement store_import_change_list, store_rate_version_list, store_import_changes_expire;
-extern const struct pg_statement store_cdr_list, store_cdr_list_bound, store_cdr_get, store_cdr_get_bound;
+extern const struct pg_statement store_cdr_list, store_cdr_list_bound, store_cdr_sides, store_cdr_get,
+	store_cdr_get_bound;
 extern const struct pg_statement store_export_run_list, store_export_run_get, store_export_run_insert,
 	store_export_run_day;
 extern const struct pg_statement store_export_option_list, store_export_option_get, store_export_option_lock,

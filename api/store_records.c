@@ -183,6 +183,11 @@ STATEMENT(cdr_list_bound, 12,
 													"$10 || "
 													"'%')"
 													" " CDR_ORDER);
+STATEMENT(cdr_sides, 1,
+	  "select exists (select from trunks where carrier_id = $1 and direction = 'ingress') "
+	  "or exists (select from cdrs where ingress_carrier_id = $1), "
+	  "exists (select from trunks where carrier_id = $1 and direction = 'egress') "
+	  "or exists (select from cdrs where egress_carrier_id = $1)");
 /* id, carrier bound to, the millisecond that the id carries and the next one: with these times known when it is
  * planned, one partition of each table is looked at. */
 #define CDR_ONE "from cdrs c where c.id = $1 and c.started_at >= $3::timestamptz and c.started_at < $4::timestamptz "

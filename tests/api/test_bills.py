@@ -69,6 +69,18 @@ class Bills(ApiStory):
             {k: v for k, v in f.items() if not k.startswith("deliver")} for f in run["files"]]))
         audit = self.api.get("/v1/audit-log", resource="exports", resource_id=run["id"])["items"]
         self.assertEqual([(a["actor"], a["action"]) for a in audit], [("story", "create")])
+        self.assertEqual({k: v for k, v in audit[0]["after"].items() if k in ("id", "cutoff", "status")},
+                         {"id": run["id"], "cutoff": run["cutoff"], "status": "running"})
+
+    def test_a_repeat_of_the_request_is_shown_the_files_too(self):
+        self.put()
+        key = {"Idempotency-Key": "tonight"}
+        run = self.api.ask("POST", "/v1/exports", {}, headers=key)
+        self.assertEqual((run["status"], run["files"][-1]["name"]), ("done", "cdrs.csv.gz"))
+        self.assertGreater(run["files"][-1]["rows"], 0)
+        for _ in range(2):
+            self.assertEqual(self.api.call("POST", "/v1/exports", {}, headers=key)[0], 201)
+            self.assertEqual(self.api.ask("POST", "/v1/exports", {}, headers=key), run)
 
     def test_a_cut_off_may_be_given_and_wrong_things_are_refused(self):
         self.put()
@@ -145,6 +157,7 @@ class Bills(ApiStory):
         self.assertEqual(self.status("GET", f"/v1/invoices/{again['id']}"), 404)
         audit = self.api.get("/v1/audit-log", resource="invoices", resource_id=draft["id"])["items"]
         self.assertEqual([a["action"] for a in audit], ["void", "issue", "create"])
+        self.assertEqual([(a["before"] and a["before"]["status"], a["after"]["status"]) for a in audit], [("issued", "void"), ("draft", "issued"), (None, "draft")])
 
     def test_what_is_wrong_with_an_invoice_is_said(self):
         good = {"carrier_id": self.customer, "from": "2026-05-01", "to": "2026-05-31"}

@@ -28,6 +28,41 @@ class Http(ApiStory):
         for raw in (b"[]", b'"x"', b"7", b"null", b'{"name": "\\u0000"}', b'{"max_cps": 99999999999999999999999}'):
             self.api.refused(422, "POST", "/v1/carriers", raw=raw)
 
+    def test_what_json_cannot_hold_is_told_by_its_field(self):
+        for path, raw, fields in (
+                ("/v1/carriers", r'{"name": "a\u0000b", "currency": "EUR"}', {"name"}),
+                ("/v1/carriers", r'{"name": "a\\u0000b", "currency": "EU\u0000", "bogus\u0000": 1}', {"currency", "bogus\x01"}),
+                ("/v1/carriers", '{"name": "huge", "currency": "EUR", "max_cps": 9223372036854775808, "max_channels": -99999999999999999999}', {"max_cps", "max_channels"}),
+                ("/v1/carriers", '{"name": "huge", "currency": "EUR", "max_cps": 1e999, "credit_limit": -1e999}', {"max_cps", "credit_limit"}),
+                ("/v1/trunks", '{"carrier_id": 9223372036854775808, "name": "huge", "direction": "ingress"}', {"carrier_id"}),
+                ("/v1/number-lists", '{"name": "huge", "kind": "block", "match": "called", "trunk_ids": [1180591620717411303424]}', {"trunk_ids"})):
+            with self.subTest(raw):
+                problem = self.api.refused(422, "POST", path, raw=raw.encode())
+                self.assertEqual({e["field"].split("[")[0] for e in problem["errors"]}, fields, problem)
+        for raw in (b'{"name": "\\u0000", "currency": 1e999,}', b'{"name": 99999999999999999999'):
+            self.api.refused(400, "POST", "/v1/carriers", raw=raw)
+        name = "9223372036854775808 and 1e999"  # within a text they are text
+        self.assertEqual(self.api.post("/v1/carriers", name=name, currency="EUR")["name"], name)
+
+    def test_a_compressed_body_is_a_415(self):
+        for coding in ("gzip", "br", "gzip, identity"):
+            self.api.refused(415, "POST", "/v1/carriers", raw=gzip.compress(b'{"name": "packed", "currency": "EUR"}'), headers={"Content-Encoding": coding})
+        self.api.ask("POST", "/v1/carriers", {"name": "plain", "currency": "EUR"}, headers={"Content-Encoding": "identity"})
+
+    def test_a_body_whose_end_is_told_twice_is_refused_and_the_connection_ends(self):
+        body = json.dumps({"name": "smuggled", "currency": "EUR"})
+        head = f"POST /v1/carriers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.api.key}\r\n"
+        for said in (f"Content-Length: {len(body)}\r\nContent-Length: 5\r\n", f"Content-Length: 5\r\nContent-Length: {len(body)}\r\n",
+                     f"Content-Length: {len(body)}\r\nTransfer-Encoding: chunked\r\n", f"Transfer-Encoding: chunked\r\nContent-Length: {len(body)}\r\n"):
+            with self.subTest(said):
+                wire = self.wire()
+                wire.send(head + said + "\r\n" + body + self.get("/v1/self"))
+                status, headers, text = wire.answer()
+                self.assertEqual((status, headers["connection"]), (400, "close"), text)
+                self.assertNotIn("role", text)
+                self.assertTrue(wire.closed())
+        self.assertEqual(self.api.get("/v1/carriers", name="smuggled")["items"], [])
+
     def test_a_body_that_is_too_large_is_a_413(self):
         for size in (1024 * 1024 + 1, 50 * 1024 * 1024):
             self.api.refused(413, "POST", "/v1/carriers", raw=b" " * size)

@@ -63,6 +63,14 @@ class Roles(ApiStory):
         self.keys["readonly"].refused(403, "DELETE", f"/v1/carriers/{self.carrier['id']}")
         self.assertEqual(self.keys["readonly"].call("POST", "/v1/route-lookups", {"trunk_id": self.trunk["id"], "called": "4930123"})[0], 200)
 
+    def test_a_role_that_may_not_is_told_so_whatever_it_sends(self):
+        path = f"/v1/rate-decks/{self.deck['id']}/imports"
+        for more in ({"raw": b"{}"}, {"raw": b"--x\r\n", "kind": "multipart/form-data; boundary=x"}, {"raw": b" " * 2_000_000},
+                     {"raw": b"x", "headers": {"Content-Encoding": "gzip"}}):
+            for target in (path, "/v1/carriers"):
+                self.keys["readonly"].refused(403, "POST", target, **more)
+                self.own.refused(404, "POST", target, **more)
+
     def test_a_key_learns_what_it_is_and_the_description_what_it_may(self):
         for role, api in self.keys.items():
             me = api.get("/v1/self")
@@ -142,6 +150,22 @@ class Roles(ApiStory):
             hidden = [n for n in cdr if n.startswith(("ingress_", "sell_")) or n.endswith("_in") or n in ("source_ip", "a_call_id", "trace")]
             self.assertEqual(hidden, [])
             self.assertEqual(cdr["buy_amount"], "0.020333")
+
+    def test_as_a_table_cdrs_have_the_columns_of_the_exports(self):
+        columns = ("id node started_at progress_at answered_at ended_at ingress_carrier_id ingress_trunk_id egress_carrier_id egress_trunk_id calling_in called_in "
+                   "calling_out called_out destination pdd_ms duration_ms sip_code q850_cause disconnect_reason hangup_party attempts sell_prefix sell_price "
+                   "sell_billed_s sell_amount sell_currency buy_prefix buy_price buy_billed_s buy_amount buy_currency source_ip a_call_id b_call_id recovered").split()
+        sells = [c for c in columns if not re.match(r"egress_|.*_out$|attempts|buy_|b_call_id", c)]
+        buys = [c for c in columns if not re.match(r"ingress_|.*_in$|sell_|source_ip|a_call_id", c)]
+        both = self.make_key("bravo's", "readonly", self.bravo["carrier"]["id"])  # its trunk is a vendor's, one call came from it
+        nobody = self.make_key("nobody's", "readonly", self.stack.carrier("nobody yet")["id"])
+        header = lambda api, more="": api.call("GET", "/v1/cdrs?format=csv" + more)[1].splitlines()[0].split(",")
+        self.assertEqual(header(self.own), sells)
+        self.assertEqual(header(self.vendors), buys)
+        self.assertEqual(header(both), columns)
+        self.assertEqual(header(both, "&limit=1"), columns, "whatever is on the page")
+        self.assertEqual(header(nobody), [c for c in sells if c in buys])
+        self.assertEqual(header(self.api)[:36], columns)
 
     def test_filters_tell_a_carrier_nothing_that_it_may_not_see(self):
         self.assertEqual(self.vendors.items("/v1/cdrs", called="+493012345670"), [])

@@ -4,6 +4,7 @@
 The table below says for each path what such a key may read. A path that is in neither column fails: whoever adds an endpoint says here
 what a customer sees of it."""
 
+from story import Api
 from story.described import ApiStory
 
 # What a carrier's own key reads: path -> the objects of the two carriers in it, by the names that furnish gives them.
@@ -179,6 +180,8 @@ class Tenants(ApiStory):
                     self.assertEqual(api.items(path), [], role)
                     continue
                 api.refused(404, "GET", self.filled(path, self.us))
+                if path.startswith("/v1/") and not self.api.description.all["paths"][path]["get"]["x-carrier-key"]:
+                    self.assertEqual(Api(api.base, api.key).call("PUT", self.filled(path, self.us), {})[0], 404, f"PUT {path}: not even that it is there")
                 if "{" not in path:
                     api.refused(404, "GET", path + "?format=csv")
 
