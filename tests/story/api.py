@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The REST API as a story uses it."""
 
+import http.client
 import json
 import time
 import urllib.error
@@ -47,7 +48,7 @@ class Api:
         except urllib.error.HTTPError as e:
             self.last_headers = dict(e.headers.items())
             return e.code, e.read().decode(errors="replace")
-        except (urllib.error.URLError, OSError) as e:
+        except (urllib.error.URLError, OSError, http.client.HTTPException) as e:
             raise Failure(f"{method} {path}: {e}") from None
 
     def ask(self, method, path, body=None, **more):

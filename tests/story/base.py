@@ -3,10 +3,11 @@
 
 import datetime
 import itertools
+import time
 import unittest
 from decimal import Decimal
 
-from .process import Failure
+from .process import Failure, wait_for
 from .stack import Stack
 
 
@@ -60,6 +61,21 @@ class Story(unittest.TestCase):
         self.answer(call, leg)
         return call, leg
 
+    def lands(self, call, *peers, limit=8.0):
+        """At which of these peers a call arrives: its leg, INVITE taken. None: the caller was refused instead."""
+        called = call.invite.uri.split(":")[1].split("@")[0]
+
+        def landed():
+            refused = any(m.code and m.code >= 300 for m in call.got)
+            leg = next((leg for leg in (p.call_of(called) for p in peers) if leg), None)
+            return leg or refused and call
+
+        leg = wait_for(f"the call of {called} at {', '.join(p.name for p in peers)}", landed, limit, every=0.005)
+        if leg is call:
+            return None
+        leg.expect("INVITE")
+        return leg
+
     def answer(self, call, leg):
         """The last INVITE is answered, and that acknowledged."""
         leg.reply(200, sdp=True, to=leg.last_invite)
@@ -104,6 +120,13 @@ class Story(unittest.TestCase):
         has = [(a["trunk_id"], a["sip_code"]) for a in cdr["attempts"]]
         want = [(t["id"], code) for t, code in expected]
         self.assertEqual(has, want, f"attempts of the CDR {cdr}")
+
+
+def midnight_far(seconds):
+    """If midnight UTC is nearer than that, wait until it is past: for stories that count by days, and have to begin and end on one."""
+    left = 86400 - time.time() % 86400
+    if left < seconds:
+        time.sleep(left + 0.5)
 
 
 def time_of(text):

@@ -35,18 +35,23 @@ class NameServer:
         self.table, self.ttl, self.asked, self.silent = table, ttl, [], False
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(0.2)
         self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        self.open_now = True
+        self.thread = threading.Thread(target=self._serve, name="name server", daemon=True)
+        self.thread.start()
 
     def close(self):
+        self.open_now = False
+        self.thread.join(5)
         self.socket.close()
 
     def _serve(self):
-        while True:
+        while self.open_now:
             try:
                 query, source = self.socket.recvfrom(4096)
-            except OSError:
-                return
+            except TimeoutError:
+                continue
             answer = self._answer(query)
             if not self.silent:
                 self.socket.sendto(answer, source)

@@ -81,11 +81,25 @@ def children_of(pid):
     return found
 
 
+def stop_tree(pid):
+    """SIGSTOP for pid and its descendants, those that are just being born included; who they are."""
+    stopped = []
+    while fresh := [p for p in children_of(pid) if p not in stopped]:
+        signal_all(fresh, signal.SIGSTOP)
+        stopped += fresh
+    return stopped
+
+
 def kill_tree(pid):
     """SIGKILL for pid and its descendants, stopped ones included."""
-    for p in children_of(pid):
+    signal_all(stop_tree(pid), signal.SIGKILL)
+
+
+def signal_all(pids, number):
+    """To each of them that is still there."""
+    for p in pids:
         try:
-            os.kill(p, signal.SIGKILL)
+            os.kill(p, number)
         except ProcessLookupError:
             pass
 
@@ -212,15 +226,10 @@ class Process:
             keeper().tell(f"-{self.pid}")
 
     def freeze(self):
-        for p in children_of(self.pid):
-            os.kill(p, signal.SIGSTOP)
+        stop_tree(self.pid)
 
     def thaw(self):
-        for p in children_of(self.pid):
-            try:
-                os.kill(p, signal.SIGCONT)
-            except ProcessLookupError:
-                pass
+        signal_all(children_of(self.pid), signal.SIGCONT)
 
     def cpu_s(self):
         """User and system seconds of CPU so far."""

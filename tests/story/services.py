@@ -148,7 +148,7 @@ class Redis:
 
     def command(self, *words):
         """One command by the wire protocol; the answer's first line."""
-        with socket.create_connection(("127.0.0.1", self.port), 2) as s:
+        with socket.create_connection(("127.0.0.1", self.port), 5) as s:
             text = f"*{len(words)}\r\n" + "".join(f"${len(w.encode())}\r\n{w}\r\n" for w in map(str, words))
             s.sendall(text.encode())
             return s.makefile("rb").readline().decode().rstrip()

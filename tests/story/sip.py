@@ -12,6 +12,7 @@ A message that was not expected breaks the story, except 100.
 """
 
 import collections
+import contextlib
 import itertools
 import re
 import secrets
@@ -363,6 +364,14 @@ class Peer:
         c.expect("INVITE")
         return c
 
+    def call_of(self, called):
+        """The call of that number, if it is among those that have come and were not taken; else None. Its INVITE is to be taken yet."""
+        with self.news:
+            found = next((c for c in self.fresh if called in c.invite.uri), None)
+            if found:
+                self.fresh.remove(found)
+            return found
+
     def expect_no_call(self, seconds):
         end = time.monotonic() + seconds
         with self.news:
@@ -405,7 +414,8 @@ class Peer:
         """Over TCP: our end of every connection is shut; the loop finds it closed and lets it go."""
         with self.news:
             for c in self.connections.values():
-                c.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):  # it was hung up by the other side
+                    c.shutdown(socket.SHUT_RDWR)
 
     def reaches(self, remote):
         """Can an answer go where the request came from? Over TCP only while that connection stands."""
@@ -453,12 +463,18 @@ class Peer:
                 elif self.transport == "udp":
                     self._datagrams(s)
                 elif s is self.socket:
-                    c, address = s.accept()
-                    c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    with self.news:
-                        self.connections[address] = c
+                    self._accept(s)
                 else:
                     self._stream(s, buffers)
+
+    def _accept(self, s):
+        try:
+            c, address = s.accept()
+            c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            return                    # it was given up again already
+        with self.news:
+            self.connections[address] = c
 
     def _repeat(self):
         now, wait = time.monotonic(), 1.0

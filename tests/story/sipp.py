@@ -4,6 +4,7 @@
 import csv
 import glob
 import os
+import socket
 
 from .process import Failure, Process, free_port, wait_for
 
@@ -46,8 +47,9 @@ class Sipp(Process):
 
     def listening(self):
         self.must_run()
+        at = f"{socket.inet_aton(self.host)[::-1].hex().upper()}:{self.port:04X}"
         with open("/proc/net/udp") as f:
-            return any(int(line.split()[1].split(":")[1], 16) == self.port for line in f.readlines()[1:])
+            return any(line.split()[1] == at for line in f.readlines()[1:])
 
 
 def vendor(name, folder, host, scenario="uas", ring_ms=0, port=None):

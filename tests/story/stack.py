@@ -11,6 +11,7 @@ import threading
 import time
 
 from .api import Api
+from .lateness import Lateness
 from .process import BUILD, TOP, Failure, Process, free_port, keeper, run, wait_for
 from .services import Postgres, Redis
 from .sip import Peer
@@ -57,7 +58,7 @@ class Daemon(Process):
         self.must_run()
         return "READY=1" in self.said
 
-    def wait_ready(self, limit=15):
+    def wait_ready(self, limit=30):
         wait_for(f"{self.name}'s READY=1", self.is_ready, limit)
         return self
 
@@ -84,10 +85,10 @@ class Node:
                               self.stack.env)
         if ready:
             self.process.wait_ready()
-            wait_for(f"{self.name}'s routes", lambda: "configuration in force" in self.process.log(), 10)
+            wait_for(f"{self.name}'s routes", lambda: "configuration in force" in self.process.log(), 30)
         return self
 
-    def stop(self, limit=20):
+    def stop(self, limit=30):
         """SIGTERM; it must end with status 0."""
         process, self.process = self.process, None
         if process is not None and process.status is None:
@@ -187,7 +188,7 @@ class Stack:
         for node in self.nodes:
             attempt(node.stop)
         if self.apid is not None and self.apid.status is None:
-            attempt(self.apid.stop)
+            attempt(lambda: self.apid.stop(30))
             if self.apid.status != 0:
                 wrong.append(f"tandem-apid ended with status {self.apid.status}:\n{self.apid.log_tail()}")
         attempt(self.redis.stop)
@@ -314,8 +315,8 @@ class Stack:
 
     def settle(self):
         """Until what was changed by the API holds on every node: by the contract 2 s after the answer, and no sooner, so
-        that a switch that is slower than its word breaks the story."""
-        time.sleep(max(0.0, self.api.changed_at + 2.0 - time.monotonic()))
+        that a switch that is slower than its word breaks the story. What the machine itself is late is added."""
+        Lateness.sleep(self.api.changed_at + 2.0 - time.monotonic())
 
     def in_force(self, limit=60):
         """Until every node says that it has the configuration's present version: for benches and the demo, where a busy machine

@@ -86,6 +86,13 @@ class Talk(Story):
         """A call that is answered and acknowledged: (call, leg)."""
         return self.answered(self.customer, self.vendor, called or self.number())
 
+    def crossed(self, one, other):
+        """A request crosses and is answered: all that the switch had sent to `one` before has arrived."""
+        one.request("INFO")
+        other.expect("INFO")
+        other.reply(200)
+        one.expect(200, method="INFO")
+
     def is_cancelled(self, leg, limit=5.0):
         """The vendor's side is told CANCEL, and agrees."""
         leg.expect("CANCEL", limit=limit)

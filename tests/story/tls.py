@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A vendor's side of SIP over TLS."""
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -21,7 +22,9 @@ class TlsServer:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self):
-        for s in (self.socket, *self.open):
+        for s in (self.socket, *self.open):  # shut first: a thread that waits in one wakes up, and lets it go
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
             s.close()
 
     def take(self, stream, message):
@@ -41,15 +44,20 @@ class TlsServer:
                 plain, _ = self.socket.accept()
             except OSError:
                 return
-            self.open.append(plain)
             if self.context:
                 threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
+            else:
+                self.open.append(plain)
 
     def _serve(self, plain):
         try:
-            stream = self.context.wrap_socket(plain, server_side=True)
+            with self.context.wrap_socket(plain, server_side=True) as stream:
+                self.open.append(stream)
+                self._messages(stream)
         except OSError:
-            return                    # the switch did not want this certificate
+            plain.close()             # the switch did not want this certificate, or one of us has hung up
+
+    def _messages(self, stream):
         data = b""
         while piece := stream.recv(65535):
             data += piece
