@@ -5,10 +5,10 @@ import http.server
 import json
 import os
 import shutil
-import threading
 
 from story import wait_for
 from story.described import ApiStory
+from story.http_server import HttpServer
 from story.process import free_port
 
 
@@ -39,16 +39,14 @@ class Alerts(ApiStory):
         os.makedirs(cls.box, exist_ok=True)
         with open(os.open(f"{cls.box}/sendmail", os.O_CREAT | os.O_WRONLY, 0o755), "w") as f:
             f.write(f'#!/bin/sh\ntest -e {cls.box}/broken && exit 75\necho "$*" >> {cls.box}/mail\ncat >> {cls.box}/mail\n')
-        cls.hook = http.server.ThreadingHTTPServer(("127.0.0.1", cls.port), Hook)
+        cls.hook = HttpServer(Hook, cls.port)
         cls.hook.got, cls.hook.tries, cls.hook.code = [], 0, 200
-        threading.Thread(target=cls.hook.serve_forever, daemon=True).start()
         super().setUpClass()
 
     @classmethod
     def tearDownClass(cls):
         super().tearDownClass()
-        cls.hook.shutdown()
-        cls.hook.server_close()
+        cls.hook.close()
         shutil.rmtree(cls.box, ignore_errors=True)
 
     def mail(self):

@@ -2,6 +2,7 @@
 """Who may do what, and what a carrier's own key sees."""
 
 import re
+import time
 
 from story.described import ApiStory
 
@@ -190,11 +191,11 @@ class Roles(ApiStory):
         path = f"/v1/cdrs/{self.cdrs[0]}"
         for api in (self.api, self.own, self.vendors):
             first = api.call("GET", path)
-            tag, recalled = api.last_headers["ETag"], self.recalls()
+            tag, recalled, began = api.last_headers["ETag"], self.recalls(), time.monotonic()
             for _ in range(10):  # a key is looked up each second: that read goes to the database
                 self.assertEqual(api.call("GET", path), first)
                 self.assertEqual(api.last_headers["ETag"], tag)
-            self.assertGreaterEqual(self.recalls(), recalled + 5)
+            self.assertGreaterEqual(self.recalls(), recalled + 5 - int(time.monotonic() - began))
             self.assertEqual(api.call("GET", path, headers={"If-None-Match": f'"0", {tag}'}), (304, ""))
             self.assertEqual(api.call("GET", path, headers={"If-None-Match": '"0"'}), first)
         self.own.refused(404, "GET", f"/v1/cdrs/{self.cdrs[2]}")  # though the operator and the vendor have read it

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from story import Failure, wait_for
 from story.certificate import self_signed
 from story.described import ApiStory
+from story.lateness import Lateness
 from story.process import TOP, free_port, run
 from story.stack import Daemon, program
 
@@ -116,9 +117,11 @@ class Backends(ApiStory):
         made = self.api.post("/v1/carriers", name="frozen", currency="EUR")
         self.stack.postgres.process.freeze()
         try:
-            began = time.monotonic()
-            self.assertEqual(self.api.call("GET", "/healthz")[0], 200)
-            self.assertLess(time.monotonic() - began, 1)
+            with Lateness() as late:
+                began = time.monotonic()
+                self.assertEqual(self.api.call("GET", "/healthz")[0], 200)
+                took = time.monotonic() - began
+            self.assertLess(took, 1 + late.worst_s)
             self.assertEqual(self.api.call("GET", f"/v1/carriers/{made['id']}", limit=25)[0], 503)
         finally:
             self.stack.postgres.process.thaw()
@@ -139,10 +142,12 @@ class Backends(ApiStory):
             with socket.create_connection((host, int(port)), 5) as s:
                 s.sendall(f"GET /v1/calls/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.api.key}\r\n\r\n".encode())
                 self.assertIn(b"200", s.recv(4096))
-                began = time.monotonic()
-                self.stack.apid.stop(15, number)
+                with Lateness() as late:
+                    began = time.monotonic()
+                    self.stack.apid.stop(15, number)
+                    took = time.monotonic() - began
                 self.assertEqual(self.stack.apid.status, 0, self.stack.apid.log_tail())
-                self.assertLess(time.monotonic() - began, 8)
+                self.assertLess(took, 8 + late.worst_s)
             self.stack.start_apid()
 
     def test_a_job_whose_server_was_killed_is_given_up_with_a_reason(self):
@@ -188,8 +193,10 @@ class Rates(ApiStory):
             one = self.api.with_key(self.api.key)
             return *one.call("GET", "/v1/carriers?limit=1"), one.last_headers
 
+        answers, end = [], time.monotonic() + 30
         with ThreadPoolExecutor(6) as pool:
-            answers = list(pool.map(ask, range(240)))
+            while all(status == 200 for status, _, _ in answers) and time.monotonic() < end:
+                answers += pool.map(ask, range(240))
         self.assertGreaterEqual([status for status, _, _ in answers].count(200), 38)
         refused = [(json.loads(text), headers) for status, text, headers in answers if status != 200]
         self.assertTrue(refused)
@@ -202,7 +209,9 @@ class Rates(ApiStory):
     def test_a_listing_of_many_pages_is_one_request(self):
         rows = 60000
         self.stack.postgres.psql(f"insert into audit_log (actor, action, resource, resource_id) select 'a', 'update', 'x', 'y' from generate_series(1, {rows})")
-        wait_for("the key's rate to be used up", lambda: self.api.call("GET", "/v1/carriers?limit=1")[0] == 429, 10)
+        with ThreadPoolExecutor(6) as pool:  # one after the other would be too slow to use it up on some machines
+            wait_for("the key's rate to be used up", lambda: 429 in pool.map(
+                lambda _: self.api.with_key(self.api.key).call("GET", "/v1/carriers?limit=1")[0], range(24)), 20, every=0)
         tables = []
 
         def table():
@@ -215,9 +224,10 @@ class Rates(ApiStory):
 
     def test_who_guesses_keys_is_held_off(self):
         self.assertEqual(self.api.with_key("tk_0").call("GET", "/v1/carriers")[0], 401)
+        began = time.monotonic()
         answers = [self.api.with_key(f"tk_{n}").call("GET", "/v1/carriers")[0] for n in range(30)]
         self.assertEqual(set(answers), {401, 429})
-        self.assertLess(answers.count(401), 12)
+        self.assertLess(answers.count(401), 12 + int(3 * (time.monotonic() - began)))
         wait_for("the address's turn again", lambda: self.api.with_key("tk_again").call("GET", "/v1/carriers")[0] == 401, 5)
         wait_for("a good key from there", lambda: self.api.call("GET", "/v1/carriers?limit=1")[0] == 200, 5)
 

@@ -5,6 +5,7 @@ import glob
 import os
 
 from story import Story
+from story.base import midnight_far
 from story.process import TOP, run
 
 BEFORE = 72  # the last migration of the tandem that filled it
@@ -60,6 +61,7 @@ class Upgrade(Story):
 
     def test_what_it_holds_is_there_afterwards(self):
         """Of three days the first is archived, and one call of it came late; the second is detached and not yet written."""
+        midnight_far(60)
         self.older()
         self.sql("insert into carriers (name, currency) select 'carrier ' || i, 'EUR' from generate_series(1, 12) i")
         day = "date_trunc('day', now(), 'UTC') - interval '{} days'"

@@ -7,6 +7,7 @@ import os
 import uuid
 
 from story import Story
+from story.base import midnight_far
 from story.process import run
 
 
@@ -15,6 +16,7 @@ class ChainDays(Story):
 
     def setUp(self):
         super().setUp()
+        midnight_far(60)
         self.sql("delete from cdr_anchors; delete from cdr_archives; delete from cdr_roots; delete from cdrs")
         self.chain = str(uuid.uuid4())
         self.folder = os.path.join(self.stack.folder, self.chain)

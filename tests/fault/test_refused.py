@@ -29,6 +29,14 @@ class Refused(Story):
         numbers = sipp.numbers_file(os.path.join(self.stack.folder, f"{name}.csv"), pairs)
         return sipp.caller(name, self.stack.folder, "127.0.0.34", self.stack.node.address, numbers, 300, calls=calls, rate=50)
 
+    def aside(self):
+        """(how many, why) as the spool has them, a moment after PostgreSQL"""
+        spool = sqlite3.connect(f"file:{self.stack.node.folder}/spool/spool.db?mode=ro", uri=True)
+        try:
+            return spool.execute("select count(*), min(reason) from refused").fetchone()
+        finally:
+            spool.close()
+
     def count(self, condition):
         return int(self.stack.postgres.psql(f"select count(*) from cdrs where {condition}"))
 
@@ -41,10 +49,7 @@ class Refused(Story):
             wait_for("the 90 others in PostgreSQL", lambda: self.count("called_in like '1213%'") == 90, 10, 0.2)
         finally:
             self.stack.postgres.psql("drop trigger refuse on cdrs; drop function refuse()")
-        spool = sqlite3.connect(f"file:{self.stack.node.folder}/spool/spool.db?mode=ro", uri=True)
-        aside = spool.execute("select count(*), min(reason) from refused").fetchone()
-        spool.close()
-        self.assertEqual(aside, (10, "not this one (SQLSTATE P0001)"))
+        wait_for("the ten on the spool's disk", lambda: self.aside() == (10, "not this one (SQLSTATE P0001)"))
         booked = self.stack.postgres.psql("select count(*) from ledger l join cdrs c on c.id = l.cdr_id "
                                           "where c.called_in like '1213%'")
         self.assertEqual(int(booked), 180)
@@ -60,8 +65,8 @@ class Refused(Story):
             self.stack.postgres.start()
         self.stack.node.start()
         wait_for("the 4 others in PostgreSQL", lambda: self.count("called_in like '1215%'") == 4, 10, 0.2)
-        aside = json.loads(self.stack.tandem("cdr", "refused", "--json").stdout)
-        self.assertEqual([a["reason"] for a in aside if a["reason"].startswith("damaged")], ["damaged on the spool's disk"])
+        wait_for("the fifth among the refused", lambda: [a["reason"] for a in json.loads(self.stack.tandem("cdr", "refused", "--json").stdout)
+                                                         if a["reason"].startswith("damaged")] == ["damaged on the spool's disk"])
         done = self.stack.tandem("cdr", "verify", check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("edited", done.stderr)

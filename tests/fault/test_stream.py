@@ -6,7 +6,7 @@ import os
 import threading
 import time
 
-from story import Story, sipp, wait_for
+from story import Failure, Story, sipp, wait_for
 from story.described import Wire
 
 
@@ -20,14 +20,13 @@ class Follower(threading.Thread):
 
     def run(self):
         while not self.stopping:
-            wire = Wire(self.api)
-            wire.send(f"GET /v1/calls/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.api.key}\r\n\r\n")
             try:
-                self.follow(wire.socket.makefile("rb"))
-            except OSError:
+                wire = Wire(self.api)
+                with wire.socket:
+                    wire.send(f"GET /v1/calls/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.api.key}\r\n\r\n")
+                    self.follow(wire.socket.makefile("rb"))
+            except (OSError, Failure):
                 pass  # cut off: join again
-            finally:
-                wire.socket.close()
             time.sleep(0.1)
 
     def follow(self, lines):

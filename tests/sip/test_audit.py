@@ -26,7 +26,7 @@ class Audit(Talk):
                                        [{"node": "sw1", "calls": 2, "audit_differences": 0, "audit": []}]))
         self.cancelled(ringing, ringing_leg)
         self.ends(up, up_leg)
-        self.assertEqual(self.says()[:2], (0, "sw1: 0 calls, all counts agree\n"))
+        wait_for("the end of both", lambda: self.says()[:2] == (0, "sw1: 0 calls, all counts agree\n"))
         self.assertIn("ok       calls      sw1: all counts agree", self.stack.tandem("doctor", check=False).stdout)
 
     def test_a_difference_is_named_everywhere_until_it_is_gone(self):

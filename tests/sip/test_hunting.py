@@ -172,6 +172,7 @@ class Hunting(Talk):
         self.assertEqual(ok.tag("To"), later.tag("To"))
         call.ack()
         leg.expect("ACK")
+        self.crossed(call, leg)       # what was under way is here
         before = call.repeats[200]
         call.expect_silence(7)        # its ACK was taken: no repeats, no hang-up after 64 T1
         self.assertEqual(call.repeats[200], before)

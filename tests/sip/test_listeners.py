@@ -94,7 +94,7 @@ class Advertised(Talk):
         call.expect(200)
         call.ack()
         leg.expect("ACK")
-        call.expect_silence(0.1)      # what was under way
+        self.crossed(call, leg)       # what was under way is here
         before = call.repeats[200]
         call.expect_silence(1.5)
         self.assertEqual(call.repeats[200], before, "repeats went on after the ACK")

@@ -352,8 +352,8 @@ class Instances(Relayed):
         called = self.number()
         with self.silent():
             call = self.customer["peer"].invite(called, sdp=True)
-            time.sleep(0.2)
-            self.assertEqual([c["state"] for c in self.stack.api.items("/v1/calls") if c["called"] == called], ["routing"])
+            wait_for("the call in /v1/calls, not yet with a vendor", lambda: [c["state"] for c in self.stack.api.items("/v1/calls")
+                                                                              if c["called"] == called] == ["routing"])
             call.cancel()
             call.expect(200, method="CANCEL")
             call.expect(487, method="INVITE")

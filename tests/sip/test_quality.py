@@ -121,15 +121,10 @@ class Talk(Story):
 
         def by_exact():
             call = self.customer["peer"].invite(self.number())
-            for vendor in (self.exact, self.blocks):
-                try:
-                    leg = vendor["peer"].expect_call(0.3)
-                except self.failureException:
-                    continue
-                leg.reply(486)
-                call.expect(486)
-                return vendor is self.exact
-            return False
+            leg = self.lands(call, self.exact["peer"], self.blocks["peer"])
+            leg.reply(486)
+            call.expect(486)
+            return leg.peer is self.exact["peer"]
 
         wait_for("the switch to go by it", by_exact, 5)
         call = self.customer["peer"].invite(called)

@@ -3,7 +3,7 @@
 
 import re
 
-from story import Failure, wait_for
+from story import wait_for
 from story.registers import Registers, Vendor
 
 
@@ -35,17 +35,13 @@ class Registrar(Registers):
         """A call arrives at that peer, within the limit."""
         def arrives():
             call = self.customer["peer"].invite(self.number(), remote=node.address if node else None)
-            for candidate in (self.home, self.away, self.deep["peer"]):
-                try:
-                    leg = candidate.expect_call(0.15)
-                except Failure:
-                    continue
-                leg.reply(486)
-                leg.expect("ACK")
-                call.expect_final(3)
-                return candidate is peer and leg
-            call.expect_final(8)
-            return None
+            leg = self.lands(call, self.home, self.away, self.deep["peer"])
+            if leg is None:
+                return None
+            leg.reply(486)
+            leg.expect("ACK")
+            call.expect_final()
+            return leg.peer is peer and leg
 
         return wait_for(f"a call at {peer.name}", arrives, limit)
 

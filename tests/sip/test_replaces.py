@@ -3,9 +3,9 @@
 its time; the INVITE that took over has a CDR of its own with nothing to pay."""
 
 import time
-from decimal import Decimal
 
 from story import Talk, wait_for
+from story.base import amount
 
 
 class Replaces(Talk):
@@ -88,9 +88,10 @@ class Replaces(Talk):
                 self.ends(new, leg)
                 lasted = time.monotonic() - began
                 cdr = self.cdrs(called, 1)[0]
-                self.cdr_says(cdr, disconnect_reason="normal", hangup_party="caller", sip_code=200, a_call_id=call.call_id,
-                              sell_billed_s=2, sell_amount=Decimal("0.502"), buy_amount=Decimal("0.000667"))
                 self.assertTrue(1100 <= cdr["duration_ms"] <= lasted * 1000, cdr["duration_ms"])
+                billed, sell = amount("0.06", -(-cdr["duration_ms"] // 1000), fee="0.5")
+                self.cdr_says(cdr, disconnect_reason="normal", hangup_party="caller", sip_code=200, a_call_id=call.call_id,
+                              sell_billed_s=billed, sell_amount=sell, buy_amount=amount("0.02", billed)[1])
                 took = self.record(new)
                 self.cdr_says(took, sip_code=200, disconnect_reason="normal", duration_ms=0, answered_at=None, attempts=[],
                               sell_amount=None, egress_trunk_id=None, ingress_trunk_id=self.customer["id"])

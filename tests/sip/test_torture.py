@@ -11,6 +11,7 @@ import uuid
 
 from story import Story, free_port
 from story.certificate import self_signed
+from story.lateness import Lateness
 
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
 
@@ -115,10 +116,14 @@ class Torture(Story):
         return codes(came)
 
     def next_call_is_served(self, name):
-        call = self.customer["peer"].invite(self.number())
-        leg = self.vendor["peer"].expect_call(limit=0.5)
-        leg.reply(200, sdp=True)
-        call.expect(200, limit=0.5)
+        with Lateness() as late:
+            began = time.monotonic()
+            call = self.customer["peer"].invite(self.number())
+            leg = self.vendor["peer"].expect_call()
+            leg.reply(200, sdp=True)
+            call.expect(200)
+            took = time.monotonic() - began
+        self.assertLess(took, 0.5 + late.worst_s, f"after {name}")
         call.ack()
         leg.expect("ACK")
         call.bye()
