@@ -128,7 +128,9 @@ static const struct pg_statement owed = {
 	.name = "routing_owed",
 	.params = 0,
 	.sql =
-	"select c.id, " NANO("coalesce(b.balance, 0)") " from carriers c left join balances b on b.carrier_id = c.id"
+	/* a balance may be more than we count in: then it is as much as can be */
+	"select c.id, " NANO("greatest(-9223372036, least(9223372036, coalesce(b.balance, 0)))")
+	" from carriers c left join balances b on b.carrier_id = c.id"
 	" where c.vendor_limit is not null",
 };
 

@@ -77,6 +77,20 @@ class BlackHoles(Either):
         self.stack.settle()
         self.goes_to(self.near, self.number())
 
+    def test_a_vendor_that_is_owed_more_than_is_counted_in(self):
+        """Rupiahs. The limit holds, and what the other vendors are owed is looked at as before."""
+        carrier = self.near["carrier"]["id"]
+        self.stack.api.patch(f"/v1/carriers/{carrier}", vendor_limit="500000000")
+        for _ in range(10):
+            self.stack.api.post("/v1/payments", carrier_id=carrier, amount="999999999")
+        self.stack.settle()
+        self.goes_to(self.spare, self.number(), "vendor_limit")
+        for _ in range(10):
+            self.stack.api.post("/v1/payments", carrier_id=carrier, amount="-999999999")
+        self.stack.settle()
+        self.goes_to(self.near, self.number())
+        self.assertNotIn("database away", self.stack.node.process.log())
+
     def test_one_that_the_operator_has_set_down(self):
         force = self.stack.api.post("/v1/vendor-forces", trunk_id=self.near["id"], force="down")
         self.stack.settle()
