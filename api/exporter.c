@@ -12,6 +12,7 @@
 #include "lib/log.h"
 
 #define WAITING_MAX 64
+#define STOP_S 10
 
 struct job {
 	struct job *next;
@@ -183,12 +184,18 @@ struct exporter *exporter_start(struct service *service)
 
 void exporter_stop(struct exporter **e)
 {
+	const struct timespec until = in_ms(STOP_S * 1000);
+
 	if (*e == NULL)
 		return;
 	pthread_mutex_lock(&(*e)->lock);
 	(*e)->stopping = true;
 	pthread_cond_signal(&(*e)->wake);
 	pthread_mutex_unlock(&(*e)->lock);
-	pthread_join((*e)->thread, NULL);
-	release(e);
+	if (pthread_clockjoin_np((*e)->thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
+		release(e);
+	} else {
+		log_event(LOG_LEVEL_WARN, "an export was left behind: the database hangs", "limit_s=%d", STOP_S);
+		*e = NULL; /* its thread still has it; the process ends now */
+	}
 }

@@ -14,7 +14,9 @@
 struct exporter;
 
 struct exporter *exporter_start(struct service *service); /* NULL: no thread to be had */
-void exporter_stop(struct exporter **e);		  /* the run under way is given up, and is finished later */
+void exporter_stop(struct exporter **e);		  /* the run under way is given up, and is finished later. Ten
+							   * seconds at most: then its thread is left behind, and the
+							   * process is to end at once */
 
 /* exporter_write - have the files of a run written into this node's directory if they are not there, and wait for it.
  *   0: they are there; -EINPROGRESS not yet after limit_ms: it goes on; -EBUSY too many wait; -ECANCELED we are

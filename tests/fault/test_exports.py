@@ -5,6 +5,7 @@ import glob
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -57,6 +58,23 @@ class Poster(threading.Thread):
     def id_of(at):
         """A UUIDv7 of that moment."""
         return f"{int(at.timestamp() * 1000):012x}7{uuid.uuid4().hex[13:]}"
+
+
+class StopsInTheMiddle(Story):
+    stack_options = {"nodes": 0}
+
+    def test_the_api_ends_though_the_database_lets_an_export_wait(self):
+        run = self.stack.api.post("/v1/exports")
+        path = f"/v1/exports/{run['id']}/files/manifest.json"
+        shutil.rmtree(os.path.join(self.stack.folder, "export"))
+        other = psycopg2.connect(self.stack.postgres.url())
+        other.cursor().execute("select 1 from export_runs for update")
+        self.assertEqual(self.stack.api.call("GET", path)[0], 503)
+        self.assertEqual(self.stack.apid.stop(limit=25), 0)
+        self.assertIn('"an export was left behind: the database hangs"', self.stack.apid.log())
+        other.close()
+        self.stack.start_apid()
+        self.assertEqual(self.stack.api.get(path)["run"], run["id"])
 
 
 class ExportsUnderFire(Story):
