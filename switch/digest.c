@@ -156,10 +156,11 @@ static bool nonce_fresh(const struct digest_guard *g, const char *nonce, const c
 
 enum { SECONDS_BITS = 20 };
 
+/* Either way: the wall clock may step back. */
 static bool entry_current(uint64_t entry, uint64_t now_s)
 {
-	uint64_t mask = (1u << SECONDS_BITS) - 1;
-	return entry && ((now_s - (entry & mask)) & mask) <= DIGEST_NONCE_S;
+	uint64_t mask = (1u << SECONDS_BITS) - 1, age_s = (now_s - (entry & mask)) & mask;
+	return entry && (age_s <= DIGEST_NONCE_S || mask + 1 - age_s <= DIGEST_NONCE_S);
 }
 
 /* First use of this nonce with this count? A full bucket says no: the caller is challenged again. */

@@ -142,6 +142,17 @@ static void a_nonce_serves_each_count_once_as_long_as_it_lives(void **state)
 		assert_int_equal(checked(f, good, ANN, "word", at), DIGEST_STALE);
 }
 
+static void a_clock_that_steps_back_frees_no_nonce(void **state)
+{
+	struct fixture *f = *state;
+	struct digest_challenge c = challenged(f, T0);
+	const char *good = proof(f, c.sha256, "ann", "word");
+
+	assert_int_equal(checked(f, good, ANN, "word", T0 + 30 * SECOND), DIGEST_GOOD);
+	for (int s = 31; s >= 0; s--)
+		assert_int_equal(checked(f, good, ANN, "word", T0 + s * SECOND), DIGEST_STALE);
+}
+
 static void a_nonce_is_bound_to_its_address_and_its_guard(void **state)
 {
 	struct fixture *f = *state;
@@ -241,6 +252,7 @@ int main(void)
 		TEST(an_unknown_user_cannot_come_in_with_an_empty_password),
 		TEST(a_nonce_lives_for_its_time_and_no_longer),
 		TEST(a_nonce_serves_each_count_once_as_long_as_it_lives),
+		TEST(a_clock_that_steps_back_frees_no_nonce),
 		TEST(a_nonce_is_bound_to_its_address_and_its_guard),
 		TEST(a_nonce_cannot_be_made_younger),
 		TEST(thousands_a_minute_have_room),
