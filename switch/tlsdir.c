@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "switch/tlsdir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
@@ -14,6 +15,9 @@
 #include "lib/buf.h"
 
 enum { FILE_MAX = 1 << 20 };
+
+#define PREFIX "tls-"
+#define SUFFIX "XXXXXX"
 
 static int file_read(const char *setting, const char *path, struct buf *out, struct status *st)
 {
@@ -86,6 +90,22 @@ static int fill(const struct settings *s, const char *dir, struct status *st)
 	return r;
 }
 
+/* What a node that was killed left behind holds a copy of its key. */
+static void remove_left(const struct settings *s)
+{
+	DIR *d = opendir(s->spool_dir);
+	const struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char *path = NULL;
+		if (strncmp(e->d_name, PREFIX, strlen(PREFIX)) == 0 && strlen(e->d_name) == strlen(PREFIX SUFFIX) &&
+		    asprintf(&path, "%s/%s", s->spool_dir, e->d_name) >= 0)
+			tlsdir_remove(&path);
+	}
+	if (d)
+		closedir(d);
+}
+
 int tlsdir_make(const struct settings *s, char **path, struct status *st)
 {
 	*path = NULL;
@@ -96,7 +116,8 @@ int tlsdir_make(const struct settings *s, char **path, struct status *st)
 	if (r)
 		return r;
 	char *dir = NULL;
-	if (asprintf(&dir, "%s/tls-XXXXXX", s->spool_dir) < 0)
+	remove_left(s);
+	if (asprintf(&dir, "%s/" PREFIX SUFFIX, s->spool_dir) < 0)
 		return -ENOMEM;
 	if (!mkdtemp(dir)) {
 		r = status_set(st, -errno, "%s: %s", dir, strerror(errno));

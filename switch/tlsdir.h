@@ -9,7 +9,8 @@
 #include "settings/settings.h"
 
 /* tlsdir_make - a private folder under [spool] dir with agent.pem and cafile.pem; *path is the caller's
- * (tlsdir_remove). 0, or -errno with st naming the setting and the file */
+ * (tlsdir_remove). Others there, of a node that was killed, are removed: the spool must be locked. 0, or -errno with st
+ * naming the setting and the file */
 int tlsdir_make(const struct settings *s, char **path, struct status *st) must_check;
 void tlsdir_remove(char **path);
 

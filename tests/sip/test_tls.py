@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Vendors over TLS: by IPv4 and IPv6, and those that [sip] tls_ca does not vouch for, or that speak no TLS."""
 
+import glob
 import os
 
 from story import Story, free_port
@@ -80,6 +81,15 @@ class Tls(Story):
 
     def test_a_vendor_whose_certificate_nobody_vouches_for_is_told_nothing(self):
         self.hunted_past("13")
+
+    def test_what_a_killed_node_left_of_its_key_goes(self):
+        left = glob.glob(os.path.join(self.stack.node.folder, "spool", "tls-*"))
+        self.assertEqual(len(left), 1)
+        self.stack.node.kill()
+        self.stack.node.start()
+        now = glob.glob(os.path.join(self.stack.node.folder, "spool", "tls-*"))
+        self.assertEqual(len(now), 1)
+        self.assertNotEqual(now, left)
 
     def test_a_port_that_speaks_no_tls_is_hunted_past(self):
         self.hunted_past("14")
