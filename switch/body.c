@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "switch/body.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -29,7 +30,10 @@ static int origin_version(const char *line, size_t len, const char **digits)
 		at += n;
 	}
 	*digits = line + at;
-	return n && n < 20 && strspn(line + at, "0123456789") >= n ? (int)n : 0;
+	for (size_t i = 0; i < n; i++)
+		if (!isdigit((unsigned char)line[at + i]))
+			return 0;
+	return n < 20 ? (int)n : 0;
 }
 
 /* Attributes that tell of who made it, and nothing of the media: a=tool, and the name of an ssrc (user@host). */

@@ -100,6 +100,7 @@ static void probe_send(struct probe *p, const struct trunk *t, const struct dns_
 	su_home_t home[1] = {SU_HOME_INIT(home)};
 
 	su_home_init(home);
+	p->deadline_us = clock_mono_us() + t->no_response_timeout_ms * 1000; /* a slow name server's time is not its */
 	if (!port || !options_send(p, home, port,
 				   su_sprintf(home, "sip:%s:%d%s", at->host, at->port, parameter[port->transport])))
 		conclude(p, false, "it could not be sent");
@@ -120,11 +121,10 @@ static void on_resolved(void *arg, const struct dns_answer *answer)
 		probe_send(p, t, &answer->target[0]);
 }
 
-static void probe_begin(struct probe *p, const struct trunk *t, int64_t now_us)
+static void probe_begin(struct probe *p, const struct trunk *t)
 {
 	struct dns_target at = {.transport = t->transport == TRUNK_ANY ? TRUNK_UDP : t->transport};
 
-	p->deadline_us = now_us + t->no_response_timeout_ms * 1000;
 	if (!dns_is_numeric(t->host)) {
 		p->question = dns_ask(p->worker->dns, t->host, t->port, t->transport, on_resolved, p);
 		return;
@@ -185,7 +185,7 @@ void probes_tick(struct probes *all)
 			continue;
 		p->next_us = now_us + t->probe_interval_ms * 1000;
 		if (!p->out && !p->question)
-			probe_begin(p, t, now_us);
+			probe_begin(p, t);
 	}
 	probes_drop_unwanted(all);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "switch/lag.h"
 
@@ -60,8 +61,10 @@ int su_socket(int family, int type, int protocol)
 	if (fd < 0)
 		return -1;
 	int one = 1;
-	if (share_sockets && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) < 0)
+	if (share_sockets && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) < 0) {
+		close(fd);
 		return -1;
+	}
 	if (type == SOCK_DGRAM) {
 		buffers_enlarge(fd);
 		lag_watch(fd);
