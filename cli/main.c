@@ -28,7 +28,7 @@ static void print_help(void)
 	printf("usage: tandem [-c FILE] COMMAND [OPTIONS]\n\nThe operator's command line of the tandem "
 	       "softswitch.\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
-		printf("  %-14s %s\n", commands[i]->name, commands[i]->meaning);
+		printf("  %-14s  %s\n", commands[i]->name, commands[i]->meaning);
 	printf("\n  -c, --config FILE   configuration (default %s)\n"
 	       "  -h, --help          this text, or a command's own: tandem COMMAND --help\n"
 	       "  -V, --version       the version\n"
@@ -52,6 +52,27 @@ static int words_matched(const char *name, int argc, char **argv)
 		p += len + (p[len] == ' ');
 	}
 	return words;
+}
+
+/* "help", or "rates --help": the commands that begin so. False: not asked for, or there are none. */
+static bool print_group_help(int argc, char **argv)
+{
+	size_t len = strlen(argv[0]);
+	bool any = false;
+
+	if (argc == 1 && strcmp(argv[0], "help") == 0) {
+		print_help();
+		return true;
+	}
+	if (argc != 2 || (strcmp(argv[1], "--help") != 0 && strcmp(argv[1], "-h") != 0))
+		return false;
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (strncmp(commands[i]->name, argv[0], len) != 0 || commands[i]->name[len] != ' ')
+			continue;
+		printf("  %-14s  %s\n", commands[i]->name, commands[i]->meaning);
+		any = true;
+	}
+	return any;
 }
 
 /* "rates" alone, or with a wrong second word: say what there is */
@@ -85,7 +106,7 @@ static enum cli_exit run_command(struct cli *cli, int argc, char **argv)
 			return commands[i]->run(cli, argc - words, argv + words);
 		}
 	}
-	return unknown_command(argc, argv);
+	return print_group_help(argc, argv) ? CLI_DONE : unknown_command(argc, argv);
 }
 
 int main(int argc, char **argv)

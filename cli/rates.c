@@ -10,9 +10,11 @@
 
 #include "billing/ratesheet.h"
 #include "cli/cli.h"
+#include "cli/table.h"
 #include "routing/schedule.h"
 
 #define BAR_WIDTH 40
+#define BAR_AROUND 8 /* its brackets and the percentage */
 
 static long read_file(void *source, char *bytes, long max)
 {
@@ -21,24 +23,38 @@ static long read_file(void *source, char *bytes, long max)
 	return n == 0 && ferror((FILE *)source) ? -EIO : (long)n;
 }
 
+struct bar {
+	int width; /* between its brackets; 0: there is no terminal, or no room */
+	int drawn; /* of it; -1: nothing yet */
+};
+
+/* A line that wraps could not be drawn over. */
+static struct bar bar_on(int fd)
+{
+	int room = (int)table_terminal_width(fd) - BAR_AROUND - 1;
+
+	return (struct bar){.width = room < 0 ? 0 : room < BAR_WIDTH ? room : BAR_WIDTH, .drawn = -1};
+}
+
 /* a bar on a terminal, redrawn when it grows */
 static int show_progress(void *arg, double share)
 {
-	int *drawn = arg, width = (int)(share * BAR_WIDTH);
+	struct bar *bar = arg;
+	int width = (int)(share * bar->width);
 
-	if (width == *drawn)
+	if (width == bar->drawn)
 		return 0;
-	*drawn = width;
+	bar->drawn = width;
 	fprintf(stderr, "\r[");
-	for (int i = 0; i < BAR_WIDTH; i++)
+	for (int i = 0; i < bar->width; i++)
 		fputc(i < width ? '#' : ' ', stderr);
 	fprintf(stderr, "] %3d %%", (int)(share * 100));
 	return 0;
 }
 
-static void clear_progress(void)
+static void clear_progress(const struct bar *bar)
 {
-	fprintf(stderr, "\r%*s\r", BAR_WIDTH + 8, "");
+	fprintf(stderr, "\r%*s\r", bar->width + BAR_AROUND, "");
 }
 
 static void print_report(const struct ratesheet_report *r)
@@ -75,17 +91,17 @@ static enum cli_exit import_open(struct pg *pg, struct ratesheet_options *o, FIL
 	struct ratesheet_report report = {0};
 	struct status st = {""};
 	struct stat info;
-	int drawn = -1;
+	struct bar bar = bar_on(STDERR_FILENO);
 
 	if (fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode))
 		o->size = info.st_size;
-	if (isatty(STDERR_FILENO) && o->size > 0) {
+	if (bar.width > 0 && o->size > 0) {
 		o->progress = show_progress;
-		o->arg = &drawn;
+		o->arg = &bar;
 	}
 	int err = ratesheet_import(pg, o, read_file, file, &report, &st);
-	if (drawn >= 0)
-		clear_progress();
+	if (bar.drawn >= 0)
+		clear_progress(&bar);
 
 	if (err == 0 || report.rejected > 0) {
 		if (json)

@@ -55,17 +55,17 @@ static const char *title(const struct table *t, size_t column)
 	return t->header[column] + (t->header[column][0] == '>' || t->header[column][0] == '!');
 }
 
-static size_t terminal_width(void)
+size_t table_terminal_width(int fd)
 {
 	struct winsize size;
 
-	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-		return 0; /* a file or a pipe takes lines of any length */
+	if (!isatty(fd) || ioctl(fd, TIOCGWINSZ, &size) != 0)
+		return 0;
 	return size.ws_col;
 }
 
-/* the widest column that may gives up characters until a line fits */
-static void fit(const struct table *t, size_t *width, size_t limit)
+/* the widest column that may gives up characters until a line fits; false if none does */
+static bool fit(const struct table *t, size_t *width, size_t limit)
 {
 	size_t total = GAP * (t->columns - 1);
 
@@ -79,10 +79,11 @@ static void fit(const struct table *t, size_t *width, size_t limit)
 				widest = c;
 		}
 		if (widest == t->columns || width[widest] <= NARROWEST)
-			return;
+			return false;
 		width[widest]--;
 		total--;
 	}
+	return true;
 }
 
 static void print_cell(const char *text, size_t width, bool right, bool last)
@@ -109,10 +110,45 @@ static void print_line(const struct table *t, const size_t *width, char *const *
 	putchar('\n');
 }
 
+static void print_lines(const struct table *t, const size_t *width)
+{
+	print_line(t, width, NULL);
+	for (size_t r = 0; r < t->rows; r++)
+		print_line(t, width, t->cell + r * t->columns);
+}
+
+/* A terminal too narrow for a line: each row has a line a cell, as psql's \x auto has it. */
+static void print_records(const struct table *t, size_t limit)
+{
+	size_t names = 0;
+
+	for (size_t c = 0; c < t->columns; c++)
+		if (width_of(title(t, c)) > names)
+			names = width_of(title(t, c));
+	for (size_t r = 0; r < t->rows; r++) {
+		if (r > 0)
+			putchar('\n');
+		for (size_t c = 0; c < t->columns; c++) {
+			const char *cell = t->cell[r * t->columns + c];
+			size_t wide = width_of(cell), name = names, room;
+
+			if (t->header[c][0] == '!' && names + GAP + wide > limit)
+				name = width_of(title(t, c)); /* closer: it stays whole */
+			room = limit > name + GAP + 1 ? limit - name - GAP : 1;
+			print_cell(title(t, c), name, false, false);
+			print_cell(cell, t->header[c][0] == '!' || wide < room ? wide : room, false, true);
+			putchar('\n');
+		}
+	}
+	if (t->rows == 0)
+		printf("none\n");
+}
+
 void table_print(struct table **tp)
 {
 	struct table *t = *tp;
-	size_t *width = xcalloc(t->columns, sizeof(*width)), limit = terminal_width();
+	/* a file or a pipe takes lines of any length */
+	size_t *width = xcalloc(t->columns, sizeof(*width)), limit = table_terminal_width(STDOUT_FILENO);
 
 	for (size_t c = 0; c < t->columns; c++) {
 		width[c] = width_of(title(t, c));
@@ -123,11 +159,10 @@ void table_print(struct table **tp)
 				width[c] = w;
 		}
 	}
-	if (limit > 0)
-		fit(t, width, limit);
-	print_line(t, width, NULL);
-	for (size_t r = 0; r < t->rows; r++)
-		print_line(t, width, t->cell + r * t->columns);
+	if (limit > 0 && !fit(t, width, limit))
+		print_records(t, limit);
+	else
+		print_lines(t, width);
 
 	for (size_t i = 0; i < t->rows * t->columns; i++)
 		free(t->cell[i]);

@@ -179,6 +179,34 @@ class CommandLine(Story):
         self.assertEqual(self.on_terminal(400, "carriers").splitlines(), self.stack.tandem("carriers").stdout.splitlines())
         self.assertGreater(max(len(line) for line in self.stack.tandem("carriers").stdout.splitlines()), 100)
 
+    def test_where_no_line_fits_each_row_is_a_block(self):
+        self.stack.carrier("another carrier with a name that no line of a small terminal holds")
+        for words in (("carriers",), ("trunks",), ("plans",), ("invoice", "list"), ("calls",)):
+            whole = self.stack.tandem(*words).stdout.splitlines()
+            names = re.split(r"  +", whole[0].strip())
+            for columns in (24, 40):
+                text = self.on_terminal(columns, *words)
+                lines = text.splitlines()
+                self.assertLessEqual(max(len(line.rstrip()) for line in lines), columns, words)
+                if len(whole) == 1:
+                    self.assertIn(lines, (["none"], whole))
+                    continue
+                blocks = text.replace("\r", "").strip().split("\n\n")
+                self.assertEqual(len(blocks), len(whole) - 1, words)
+                for block in blocks:
+                    self.assertEqual([line.split("  ")[0].strip() for line in block.splitlines()], names, block)
+
+    def test_a_group_of_commands_has_its_help(self):
+        for group in {name.split()[0] for name in self.commands() if " " in name} - {"calls", "trunks"}:  # which are commands themselves
+            for word in ("--help", "-h"):
+                said = self.stack.tandem(group, word)
+                self.assertEqual((said.returncode, said.stderr), (0, ""))
+                self.assertEqual([line.strip() for line in said.stdout.splitlines()],
+                                 [line.strip() for line in self.stack.tandem("--help").stdout.splitlines() if line.startswith(f"  {group} ")])
+        self.assertEqual(self.stack.tandem("help").stdout, self.stack.tandem("--help").stdout)
+        for words in (("nothing", "--help"), ("rates", "--json"), ("rates", "help"), ("help", "rates")):
+            self.refused(*words, status=2)
+
     def test_an_import_shows_on_a_terminal_how_far_it_is(self):
         deck = self.stack.deck("on the screen", "buy", {})
         path = os.path.join(self.stack.folder, "long.csv")
@@ -190,6 +218,11 @@ class CommandLine(Story):
         self.assertEqual(shares, sorted(shares))
         self.assertLessEqual(shares[-1], 100)
         self.assertIn("added 100000", said)
+        narrow = self.on_terminal(40, "rates", "import", "--deck", str(deck["id"]), "--file", path)
+        bars = re.findall(r"\r\[[# ]+\] +\d+ %", narrow)
+        self.assertGreater(len(bars), 3)
+        self.assertLess(max(len(bar) - 1 for bar in bars), 40, "it would wrap")
+        self.assertNotIn("[", self.on_terminal(9, "rates", "import", "--deck", str(deck["id"]), "--file", path))
         quiet = self.stack.tandem("rates", "import", "--deck", str(deck["id"]), "--file", path)
         self.assertNotIn("[", quiet.stdout + quiet.stderr)
 
