@@ -232,8 +232,9 @@ static const char *listing_of(const char *option, size_t len)
 	return NULL;
 }
 
-/* Ids are asked for from tandem itself; of decks, which may be named, also names that need no quotes. compgen expands
- * its words as a shell does: no other name gets there. */
+/* Ids are asked for from tandem itself; of decks, which may be named, names, too, quoted as the word at hand wants
+ * them: a shell that runs the completed line must take a name for a name. Nothing of them gets to compgen, which
+ * expands words. */
 static void listed_print(const struct command *const *commands, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -338,13 +339,27 @@ static void page_completion(const struct command *const *commands, size_t n)
 {
 	printf("# SPDX-License-Identifier: Apache-2.0\n# bash completion for tandem\n"
 	       "_tandem_listed()\n{\n"
-	       "\tlocal found=$(timeout 2 \"${words[0]}\" \"${config[@]}\" \"$1\" --csv 2>/dev/null | tail -n +2)\n"
-	       "\tCOMPREPLY=($(compgen -W \"$(cut -d, -f1 <<<\"$found\" | grep -x '[0-9]*')\" -- \"$cur\"))\n"
-	       "\t[[ $2 ]] && COMPREPLY+=($(compgen -W \"$(cut -d, -f2 <<<\"$found\" | grep -x '[[:alnum:]_.-]*')\" -- "
-	       "\"$cur\"))\n}\n"
+	       "\tlocal line id name quoted typed=${cur#[\\\"\\']}\n"
+	       "\t[[ $typed == \"$cur\" ]] && typed=${typed//\\\\/}\n"
+	       "\twhile IFS= read -r line; do\n"
+	       "\t\tid=${line%%%%,*}\n"
+	       "\t\t[[ $id == \"$typed\"* ]] && COMPREPLY+=(\"$id\")\n"
+	       "\t\t[[ $2 ]] || continue\n"
+	       "\t\tname=${line#*,}\n"
+	       "\t\tif [[ $name =~ ^\\\"(([^\\\"]|\\\"\\\")*)\\\" ]]; then\n"
+	       "\t\t\tname=${BASH_REMATCH[1]//\\\"\\\"/\\\"}\n"
+	       "\t\telse\n\t\t\tname=${name%%%%,*}\n\t\tfi\n"
+	       "\t\t[[ $name == \\'[=+@-]* ]] && name=${name:1}\n" /* csv_put_guarded put it there */
+	       "\t\t[[ $name == \"$typed\"* ]] || continue\n"
+	       "\t\tcase $cur in\n"
+	       "\t\t[\\\"\\']*) [[ $name == *[\\\"\\'\\\\\\$\\`!]* ]] || COMPREPLY+=(\"$name\") ;;\n"
+	       "\t\t*) printf -v quoted %%q \"$name\"; COMPREPLY+=(\"$quoted\") ;;\n"
+	       "\t\tesac\n"
+	       "\tdone < <(timeout 2 \"${words[0]}\" \"${config[@]}\" \"$1\" --csv 2>/dev/null | tail -n +2)\n"
+	       "\tdeclare -F __ltrim_colon_completions >/dev/null && __ltrim_colon_completions \"$cur\"\n}\n"
 	       "_tandem()\n{\n"
 	       "\tlocal cur prev words cword i given= words_known= config=()\n"
-	       "\t_init_completion || return\n"
+	       "\t_init_completion -n : || return\n"
 	       "\tcase $prev in\n\t-c | --config) _filedir; return ;;\n\tesac\n"
 	       "\tfor ((i = 1; i < cword; i++)); do\n"
 	       "\t\tcase ${words[i]} in\n\t\t-c | --config) ((i++)); config=(-c \"${words[i]}\") ;;\n\t\t*) "

@@ -384,20 +384,35 @@ class CommandLine(Story):
         taken = os.path.join(self.stack.folder, "taken")
         self.stack.deck("plain-name", "sell", {})
         self.stack.deck(f"$(touch {taken}) `touch {taken}` 'y", "sell", {})
-        decks = set(with_path(f"{config} rates export --deck "))
-        self.assertEqual(decks, ids("/v1/rate-decks") | {"plain-name"})
         self.assertEqual(with_path(f"{config} rates export --deck plain"), ["plain-name"])
         self.assertFalse(os.path.exists(taken))
         self.assertIn("max_cps=", with_path(f"{config} trunks set max_"))
         self.assertEqual(with_path(f"{config} trunks set --direction e"), ["egress"])
 
+    def test_bash_completes_names_as_the_word_at_hand_is_quoted(self):
+        taken = os.path.join(self.stack.folder, "taken too")
+        names = ("Acme Telecom, gold", 'the "best" one', "it's", f"$(touch '{taken}')", f"a;touch '{taken}'", "50 % off!", "back\\slash", "Köln & Söhne", "a:b c", "=1+1", "*")
+        for name in names:
+            self.stack.deck(name, "sell", {})
+        every = [d["name"] for d in self.stack.api.items("/v1/rate-decks")] + [str(d["id"]) for d in self.stack.api.items("/v1/rate-decks")]
+        line = [program("tandem"), "-c", self.stack.config, "rates", "export", "--deck"]
+        read = lambda offers, ends="": sorted(run(["bash", "-c", "printf '%s\\0' " + " ".join(f"{ends}{o}{ends}" for o in offers)]).stdout.split("\0")[:-1])
+        self.assertEqual(read(self.completed([*line, ""])), sorted(every), "a shell reads each as the name that it is")
+        self.assertEqual(read(self.completed([*line, "Acme\\ Tele"])), ["Acme Telecom, gold"])
+        self.assertEqual(self.completed([*line, "Acme\\ X"]), [""])
+        for quote in "'\"":
+            self.assertEqual(self.completed([*line, quote + "Acme Tele"]), ["Acme Telecom, gold"])
+            offers = self.completed([*line, quote])
+            self.assertEqual(read(offers, quote), sorted(n for n in every if not set(n) & set("\"'\\$`!")))
+        self.assertFalse(os.path.exists(taken))
+
     def completed(self, line):
-        """What bash offers at the end of a line."""
+        """What bash offers at the end of a line, or of its words."""
         script = self.stack.tandem("--manual", "tandem.bash").stdout
-        words = line.split(" ")
+        words = line.split(" ") if isinstance(line, str) else line
         shell = "_init_completion() { cur=${COMP_WORDS[COMP_CWORD]}; prev=${COMP_WORDS[COMP_CWORD-1]}; words=(\"${COMP_WORDS[@]}\"); cword=$COMP_CWORD; }\n" \
                 "_filedir() { COMPREPLY=(FILES); }\n" + script + "\nCOMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _tandem; printf '%s\\n' \"${COMPREPLY[@]}\"\n"
-        return run(["bash", "-c", shell, "bash", *words]).stdout.split()
+        return run(["bash", "-c", shell, "bash", *words]).stdout[:-1].split("\n")
 
     def test_bash_completes_commands_options_and_choices(self):
         commands = self.commands()
