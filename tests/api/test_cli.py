@@ -393,7 +393,7 @@ class CommandLine(Story):
         taken = os.path.join(self.stack.folder, "taken too")
         names = ("Acme Telecom, gold", 'the "best" one', "it's", f"$(touch '{taken}')", f"a;touch '{taken}'", "50 % off!", "back\\slash", "Köln & Söhne", "a:b c", "=1+1", "*")
         for name in names:
-            self.stack.deck(name, "sell", {})
+            self.addCleanup(self.stack.api.delete, f"/v1/rate-decks/{self.stack.deck(name, 'sell', {})['id']}")
         every = [d["name"] for d in self.stack.api.items("/v1/rate-decks")] + [str(d["id"]) for d in self.stack.api.items("/v1/rate-decks")]
         line = [program("tandem"), "-c", self.stack.config, "rates", "export", "--deck"]
         read = lambda offers, ends="": sorted(run(["bash", "-c", "printf '%s\\0' " + " ".join(f"{ends}{o}{ends}" for o in offers)]).stdout.split("\0")[:-1])
