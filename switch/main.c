@@ -17,6 +17,7 @@
 #include "lib/thread.h"
 #include "settings/settings.h"
 #include "switch/node.h"
+#include "switch/siptime.h"
 #include "switch/stack.h"
 #include "switch/worker.h"
 
@@ -207,6 +208,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	log_set_level((enum log_level)settings->log_level);
 	session_settle(WORKER_NICE);
+	siptime_start();
 	su_init();
 	su_log_set_level(NULL, 0);
 	done = run(a.path, &settings, &signals);
