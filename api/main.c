@@ -149,13 +149,14 @@ static void parts_stop(struct service *s, struct watch **watch, struct server **
 {
 	if (*server != NULL)
 		server_quiesce(*server, STOP_LIMIT_MS);
-	pool_free(&s->pool);
+	pool_stop(s->pool);
 	importer_stop(&s->importer);
 	alert_stop(&s->alerts);
 	exporter_stop(&s->exporter);
 	if (s->events != NULL)
 		events_close(s->events);
 	server_stop(server);
+	pool_free(&s->pool); /* until then a connection that stayed open could ask for more */
 	watch_stop(watch);
 	events_free(&s->events);
 	metrics_free(&s->metrics);

@@ -135,22 +135,28 @@ struct pool *pool_new(struct service *service, int threads)
 			break;
 	}
 	if (p->threads < threads) {
+		pool_stop(p);
 		pool_free(&p);
-		return NULL;
 	}
 	return p;
+}
+
+void pool_stop(struct pool *p)
+{
+	if (p == NULL)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->stopping = true;
+	pthread_cond_broadcast(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+	for (int i = 0; i < p->threads; i++)
+		pthread_join(p->thread[i], NULL);
 }
 
 void pool_free(struct pool **p)
 {
 	if (*p == NULL)
 		return;
-	pthread_mutex_lock(&(*p)->lock);
-	(*p)->stopping = true;
-	pthread_cond_broadcast(&(*p)->wake);
-	pthread_mutex_unlock(&(*p)->lock);
-	for (int i = 0; i < (*p)->threads; i++)
-		pthread_join((*p)->thread[i], NULL);
 	pthread_cond_destroy(&(*p)->wake);
 	pthread_mutex_destroy(&(*p)->lock);
 	free(*p);

@@ -10,10 +10,12 @@
 struct pool;
 
 struct pool *pool_new(struct service *service, int threads);
-void pool_free(struct pool **p); /* runs what is queued, then ends the threads */
+/* pool_stop - runs what is queued, then ends the threads; what is submitted from now on is refused */
+void pool_stop(struct pool *p);
+void pool_free(struct pool **p); /* one that is stopped, and to which nobody submits any more */
 
 /* pool_submit - have a worker take r through one pass (r->admit_only: only ask who it is) and call r->done on its
- * thread. returns 0, or -EAGAIN: too many wait; r stays the caller's and unchanged */
+ * thread. returns 0; -EAGAIN too many wait, or the pool stops: r stays the caller's and unchanged */
 int pool_submit(struct pool *p, struct request *r) must_check;
 int pool_waiting(struct pool *p);
 

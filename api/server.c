@@ -47,6 +47,7 @@ struct server {
 	char *certificate, *key;
 	struct deadlines *deadlines;
 	_Atomic int under_way; /* requests whose headers are in and whose answer is not out; streams aside */
+	_Atomic bool quiet;    /* it stops: each answer is the last one of its connection */
 };
 
 enum phase {
@@ -230,7 +231,7 @@ static enum MHD_Result send_answer(struct exchange *x)
 		snprintf(number, sizeof(number), "%d", a->retry_after_s);
 		add_header(response, "Retry-After", number);
 	}
-	if (a->streams || a->closes) /* a stream's end is seen at once, through proxies, too */
+	if (a->streams || a->closes || x->server->quiet) /* a stream's end is seen at once, through proxies, too */
 		add_header(response, "Connection", "close");
 	x->phase = PHASE_SENT;
 	metrics_count(x->server->service->metrics, x->request);
@@ -621,6 +622,8 @@ int server_port(const struct server *s)
 void server_quiesce(struct server *s, int limit_ms)
 {
 	int64_t until = clock_mono_us() + limit_ms * 1000LL;
+
+	s->quiet = true;
 	int fd = MHD_quiesce_daemon(s->daemon);
 
 	if (fd >= 0) {

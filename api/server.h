@@ -15,8 +15,9 @@ struct server;
 /* server_start - 0; -EINVAL a bad listen address, certificate or key; -errno it can't be bound */
 int server_start(struct server **s, struct service *service, struct status *st) must_check;
 int server_port(const struct server *s);
-/* server_quiesce - take no new connections and wait until requests under way are answered, at most limit_ms */
+/* server_quiesce - take no new connections, close each after its next answer, and wait until requests under way are
+ *   answered, at most limit_ms */
 void server_quiesce(struct server *s, int limit_ms);
-void server_stop(struct server **s); /* the pool must have ended, the events be closed */
+void server_stop(struct server **s); /* the pool must be stopped, the events be closed */
 
 #endif

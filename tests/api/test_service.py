@@ -8,12 +8,13 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from story import Failure, wait_for
 from story.certificate import self_signed
-from story.described import ApiStory
+from story.described import ApiStory, Wire
 from story.lateness import Lateness
 from story.process import TOP, free_port, run
 from story.stack import Daemon, program
@@ -148,6 +149,36 @@ class Backends(ApiStory):
                     took = time.monotonic() - began
                 self.assertEqual(self.stack.apid.status, 0, self.stack.apid.log_tail())
                 self.assertLess(took, 8 + late.worst_s)
+            self.stack.start_apid()
+
+    def test_who_asks_again_and_again_on_one_connection_does_not_disturb_its_end(self):
+        """Connections that stay open are asked on until the very end, when the threads that answer are gone already."""
+        for _ in range(3):
+            wait_for("readiness", self.ready, 5)
+            answers, over = [], threading.Event()
+
+            def client():
+                wire = Wire(self.api)
+                with wire.socket, contextlib.suppress(OSError):
+                    while not over.is_set():
+                        wire.send(f"GET /v1/carriers?limit=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.api.key}\r\n\r\n")
+                        answer = wire.answer()
+                        if answer is None:
+                            return
+                        answers.append((answer[0], answer[1].get("connection")))
+                        time.sleep(0.005)
+
+            with ThreadPoolExecutor(4) as pool:
+                clients = [pool.submit(client) for _ in range(4)]
+                wait_for("answers", lambda: len(answers) > 40, 10)
+                try:
+                    self.assertEqual(self.stack.apid.stop(15), 0, self.stack.apid.log_tail())
+                finally:
+                    over.set()
+                for c in clients:
+                    c.result()
+            self.assertLessEqual({status for status, _ in answers}, {200, 503})
+            self.assertIn("close", [word for _, word in answers], "nobody was told that it ends")
             self.stack.start_apid()
 
     def test_a_job_whose_server_was_killed_is_given_up_with_a_reason(self):
