@@ -124,14 +124,32 @@ static const char *failure_reason(int err, const struct status *st)
 	}
 }
 
+/* A sheet that is given up at one of its lines says so in front: "line 1: ...". The line, or 0; text is what follows.
+ */
+static int64_t line_of(const char *reason, const char **text)
+{
+	int64_t line = 0;
+	int len = 0;
+
+	*text = reason;
+	if (sscanf(reason, "line %" SCNd64 ": %n", &line, &len) != 1 || len == 0)
+		return 0;
+	*text = reason + len;
+	return line;
+}
+
 static json_t *report_json(const struct ratesheet_report *report, int err, const struct status *st)
 {
 	json_t *errors = json_array();
 
 	for (size_t n = 0; n < report->n_errors; n++)
 		add_error(errors, report->errors[n].line, report->errors[n].reason);
-	if (err != 0 && !(err == -EINVAL && report->rejected > 0))
-		add_error(errors, 0, failure_reason(err, st));
+	if (err != 0 && !(err == -EINVAL && report->rejected > 0)) {
+		const char *text;
+		int64_t line = line_of(failure_reason(err, st), &text);
+
+		add_error(errors, line, text);
+	}
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "added", (json_int_t)report->added, "changed",
 			 (json_int_t)report->changed, "ended", (json_int_t)report->ended, "unchanged",
 			 (json_int_t)report->unchanged, "short_notice", (json_int_t)report->short_notice, "rejected",

@@ -337,10 +337,36 @@ static void add_problems(json_t *responses, const struct endpoint *e)
 	json_object_set_new(responses, "503", ref("responses", "problem"));
 }
 
+static const char *const methods[] = {"get", "post", "patch", "delete"}; /* enum request_method */
+
+/* "GET /v1/rate-decks/{parent}/rates" -> "getRateDecksByParentRates": what generators call a client's function. out
+ * holds at least 96. */
+static const char *operation_id(const struct endpoint *e, char *out)
+{
+	const char *path = strncmp(e->path, "/v1/", 4) == 0 ? e->path + 3 : e->path;
+	size_t n = (size_t)snprintf(out, 96, "%s", methods[e->method]);
+	bool up = true;
+
+	for (const char *c = path; *c != '\0' && n < 92; c++) {
+		if (strchr("/-.{}", *c) != NULL) {
+			if (*c == '{')
+				n += (size_t)snprintf(out + n, 96 - n, "By");
+			up = true;
+			continue;
+		}
+		out[n++] = up && *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
+		up = false;
+	}
+	snprintf(out + n, 96 - n, "%s", path[1] == '\0' ? "Console" : "");
+	return out;
+}
+
 static json_t *operation(const struct endpoint *e)
 {
 	static const char *const roles[] = {"readonly", "provisioning", "finance", "admin"};
-	json_t *op = json_pack("{s:s, s:o, s:[s]}", "summary", e->summary, "parameters", parameters(e), "tags",
+	char id[96];
+	json_t *op = json_pack("{s:s, s:s, s:o, s:[s]}", "operationId", operation_id(e, id), "summary", e->summary,
+			       "parameters", parameters(e), "tags",
 			       e->resource != NULL ? e->resource->collection : "service");
 	json_t *responses = json_object();
 	char number[8], name[64];
@@ -436,7 +462,6 @@ static json_t *components(void)
 
 char *openapi_make(void)
 {
-	static const char *const methods[] = {"get", "post", "patch", "delete"};
 	json_t *parts = components(), *paths = json_object();
 	json_t *schemas = json_object_get(parts, "schemas");
 

@@ -52,6 +52,14 @@ class OpenApi(unittest.TestCase):
                     self.assertIsNotNone(example)
                     self.assertEqual(list(self.description.faults(schema, example)), [])
 
+    def test_every_operation_has_a_name_of_its_own_that_programs_can_use(self):
+        names = {where: operation["operationId"] for where, operation in self.operations()}
+        self.assertEqual(len(set(names.values())), len(names))
+        for where, name in names.items():
+            self.assertRegex(name, r"^(get|post|patch|delete)([A-Z][a-z0-9]*)+$", where)
+        self.assertEqual(names["GET /v1/rate-decks/{parent}/rates/{id}"], "getRateDecksByParentRatesById")
+        self.assertEqual(names["POST /v1/carriers"], "postCarriers")
+
     def test_every_number_has_a_unit(self):
         for where, schema in self.fields():
             if numeric(schema) or numeric(schema.get("items", {})):

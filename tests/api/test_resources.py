@@ -510,7 +510,10 @@ class Rates(ApiStory):
         path = f"/v1/rate-decks/{deck['id']}/imports"
         job = self.api.import_rates(deck["id"], "what,is\nthis,file\n")
         self.assertEqual(job["status"], "failed")
-        self.assertIsNone(job["report"]["errors"][0]["line"])
+        for sheet, line, word in (("what,is\nthis,file\n", 1, "column"), ('prefix,price\n49,0.1\n"50,0.2\n', 3, "quote"), ("prefix,price\n", None, "header")):
+            [error] = self.api.import_rates(deck["id"], sheet)["report"]["errors"]
+            self.assertEqual((error["line"], error["reason"].startswith("line ")), (line, False), error)
+            self.assertIn(word, error["reason"])
         self.api.refused(422, "POST", path, raw=b"", kind="text/csv")
         self.api.refused(415, "POST", path, raw=b"{}", kind="application/json")
         self.api.refused(400, "POST", path + "?dry_run=perhaps", raw=b"prefix,price\n", kind="text/csv")
