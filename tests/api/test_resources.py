@@ -130,6 +130,9 @@ class Resources(ApiStory):
         self.assertEqual(list(wrong), ["members"])
         wrong = self.api.wrong_fields("POST", "/v1/number-lists", {"name": "x", "kind": "block", "match": "called", "carrier_ids": [999999]})
         self.assertEqual(list(wrong), ["carrier_ids[0]"])
+        egress = self.api.post("/v1/trunks", carrier_id=self.supplier["id"], name="on no list", direction="egress", host="192.0.2.2")
+        wrong = self.api.wrong_fields("POST", "/v1/number-lists", {"name": "x", "kind": "block", "match": "called", "trunk_ids": [self.inn["id"], egress["id"], 999999]})
+        self.assertEqual(wrong, {"trunk_ids[1]": f"trunk {egress['id']} is an egress trunk; lists look at calls that come in", "trunk_ids[2]": "there is no trunk 999999"})
 
     def test_a_deck_in_use_keeps_its_side_and_currency(self):
         self.assertEqual(list(self.api.wrong_fields("PATCH", f"/v1/rate-decks/{self.sell['id']}", {"currency": "USD"})), ["currency"])
