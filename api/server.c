@@ -93,10 +93,15 @@ static uint64_t address_of(struct MHD_Connection *connection)
 	if (info == NULL || info->client_addr == NULL)
 		return 0;
 	const struct sockaddr *sa = info->client_addr;
-	if (sa->sa_family == AF_INET)
+	if (sa->sa_family == AF_INET) {
 		memcpy(&address, &((const struct sockaddr_in *)sa)->sin_addr, 4);
-	else if (sa->sa_family == AF_INET6)
-		memcpy(&address, &((const struct sockaddr_in6 *)sa)->sin6_addr, 8);
+	} else if (sa->sa_family == AF_INET6) {
+		const struct in6_addr *six = &((const struct sockaddr_in6 *)sa)->sin6_addr;
+		if (IN6_IS_ADDR_V4MAPPED(six)) /* an IPv4 peer of a listener on [::] */
+			memcpy(&address, six->s6_addr + 12, 4);
+		else
+			memcpy(&address, six, 8);
+	}
 	return address;
 }
 

@@ -283,6 +283,31 @@ class KnownKeys(ApiStory):
         wait_for("the revoked one held off as any other", lambda: ask(revoked["key"]) == 429, 5)
 
 
+class BothFamilies(ApiStory):
+    def test_ipv4_peers_of_a_listener_for_both_families_are_told_apart(self):
+        config, port = os.path.join(self.stack.folder, "both.conf"), free_port(udp=False)
+        with open(self.stack.config) as f:
+            text = f.read().replace(f"127.0.0.1:{self.stack.api_port}", f"[::]:{port}\naddress_rate = 3")
+        with open(config, "w") as f:
+            f.write(text)
+        fresh = self.api.post("/v1/api-keys", name="fresh", role="readonly")["key"]
+        daemon = Daemon("apid-both", [program("tandem-apid"), "-c", config], os.path.join(self.stack.folder, "apid-both.log"), self.stack.env)
+        try:
+            daemon.wait_ready()
+
+            def ask(source, key):
+                with socket.create_connection(("127.0.0.1", port), 5, (source, 0)) as s:
+                    s.sendall(f"GET /v1/carriers?limit=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
+                    return int(s.recv(4096).split()[1])
+
+            wait_for("127.0.0.1 held off", lambda: ask("127.0.0.1", f"tk_{time.monotonic_ns()}") == 429, 5)
+            self.assertEqual(ask("127.0.0.2", "tk_none"), 401)
+            self.assertEqual(ask("127.0.0.2", fresh), 200)
+        finally:
+            status = daemon.stop(15)
+        self.assertEqual(status, 0, daemon.log_tail())
+
+
 class Tls(ApiStory):
     def test_with_a_certificate_only_tls_is_spoken(self):
         folder = self.stack.folder
