@@ -11,6 +11,7 @@
 #include "lib/clock.h"
 #include "lib/digits.h"
 #include "lib/money.h"
+#include "lib/utf8.h"
 #include "lib/uuid.h"
 
 #define PATH_MAX_LEN 160
@@ -22,7 +23,7 @@ static json_t *value_check(const struct field *f, const json_t *value, const cha
 
 void errors_add(struct errors *e, const char *field, const char *fmt, ...)
 {
-	char message[400];
+	char message[400], path[PATH_MAX_LEN];
 	va_list ap;
 
 	if (e->list == NULL)
@@ -32,8 +33,11 @@ void errors_add(struct errors *e, const char *field, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
+	utf8_mend(message);
+	snprintf(path, sizeof(path), "%s", field);
+	utf8_mend(path);
 	json_t *one = json_object();
-	json_object_set_new(one, "field", json_string(field));
+	json_object_set_new(one, "field", json_string(path));
 	json_object_set_new(one, "message", json_string(message));
 	json_array_append_new(e->list, one);
 }

@@ -45,6 +45,7 @@ enum {
 struct errors {	      /* what is wrong with which field */
 	json_t *list; /* NULL: nothing yet */
 };
+/* errors_add - what of it is no UTF-8, or was cut inside a character, is mended */
 void errors_add(struct errors *e, const char *field, const char *fmt, ...) printf_like(3, 4);
 
 struct field {

@@ -11,6 +11,7 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/utf8.h"
 
 #define JSON_TYPE "application/json"
 
@@ -307,7 +308,7 @@ void request_problem_fields(struct request *r, int status, const char *detail, j
 {
 	json_t *problem = json_pack("{s:s, s:i}", "title", request_status_title(status), "status", status);
 
-	json_object_set_new(problem, "detail", json_string(detail)); /* not UTF-8: left out */
+	json_object_set_new(problem, "detail", json_string(detail));
 	if (errors != NULL)
 		json_object_set_new(problem, "errors", errors);
 	request_answer_json(r, status, problem);
@@ -326,6 +327,7 @@ void request_problem(struct request *r, int status, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(detail, sizeof(detail), fmt, ap);
 	va_end(ap);
+	utf8_mend(detail);
 	request_problem_fields(r, status, detail, NULL);
 }
 

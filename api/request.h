@@ -139,7 +139,8 @@ bool request_answer_same(struct request *r, const char *etag) must_check;
 void request_answer_text(struct request *r, int status, const char *json_text);
 /* request_answer_file - 200 with a file as the body; takes fd */
 void request_answer_file(struct request *r, int fd, int64_t bytes, const char *type);
-/* request_problem - application/problem+json; detail is a sentence for the caller and holds nothing of the backend */
+/* request_problem - application/problem+json; detail is a sentence for the caller and holds nothing of the backend. It
+ * is cut where it is too long, and what of the caller's own words is no UTF-8 becomes '?' */
 void request_problem(struct request *r, int status, const char *fmt, ...) printf_like(3, 4);
 /* request_problem_fields - the same with `errors`; takes the array */
 void request_problem_fields(struct request *r, int status, const char *detail, json_t *errors);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "billing/cdr_row.h"
+#include "lib/utf8.h"
 
 #define ARENA_TEXT 1024 /* room for most calls' text beside the record itself */
 
@@ -80,44 +81,16 @@ struct cdr *cdr_copy(const struct cdr *c)
 	return copy;
 }
 
-/* Length of the well-formed UTF-8 character at s (RFC 3629, the table of its section 4), 0 if there is none. */
-static size_t utf8_length(const unsigned char *s)
-{
-	unsigned char least = 0x80, most = 0xbf; /* of the second byte */
-	size_t n;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (s[0] == 0xe0)
-		least = 0xa0;
-	if (s[0] == 0xf0)
-		least = 0x90;
-	if (s[0] == 0xed)
-		most = 0x9f;
-	if (s[0] == 0xf4)
-		most = 0x8f;
-	if (s[1] < least || s[1] > most)
-		return 0;
-	for (size_t i = 2; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
 size_t cdr_text_fit(const char *text, char out[static CDR_TEXT_MAX + 1])
 {
-	const unsigned char *s = (const unsigned char *)text;
 	size_t len = 0;
 
-	while (*s != '\0') {
-		size_t n = utf8_length(s);
+	for (const char *s = text; *s != '\0';) {
+		size_t n = utf8_character(s);
 
 		if (len + (n > 0 ? n : 1) > CDR_TEXT_MAX)
 			break;
-		if (n == 0 || *s < 0x20 || *s == 0x7f) {
+		if (n == 0 || (unsigned char)*s < 0x20 || *s == 0x7f) {
 			out[len++] = '?';
 			s++;
 			continue;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/utf8.h"
+
 #define RECORD_MAX (1024 * 1024)
 
 enum place { FIELD_START, IN_FIELD, IN_QUOTES, AFTER_QUOTE };
@@ -59,46 +61,12 @@ static int refuse(struct csv_reader *r, int64_t line, const char *what)
 	return status_set(&r->why, -EINVAL, "line %lld: %s", (long long)line, what);
 }
 
-/* Length of the UTF-8 sequence (RFC 3629) at p, 0 if it is none. */
-static size_t sequence_length(const unsigned char *p, size_t left)
-{
-	unsigned char low = 0x80, high = 0xbf;
-	size_t len;
-
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		len = 2;
-	else if (p[0] >= 0xe0 && p[0] <= 0xef)
-		len = 3;
-	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	if (p[0] == 0xe0)
-		low = 0xa0; /* overlong */
-	else if (p[0] == 0xed)
-		high = 0x9f; /* surrogates */
-	else if (p[0] == 0xf0)
-		low = 0x90; /* overlong */
-	else if (p[0] == 0xf4)
-		high = 0x8f; /* past U+10FFFF */
-	if (left < len || p[1] < low || p[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++) {
-		if (p[i] < 0x80 || p[i] > 0xbf)
-			return 0;
-	}
-	return len;
-}
-
 static bool utf8_valid(const char *text, size_t len)
 {
-	const unsigned char *p = (const unsigned char *)text;
 	size_t n;
 
 	for (size_t i = 0; i < len; i += n) {
-		n = sequence_length(p + i, len - i);
+		n = utf8_character(text + i);
 		if (n == 0)
 			return false;
 	}

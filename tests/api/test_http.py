@@ -20,6 +20,26 @@ class Http(ApiStory):
     def get(self, target, more=""):
         return f"GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.api.key}\r\n{more}\r\n"
 
+    def test_a_refusal_says_why_whatever_the_senders_letters(self):
+        """The words of a sender are cut, or no UTF-8: what is said about them is still there."""
+        for name in ("%ff", "%c3%28", "a" + "%c3%a9" * 60):
+            self.assertIn("is not a query parameter here", self.api.refused(400, "GET", f"/v1/carriers?{name}=1")["detail"])
+        long = "a" + "é" * 60
+        wrong = self.api.wrong_fields("POST", "/v1/carriers", {"name": "odd", "currency": "EUR", long: 1})
+        self.assertEqual(wrong, {long[:32]: "is not a field of this resource"})
+        carrier = self.api.post("/v1/carriers", name="étranger", currency="EUR")
+        deck = self.api.post("/v1/rate-decks", name="été", side="buy", currency="EUR")
+        for n in range(8):
+            self.api.post("/v1/trunks", carrier_id=carrier["id"], name="é" * (60 + n), direction="egress", host="127.0.0.1", port=5060,
+                          rate_deck_id=deck["id"])
+        for n in range(2):  # cut after an odd and an even number of bytes
+            self.assertIn("still referenced by", self.api.refused(409, "DELETE", f"/v1/rate-decks/{deck['id']}")["detail"])
+            self.api.patch(f"/v1/rate-decks/{deck['id']}", name="éte")
+            trunk = self.api.get("/v1/trunks", carrier_id=carrier["id"])["items"][n]
+            self.api.patch(f"/v1/trunks/{trunk['id']}", name="x" + trunk["name"])
+        problem = self.api.refused(422, "PATCH", f"/v1/trunks?carrier_id={carrier['id']}", {"max_channels": -1})
+        self.assertEqual(len([e["message"] for e in problem["errors"]]), 8)
+
     # ---- bodies
 
     def test_what_is_not_json_is_a_400(self):

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "lib/buf.h"
 #include "lib/digits.h"
 #include "lib/log.h"
+#include "lib/utf8.h"
 
 static void an_arena_gives_zeroed_aligned_memory_of_any_size(void **state)
 {
@@ -101,6 +103,39 @@ static void a_log_limit_counts_what_it_holds_back(void **state)
 	assert_int_equal(skipped, 2);
 }
 
+static void what_is_no_utf8_is_mended(void **state)
+{
+	static const struct {
+		const char *text, *mended;
+	} cases[] = {
+		{"", ""},
+		{"plain", "plain"},
+		{"\xc3\xa9t\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "\xc3\xa9t\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
+		{"a\xff\xfe"
+		 "b",
+		 "a??b"},
+		{"\x80", "?"},
+		{"\xc0\xaf", "??"},	      /* overlong */
+		{"\xed\xa0\x80", "???"},      /* a surrogate */
+		{"\xf4\x90\x80\x80", "????"}, /* past U+10FFFF */
+		{"\xc3(", "?("},
+		{"cut \xc3", "cut "},
+		{"cut \xe2\x82", "cut "},
+		{"cut \xf0\x9f\x98", "cut "},
+	};
+	char text[40];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		snprintf(text, sizeof(text), "%s", cases[i].text);
+		utf8_mend(text);
+		assert_string_equal(text, cases[i].mended);
+	}
+	assert_int_equal(utf8_character(""), 1);
+	assert_int_equal(utf8_character("\xc3\xa9"), 2);
+	assert_int_equal(utf8_character("\xe0\x80\x80"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -110,6 +145,7 @@ int main(void)
 		cmocka_unit_test(digits_are_told_from_other_text),
 		cmocka_unit_test(foreign_text_stays_one_logfmt_value),
 		cmocka_unit_test(a_log_limit_counts_what_it_holds_back),
+		cmocka_unit_test(what_is_no_utf8_is_mended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
