@@ -164,12 +164,6 @@ static int too_many(struct request *r, const char *why)
 	return -1;
 }
 
-/* A page of a CSV listing after the first: the key is looked at again, but it is the same request. */
-static bool is_later_page(const struct request *r)
-{
-	return r->sheet.next != NULL;
-}
-
 static int caller_find(struct request *r)
 {
 	char hash[AUTH_HASH_TEXT];
@@ -179,7 +173,7 @@ static int caller_find(struct request *r)
 
 	if (known_find(r, hash, &changes))
 		return 0;
-	if (!is_later_page(r) && !known_good(hash) && !limit_left(r->service->by_address, r->address, clock_mono_us()))
+	if (!r->charged && !known_good(hash) && !limit_left(r->service->by_address, r->address, clock_mono_us()))
 		return too_many(r, "Too many keys that are not known came from this address.");
 	if (store_query(r, &store_key_find, &wanted, &result) != 0)
 		return -1;
@@ -210,8 +204,9 @@ static int caller_check(struct request *r)
 {
 	const struct endpoint *e = r->endpoint;
 
-	if (!is_later_page(r) && !limit_take(r->service->by_key, (uint64_t)r->caller.key_id, clock_mono_us()))
+	if (!r->charged && !limit_take(r->service->by_key, (uint64_t)r->caller.key_id, clock_mono_us()))
 		return too_many(r, "This API key makes too many requests.");
+	r->charged = true;
 	if (request_is_bound(r) && !(e->flags & ENDPOINT_BOUND)) {
 		request_problem(r, 404, "There is no such thing here.");
 		return -1;

@@ -98,7 +98,8 @@ struct request {
 	const struct endpoint *endpoint;
 	const char *id, *parent; /* ids in the path, as decimal text (or a UUID); parent stands before id */
 	struct caller caller;
-	bool authorized;
+	bool authorized;  /* the key was looked at; false again: it has to be once more, as it may be revoked by now */
+	bool charged;	  /* it was counted against its key's rate, which is done once */
 	uint64_t address; /* whom the connection comes from: IPv4, or the first half of IPv6 (one peer has a /64); 0 not
 			     known */
 

@@ -451,6 +451,7 @@ static enum MHD_Result on_admitted(struct exchange *x)
 		request_problem(r, 503, "There is no room for the upload now.");
 		return refuse(x);
 	}
+	r->authorized = false; /* looked at again when the body is there: a key may be revoked while it comes */
 	deadline_set(x->deadline, csv ? CSV_LIMIT_US : BODY_LIMIT_US);
 	x->phase = PHASE_BODY;
 	return MHD_YES;

@@ -308,6 +308,24 @@ class BothFamilies(ApiStory):
         self.assertEqual(status, 0, daemon.log_tail())
 
 
+class Revoked(ApiStory):
+    def test_a_key_that_is_revoked_while_its_request_comes_does_nothing_more(self):
+        deck = self.api.post("/v1/rate-decks", name="too late", side="buy", currency="EUR")
+        for kind, path, body in (("application/json", "/v1/carriers", b'{"name": "too late", "currency": "EUR"}'),
+                                 ("text/csv", f"/v1/rate-decks/{deck['id']}/imports", b"prefix,price\n49,0.01\n")):
+            key = self.api.post("/v1/api-keys", name=f"slow {kind}", role="provisioning")
+            wire = Wire(self.api)
+            with wire.socket:
+                wire.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key['key']}\r\nContent-Type: {kind}\r\n"
+                          f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n")
+                self.assertIn(b" 100 ", wire.socket.recv(4096), "it is admitted")
+                self.api.delete(f"/v1/api-keys/{key['id']}")
+                wire.send(body)
+                self.assertEqual(wire.answer()[0], 401)
+        self.assertEqual(self.api.get("/v1/carriers", name="too late")["items"], [])
+        self.assertEqual(self.api.get("/v1/imports", rate_deck_id=deck["id"])["items"], [])
+
+
 class Tls(ApiStory):
     def test_with_a_certificate_only_tls_is_spoken(self):
         folder = self.stack.folder
