@@ -89,13 +89,16 @@ static void channel_turn(ares_channel channel, int wait_ms)
 {
 	ares_socket_t fd[ARES_GETSOCK_MAXNUM];
 	struct pollfd wait[ARES_GETSOCK_MAXNUM];
-	int bits = ares_getsock(channel, fd, ARES_GETSOCK_MAXNUM), n = 0;
+	unsigned bits = (unsigned)ares_getsock(channel, fd, ARES_GETSOCK_MAXNUM);
+	int n = 0;
 
-	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++)
-		if (ARES_GETSOCK_READABLE(bits, i) || ARES_GETSOCK_WRITABLE(bits, i))
-			wait[n++] = (struct pollfd){
-				.fd = fd[i],
-				.events = (short)(ARES_GETSOCK_WRITABLE(bits, i) ? POLLIN | POLLOUT : POLLIN)};
+	/* the library's own macros shift a signed 1 by 31 for the last one */
+	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
+		bool readable = bits >> i & 1, writable = bits >> (i + ARES_GETSOCK_MAXNUM) & 1;
+		if (readable || writable)
+			wait[n++] =
+				(struct pollfd){.fd = fd[i], .events = (short)(writable ? POLLIN | POLLOUT : POLLIN)};
+	}
 	(void)poll(wait, (nfds_t)n, wait_ms);
 	for (int i = 0; i < n; i++)
 		ares_process_fd(channel, wait[i].revents & (POLLIN | POLLERR | POLLHUP) ? wait[i].fd : ARES_SOCKET_BAD,

@@ -146,8 +146,11 @@ class Stack:
             self.write_config(self.config, "api", None, self.settings)
             self.tandem("migrate")
             self.start_daemons()
-        except BaseException:
+        except BaseException as e:
+            told = self.told()
             self.stop(quiet=True)
+            if isinstance(e, Failure):
+                raise Failure(f"{e}\n{told}") from e
             raise
         return self
 
@@ -161,6 +164,7 @@ class Stack:
             with open(key) as f:
                 self.api = Api(f"http://127.0.0.1:{self.api_port}", f.read())
             self.start_apid()
+            wait_for("the API's readiness", lambda: self.api.ask("GET", "/readyz"), 30)
         for i in range(self.node_count):
             self.nodes.append(Node(self, f"sw{i + 1}", self.settings).start())
 
