@@ -331,6 +331,8 @@ static void add_problems(json_t *responses, const struct endpoint *e)
 		snprintf(number, sizeof(number), "%d", problems[i].status);
 		json_object_set_new(responses, number, ref("responses", "problem"));
 	}
+	if (e->run == calls_hangup) /* of mode proxy */
+		json_object_set_new(responses, "422", ref("responses", "problem"));
 	if (!(e->flags & ENDPOINT_OPEN))
 		json_object_set_new(responses, "429", ref("responses", "problem"));
 	json_object_set_new(responses, "500", ref("responses", "problem"));

@@ -68,6 +68,17 @@ enum cli_exit apikey_create(struct pg *pg, const char *name, const char *role, c
 	return status;
 }
 
+bool apikey_name_fits(const char *name)
+{
+	json_t *text = json_string(name); /* NULL: not UTF-8 */
+	bool fits = text != NULL && strlen(name) <= APIKEY_NAME_BYTES && strspn(name, " ") < strlen(name);
+
+	for (const char *c = name; *c != '\0'; c++)
+		fits &= (unsigned char)*c >= 0x20 && *c != 0x7f;
+	json_decref(text);
+	return fits;
+}
+
 static enum cli_exit run(struct cli *cli, int argc, char **argv)
 {
 	static const char *const roles[] = {"admin", "provisioning", "finance", "readonly"};
@@ -87,8 +98,8 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 		known |= strcmp(roles[i], role) == 0;
 	if (!known)
 		return cli_usage(cli, "--role must be admin, provisioning, finance or readonly");
-	if (*name == '\0' || strlen(name) > APIKEY_NAME_BYTES)
-		return cli_usage(cli, "--name must have 1 to %d bytes", APIKEY_NAME_BYTES);
+	if (!apikey_name_fits(name))
+		return cli_usage(cli, "--name must have " APIKEY_NAME_WORDS, APIKEY_NAME_BYTES);
 	if (carrier != NULL && !cli_parse_int(carrier, 1, INT64_MAX, &id))
 		return cli_usage(cli, "--carrier must be a carrier's id");
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli/cli.h"
 #include "cli/store.h"
@@ -171,10 +172,36 @@ static void hangups_audit(struct cli *cli, const json_t *calls)
 	free(text);
 }
 
+/* the call of that id, whatever its letters' case, or NULL (borrowed) */
+static json_t *call_find(json_t *calls, const char *id)
+{
+	json_t *call;
+	size_t i;
+
+	json_array_foreach(calls, i, call) if (strcasecmp(cli_text(call, "id"), id) == 0) return call;
+	return NULL;
+}
+
+static enum cli_exit hang_up_one(struct cli *cli, struct redis *r, json_t *call)
+{
+	const char *id = cli_text(call, "id");
+	struct status st = {""};
+	int err = live_hangup(r, id, &st);
+
+	if (err == -ENOENT)
+		return cli_fail("there is no live call %s", id);
+	if (err != 0)
+		return cli_fail("%s", st.text);
+	json_t *told = json_pack("[O]", call);
+	hangups_audit(cli, told);
+	json_decref(told);
+	return CLI_DONE;
+}
+
 static enum cli_exit run_hangup(struct cli *cli, int argc, char **argv)
 {
+	const struct live_filter all = {NULL};
 	const char *call_id = NULL;
-	struct status st = {""};
 	enum cli_exit status;
 
 	if (!cli_parse(cli, argc, argv, NULL, 0, &call_id, 1, &status))
@@ -183,16 +210,16 @@ static enum cli_exit run_hangup(struct cli *cli, int argc, char **argv)
 	struct redis *r = cli_redis(cli);
 	if (r == NULL)
 		return CLI_FAILED;
-	int err = live_hangup(r, call_id, &st);
+	json_t *calls = calls_read(r, &all), *call = call_find(calls, call_id);
+	if (calls == NULL)
+		status = CLI_FAILED;
+	else if (call == NULL)
+		status = cli_fail("there is no live call %.64s", call_id);
+	else
+		status = hang_up_one(cli, r, call);
+	json_decref(calls);
 	redis_free(&r);
-	if (err == -ENOENT)
-		return cli_fail("there is no live call %.64s", call_id);
-	if (err != 0)
-		return cli_fail("%s", st.text);
-	json_t *told = json_pack("[{s:s}]", "id", call_id);
-	hangups_audit(cli, told);
-	json_decref(told);
-	return CLI_DONE;
+	return status;
 }
 
 /* Takes the proxied calls out, each named on stderr. How many there were. */

@@ -195,8 +195,8 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 
 	if (!cli_parse(cli, argc, argv, options, sizeof(options) / sizeof(options[0]), NULL, 0, &status))
 		return status;
-	if (*key_name == '\0' || strlen(key_name) > APIKEY_NAME_BYTES)
-		return cli_usage(cli, "--key-name must have 1 to %d bytes", APIKEY_NAME_BYTES);
+	if (!apikey_name_fits(key_name))
+		return cli_usage(cli, "--key-name must have " APIKEY_NAME_WORDS, APIKEY_NAME_BYTES);
 	if (!cli_settings(cli))
 		return CLI_FAILED;
 

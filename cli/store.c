@@ -58,6 +58,13 @@ const struct pg_statement cli_admin_keys = {
 	0,
 };
 
+const struct pg_statement cli_export_audit = {
+	"cli_export_audit",
+	"insert into audit_log (actor, action, resource, resource_id, after)"
+	" values ($1, 'create', 'exports', $2::bigint::text, $3::jsonb)",
+	3,
+};
+
 const struct pg_statement cli_hangups_audit = {
 	"cli_hangups_audit",
 	"insert into audit_log (actor, action, resource, resource_id, before)"

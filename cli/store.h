@@ -8,7 +8,7 @@
 /* A key and its line in the audit log, at once. $1 name, $2 role, $3 carrier id or null, $4 SHA-256 in hex, $5 actor */
 extern const struct pg_statement cli_key_insert;
 /* A line in the audit log for each call that is hung up: $1 actor, $2 the calls as a JSON array */
-extern const struct pg_statement cli_hangups_audit;
+extern const struct pg_statement cli_hangups_audit, cli_export_audit;
 /* The sell deck's prefixes of ingress trunk $1, at most $2, in an order that is random but the same each time */
 extern const struct pg_statement cli_sell_prefixes;
 /* What this server is: version, and whether it is read-only */

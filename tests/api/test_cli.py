@@ -87,6 +87,9 @@ class CommandLine(Story):
         self.refused("apikey", "create", "--name", "w2", "--role", "readonly", "--carrier", "4711", says=["no carrier 4711"])
         self.refused("apikey", "create", "--name", "w2", "--role", "king", status=2, says=["--role"])
         self.refused("apikey", "create", "--role", "admin", status=2, says=["--name"])
+        for name in ("", " ", "two\nlines", "\x01", "\x7f", "x" * 129, "\udcff\udcfe"):  # as the API has it
+            self.refused("apikey", "create", "--role", "admin", "--name", name, status=2, says=["--name"])
+        self.stack.tandem("apikey", "create", "--role", "readonly", "--name", "Zoë's")
         entry = next(e for e in self.stack.api.items("/v1/audit-log") if e["actor"].startswith("cli:"))
         self.assertEqual((entry["action"], entry["resource"]), ("create", "api-keys"))
         self.assertNotIn(key.strip()[3:], json.dumps(list(self.stack.api.items("/v1/audit-log"))))
@@ -120,6 +123,13 @@ class CommandLine(Story):
             end.reply(200)
         wait_for("no call in `tandem calls`", lambda: json.loads(self.stack.tandem("calls", "--json").stdout) == [], 5)
         self.refused("hangup", mine["id"], says=[mine["id"]])
+        [told] = self.stack.api.items("/v1/audit-log", action="hangup", resource_id=mine["id"])
+        self.assertEqual((told["before"]["called"], told["before"]["state"], told["actor"][:4]), (mine["called"], "answered", "cli:"))
+
+    def test_a_run_of_the_export_stands_in_the_audit_log(self):
+        [run] = json.loads(self.stack.tandem("export", "run", "--json").stdout)
+        [told] = self.stack.api.items("/v1/audit-log", resource="exports", resource_id=run["id"])
+        self.assertEqual((told["actor"][:4], told["action"], told["after"]["id"], told["after"]["cutoff"]), ("cli:", "create", run["id"], run["cutoff"]))
 
     def test_many_calls_are_hung_up_by_what_they_are(self):
         calls = [self.answered(self.customer, self.alpha, "77" + self.number()) for _ in range(3)]
