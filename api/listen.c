@@ -10,10 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/buf.h"
-
 #define BACKLOG 511
-#define PEM_MAX (1024 * 1024)
 
 static int address_parse(const char *text, struct addrinfo **out)
 {
@@ -64,20 +61,4 @@ int listen_open(const char *text, int *fd, int *port, struct status *st)
 		close(*fd);
 	*fd = -1;
 	return status_set(st, err, "can't listen on %s: %s", text, strerror(-err));
-}
-
-int listen_pem(const char *path, char **out, struct status *st)
-{
-	FILE *f = fopen(path, "re");
-
-	if (f == NULL)
-		return status_set(st, -errno, "can't read %s: %s", path, strerror(errno));
-	*out = xcalloc(1, PEM_MAX + 1);
-	size_t n = fread(*out, 1, PEM_MAX + 1, f);
-	fclose(f);
-	if (n > 0 && n <= PEM_MAX)
-		return 0;
-	free(*out);
-	*out = NULL;
-	return status_set(st, -EINVAL, "%s is empty or too large for a PEM file", path);
 }

@@ -9,7 +9,4 @@
  *   0 with *fd and the *port that it has; -EINVAL not such a text; -errno it can't be had */
 int listen_open(const char *text, int *fd, int *port, struct status *st) must_check;
 
-/* listen_pem - the text of a PEM file; the caller frees it. 0, -EINVAL empty or too large, -errno not readable */
-int listen_pem(const char *path, char **out, struct status *st) must_check;
-
 #endif

@@ -169,21 +169,54 @@ static void parts_stop(struct service *s, struct watch **watch, struct server **
 	free(s->description);
 }
 
-static int serve(const struct settings *settings)
+/* What SIGHUP takes over: the file's reloadable settings, and a certificate that was renewed. */
+static void settings_again(struct server *server, const char *path, const struct settings *old)
+{
+	struct settings *fresh;
+	struct status st = {0};
+	char quoted[600];
+
+	sd_notify(0, "RELOADING=1");
+	if (settings_reload(path, old, &fresh, &st) != 0) {
+		log_event(LOG_LEVEL_ERROR, "settings not reloaded, the old ones stay", "error=%s",
+			  log_quote(st.text, quoted, sizeof(quoted)));
+	} else {
+		log_set_level((enum log_level)fresh->log_level);
+		settings_free(&fresh);
+		if (server_renew(server, &st) != 0)
+			log_event(LOG_LEVEL_ERROR, "certificate not renewed, the old one stays", "error=%s",
+				  log_quote(st.text, quoted, sizeof(quoted)));
+		else
+			log_event(LOG_LEVEL_INFO, "settings reloaded", "file=%s", path);
+	}
+	sd_notify(0, "READY=1");
+}
+
+/* Until SIGTERM or SIGINT, which is returned. */
+static int attend(const sigset_t *signals, struct server *server, const char *path, const struct settings *settings)
+{
+	int number = 0;
+
+	while (sigwait(signals, &number) != 0 || number == SIGHUP)
+		settings_again(server, path, settings);
+	return number;
+}
+
+static int serve(const char *path, const struct settings *settings)
 {
 	struct service s = {.settings = settings};
 	struct server *server = NULL;
 	struct watch *watch = NULL;
 	struct status st = {0};
 	char quoted[600];
-	sigset_t stop;
-	int signal_number = 0;
+	sigset_t signals;
 
 	/* Threads inherit the mask: signals come to this one alone, by sigwait. */
-	sigemptyset(&stop);
-	sigaddset(&stop, SIGTERM);
-	sigaddset(&stop, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &stop, NULL);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	snprintf(s.instance, sizeof(s.instance), "%.64s/%d/%08" PRIx32, settings->node_id, (int)getpid(),
 		 (uint32_t)random_u64());
@@ -196,8 +229,7 @@ static int serve(const struct settings *settings)
 			  server_port(server), settings->api_tls_certificate[0] != '\0' ? "on" : "off",
 			  PACKAGE_VERSION);
 		sd_notify(0, "READY=1");
-		sigwait(&stop, &signal_number);
-		log_event(LOG_LEVEL_INFO, "stopping", "signal=%d", signal_number);
+		log_event(LOG_LEVEL_INFO, "stopping", "signal=%d", attend(&signals, server, path, settings));
 		sd_notify(0, "STOPPING=1");
 	}
 	parts_stop(&s, &watch, &server);
@@ -219,7 +251,7 @@ int main(int argc, char **argv)
 	log_set_level((enum log_level)settings->log_level);
 	if (!o.test)
 		process_settle((int)settings->api_nice);
-	int status = o.test ? EXIT_SUCCESS : serve(settings);
+	int status = o.test ? EXIT_SUCCESS : serve(o.path, settings);
 	settings_free(&settings);
 	return status;
 }

@@ -26,6 +26,7 @@
 #include "api/request.h"
 #include "api/sheet.h"
 #include "api/static.h"
+#include "api/tls.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -44,7 +45,7 @@ struct server {
 	struct service *service;
 	struct MHD_Daemon *daemon;
 	int fd, port;
-	char *certificate, *key;
+	bool tls;
 	struct deadlines *deadlines;
 	_Atomic int under_way; /* requests whose headers are in and whose answer is not out; streams aside */
 	_Atomic bool quiet;    /* it stops: each answer is the last one of its connection */
@@ -568,27 +569,25 @@ static void on_mhd_log(void *cls, const char *fmt, va_list ap)
 
 static int daemon_start(struct server *s, struct status *st)
 {
-	bool tls = s->certificate != NULL;
 	struct MHD_OptionItem tls_options[] = {
-		{MHD_OPTION_HTTPS_MEM_CERT, 0, s->certificate},
-		{MHD_OPTION_HTTPS_MEM_KEY, 0, s->key},
+		{MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, tls_callback()},
 		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
 		{MHD_OPTION_END, 0, NULL},
 	};
 	struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
 
-	s->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0),
-		0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET,
-		s->fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)IO_THREADS, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_ARRAY, tls ? tls_options : none,
-		MHD_OPTION_END);
+	s->daemon =
+		MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+					 (s->tls ? MHD_USE_TLS : 0),
+				 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
+				 MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)IO_THREADS,
+				 MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+				 (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+				 MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+				 MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+				 s, MHD_OPTION_ARRAY, s->tls ? tls_options : none, MHD_OPTION_END);
 	if (s->daemon == NULL)
-		return status_set(st, -EINVAL, "the HTTP server does not start%s",
-				  tls ? ": see whether certificate and key are PEM and belong together" : "");
+		return status_set(st, -EINVAL, "the HTTP server does not start");
 	return 0;
 }
 
@@ -600,9 +599,8 @@ int server_start(struct server **out, struct service *service, struct status *st
 
 	s->service = service;
 	s->fd = -1;
-	if (settings->api_tls_certificate[0] != '\0' &&
-	    ((err = listen_pem(settings->api_tls_certificate, &s->certificate, st)) != 0 ||
-	     (err = listen_pem(settings->api_tls_key, &s->key, st)) != 0))
+	s->tls = settings->api_tls_certificate[0] != '\0';
+	if (s->tls && (err = tls_read(settings->api_tls_certificate, settings->api_tls_key, st)) != 0)
 		goto fail;
 	if ((err = listen_open(settings->api_listen, &s->fd, &s->port, st)) != 0)
 		goto fail;
@@ -613,11 +611,17 @@ int server_start(struct server **out, struct service *service, struct status *st
 fail:
 	if (s->fd >= 0)
 		close(s->fd);
-	free(s->certificate);
-	free(s->key);
+	tls_forget();
 	deadlines_stop(&s->deadlines);
 	free(s);
 	return err;
+}
+
+int server_renew(struct server *s, struct status *st)
+{
+	const struct settings *settings = s->service->settings;
+
+	return s->tls ? tls_read(settings->api_tls_certificate, settings->api_tls_key, st) : 0;
 }
 
 int server_port(const struct server *s)
@@ -646,10 +650,7 @@ void server_stop(struct server **s)
 		return;
 	MHD_stop_daemon((*s)->daemon);
 	deadlines_stop(&(*s)->deadlines);
-	if ((*s)->key != NULL)
-		OPENSSL_cleanse((*s)->key, strlen((*s)->key));
-	free((*s)->certificate);
-	free((*s)->key);
+	tls_forget();
 	free(*s);
 	*s = NULL;
 }

@@ -14,6 +14,9 @@ struct server;
 
 /* server_start - 0; -EINVAL a bad listen address, certificate or key; -errno it can't be bound */
 int server_start(struct server **s, struct service *service, struct status *st) must_check;
+/* server_renew - read certificate and key again: connections from now on get them. 0, also without TLS; else as
+ *   tls_read, and the old ones stay */
+int server_renew(struct server *s, struct status *st) must_check;
 int server_port(const struct server *s);
 /* server_quiesce - take no new connections, close each after its next answer, and wait until requests under way are
  *   answered, at most limit_ms */

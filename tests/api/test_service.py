@@ -2,6 +2,7 @@
 """The daemon itself: options, backends that come and go, TLS, stop, and jobs whose server died."""
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -327,6 +328,78 @@ class Revoked(ApiStory):
 
 
 class Tls(ApiStory):
+    @contextlib.contextmanager
+    def serving(self, word):
+        """A tandem-apid of its own with a fresh certificate: (it, its port, certificate, key, its configuration)."""
+        folder = self.stack.folder
+        config, port = os.path.join(folder, f"{word}.conf"), free_port(udp=False)
+        certificate, key = self_signed(os.path.join(folder, word), "127.0.0.1")
+        with open(self.stack.config) as f:
+            text = f.read().replace(f"127.0.0.1:{self.stack.api_port}", f"127.0.0.1:{port}\ntls_certificate = {certificate}\ntls_key = {key}")
+        with open(config, "w") as f:
+            f.write(text)
+        daemon = Daemon(f"apid-{word}", [program("tandem-apid"), "-c", config], os.path.join(folder, f"apid-{word}.log"), self.stack.env)
+        try:
+            yield daemon.wait_ready(), port, certificate, key, config
+        finally:
+            status = daemon.stop(15)
+        if status != 0:
+            raise Failure(daemon.log_tail())
+
+    def shown(self, port):
+        """The certificate that a new connection gets."""
+        return ssl.get_server_certificate(("127.0.0.1", port)).strip()
+
+    def test_a_renewed_certificate_is_taken_over_without_a_restart(self):
+        with self.serving("renewed") as (daemon, port, certificate, key, config):
+            read = lambda path: open(path, encoding="ascii").read()
+            first, first_key = read(certificate), read(key)
+            self.assertEqual(self.shown(port), first.strip())
+            context = ssl.create_default_context(cafile=certificate)
+            with contextlib.closing(http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)) as kept:
+                def ask():
+                    kept.request("GET", "/healthz")
+                    with kept.getresponse() as answer:
+                        return answer.status, answer.read()
+
+                self.assertEqual(ask()[0], 200)
+                there = kept.sock
+                self_signed(certificate[:-len(".pem")], "127.0.0.1")
+                second = read(certificate)
+                self.assertEqual(self.shown(port), first.strip(), "nobody has said so yet")
+                daemon.send(signal.SIGHUP)
+                wait_for("the new certificate", lambda: self.shown(port) == second.strip(), 5)
+                self.assertEqual(ask()[0], 200)
+                self.assertIs(kept.sock, there, "a connection that was there goes on")
+
+            def refused(word, text, path):
+                before = daemon.log().count(word)
+                with open(path, "w", encoding="ascii") as f:
+                    f.write(text)
+                daemon.send(signal.SIGHUP)
+                wait_for(word, lambda: daemon.log().count(word) > before, 5)
+                self.assertEqual(self.shown(port), second.strip())
+
+            refused("certificate not renewed", first_key, key)
+            refused("certificate not renewed", "nothing\n", key)
+            refused("certificate not renewed", "", key)
+            refused("settings not reloaded", read(config) + "[api]\nlisen = x\n", config)
+
+    def test_sighup_without_tls_takes_over_the_log_level_and_ends_nothing(self):
+        path = self.stack.config
+        with open(path) as f:
+            before = f.read()
+        try:
+            with open(path, "w") as f:
+                f.write(before + "[log]\nlevel = debug\n")
+            self.stack.apid.send(signal.SIGHUP)
+            wait_for("the new settings", lambda: "settings reloaded" in self.stack.apid.log(), 5)
+            self.assertEqual(self.api.call("GET", "/healthz")[0], 200)
+        finally:
+            with open(path, "w") as f:
+                f.write(before)
+            self.stack.apid.send(signal.SIGHUP)
+
     def test_with_a_certificate_only_tls_is_spoken(self):
         folder = self.stack.folder
         config = os.path.join(folder, "tls.conf")
