@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "switch/cause.h"
+#include "switch/node.h"
 #include "switch/proxy.h"
 #include "switch/relay.h"
 #include "switch/worker.h"
@@ -141,6 +142,23 @@ void leg_refuse(struct leg *leg, nta_incoming_t *request, int status)
 	nta_incoming_destroy(request);
 }
 
+/* ---- an INVITE of ours that was cancelled ---- */
+
+void leg_patience_begin(struct leg *leg, su_timer_f over)
+{
+	leg->patience = su_timer_create(su_root_task(leg->worker->root), 0);
+	if (leg->patience)
+		su_timer_set_interval(leg->patience, over, leg,
+				      (su_duration_t)(64 * leg->worker->node->settings->t1_ms));
+}
+
+void leg_patience_end(struct leg *leg)
+{
+	if (leg->patience)
+		su_timer_destroy(leg->patience);
+	leg->patience = NULL;
+}
+
 /* ---- the end ------------------------------------------------------------------------------------------------------
  */
 
@@ -196,7 +214,7 @@ void leg_close(struct leg *leg)
 {
 	session_stop(leg);
 	relay_close(leg);
-	proxy_leg_free(leg);
+	leg_patience_end(leg);
 	if (leg->invite_in)
 		nta_incoming_destroy(leg->invite_in);
 	if (leg->invite_out)

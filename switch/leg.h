@@ -76,7 +76,7 @@ struct leg {
 	uint32_t invite_cseq;	  /* of the INVITE that we sent last: its ACK's */
 	bool inbound;		  /* they called us */
 	bool proxied;		  /* proxy.h: no dialog of ours, what is sent passes through */
-	su_timer_t *patience;	  /* a proxied INVITE that was cancelled: how long its last word is waited for */
+	su_timer_t *patience;	  /* our INVITE was cancelled: how long its last word is waited for */
 	bool responded;		  /* our INVITE had any answer */
 	bool provisional;	  /* ... and may be cancelled */
 	bool cancel_sent;
@@ -159,6 +159,9 @@ void leg_ack_send(struct leg *leg, uint32_t cseq, const sip_t *body, const char 
 void leg_settle(struct leg *leg);
 /* leg_route_learned - msg has (re)set the dialog's routes */
 void leg_route_learned(struct leg *leg, msg_t *msg);
+/* leg_retarget - what comes with that Contact moves the target of the dialog: of INVITE, UPDATE and REFER, and of their
+ * 2xx (RFC 3261 section 12.2, RFC 3311 section 5, RFC 3515 section 2.4.1). Takes msg */
+void leg_retarget(struct leg *leg, msg_t *msg, const sip_t *sip);
 
 static inline url_string_t *leg_next_hop(const struct leg *leg)
 {

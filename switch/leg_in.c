@@ -85,6 +85,15 @@ void leg_route_learned(struct leg *leg, msg_t *msg)
 		 transport[leg->port->transport]);
 }
 
+void leg_retarget(struct leg *leg, msg_t *msg, const sip_t *sip)
+{
+	if (leg_contact_usable(sip->sip_contact)) {
+		nta_leg_client_reroute(leg->dialog, NULL, sip->sip_contact, 0);
+		leg_route_learned(leg, msg);
+	}
+	msg_destroy(msg);
+}
+
 int leg_accept(struct leg *leg, struct call *call, struct worker *w, const struct worker_port *port,
 	       nta_incoming_t *irq, const sip_t *sip)
 {

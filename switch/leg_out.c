@@ -121,6 +121,7 @@ static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip
 		leg_route_learned(leg, msg);
 		msg_destroy(msg);
 		leg->confirmed = true;
+		leg_patience_end(leg);
 		session_answered(leg, sip, leg->session_wish_s);
 		session_start(leg);
 		leg_tell(leg, LEG_ANSWER, status, internal, sip, NULL);
@@ -128,6 +129,7 @@ static int on_invite_response(void *magic, nta_outgoing_t *orq, sip_t const *sip
 		   !leg->cancel_sent && invite_again(leg, sip, status)) {
 		return 0;
 	} else {
+		leg_patience_end(leg);
 		nta_outgoing_destroy(orq);
 		leg->invite_out = NULL;
 		leg->over = true;
@@ -229,6 +231,17 @@ int leg_call(struct leg *leg, struct call *call, struct worker *w, const struct 
 	return r;
 }
 
+/* It agreed to the CANCEL, perhaps, but never ended the INVITE. */
+static void on_patience_over(struct worker *w, su_timer_t *timer, void *arg)
+{
+	struct leg *leg = arg;
+
+	leg_patience_end(leg);
+	nta_outgoing_destroy(leg->invite_out);
+	leg->invite_out = NULL;
+	leg_gone(leg);
+}
+
 void leg_give_up(struct leg *leg)
 {
 	if (leg->proxied) {
@@ -240,11 +253,13 @@ void leg_give_up(struct leg *leg)
 	char reason[REASON_MAX];
 
 	if (leg->provisional) {
-		reason_write(leg->reason, reason);
-		if (!leg->cancel_sent)
-			nta_outgoing_tcancel(leg->invite_out, NULL, NULL, TAG_IF(reason[0], SIPTAG_REASON_STR(reason)),
-					     TAG_END());
+		if (leg->cancel_sent)
+			return;
 		leg->cancel_sent = true;
+		reason_write(leg->reason, reason);
+		nta_outgoing_tcancel(leg->invite_out, NULL, NULL, TAG_IF(reason[0], SIPTAG_REASON_STR(reason)),
+				     TAG_END());
+		leg_patience_begin(leg, on_patience_over);
 		return;
 	}
 	/* Nothing came back: no CANCEL may be sent (RFC 3261 section 9.1), and repeats to a dead vendor would pile up.

@@ -23,6 +23,10 @@ int leg_on_request(struct leg *leg, nta_leg_t *dialog, nta_incoming_t *irq, sip_
 void leg_acknowledged(struct leg *leg, const sip_t *sip);
 /* leg_bye_send - BYE with that Q.850 cause; 0: none */
 void leg_bye_send(struct leg *leg, int cause);
+/* leg_patience_begin - its INVITE was cancelled: over() is called unless leg_patience_end is within 64*T1 (RFC 3261
+ * section 9.1) */
+void leg_patience_begin(struct leg *leg, su_timer_f over);
+void leg_patience_end(struct leg *leg);
 /* leg_contact_usable - may requests be sent there? */
 bool leg_contact_usable(const sip_contact_t *m);
 /* leg_sdp_keep - what this side has of us now, for a refresh that may need it */

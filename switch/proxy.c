@@ -10,6 +10,7 @@
 #include "switch/call.h"
 #include "switch/enquiry.h"
 #include "switch/forward.h"
+#include "switch/leg_priv.h"
 #include "switch/node.h"
 #include "switch/recordroute.h"
 #include "switch/stray.h"
@@ -177,9 +178,7 @@ static msg_t *invite_copy(struct leg *leg, struct call *c, const struct leg_targ
 
 static void settled(struct leg *leg)
 {
-	if (leg->patience)
-		su_timer_destroy(leg->patience);
-	leg->patience = NULL;
+	leg_patience_end(leg);
 	nta_outgoing_destroy(leg->invite_out);
 	leg->invite_out = NULL;
 }
@@ -344,10 +343,7 @@ static void invite_cancel(struct leg *leg, const sip_t *why)
 	char *reason = forward_reason(why);
 	forward_cancel(leg->worker, leg->port, leg->invite_out, reason);
 	free(reason);
-	leg->patience = su_timer_create(su_root_task(leg->worker->root), 0);
-	if (leg->patience)
-		su_timer_set_interval(leg->patience, on_patience_over, leg,
-				      (su_duration_t)(64 * leg->worker->node->settings->t1_ms));
+	leg_patience_begin(leg, on_patience_over);
 }
 
 void proxy_give_up(struct leg *leg)
@@ -385,13 +381,6 @@ void proxy_leg_end(struct leg *leg)
 		settled(leg);
 	}
 	leg_settle(leg);
-}
-
-void proxy_leg_free(struct leg *leg)
-{
-	if (leg->patience)
-		su_timer_destroy(leg->patience);
-	leg->patience = NULL;
 }
 
 /* ---- news ---- */

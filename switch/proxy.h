@@ -39,9 +39,8 @@ void proxy_refuse(struct call *c, int code);
 bool proxy_cancel(struct call *c, const sip_t *cancel);
 
 /* ---- of a leg of such a call; called by leg.c ---- */
-void proxy_give_up(struct leg *leg);  /* leg_give_up */
-void proxy_leg_end(struct leg *leg);  /* leg_hang_up: the call is over; an answer that was not passed on is hung up */
-void proxy_leg_free(struct leg *leg); /* leg_close */
+void proxy_give_up(struct leg *leg); /* leg_give_up */
+void proxy_leg_end(struct leg *leg); /* leg_hang_up: the call is over; an answer that was not passed on is hung up */
 
 /* ---- news of the dialog, from any worker ---- */
 

@@ -6,6 +6,7 @@
 #include "lib/buf.h"
 #include "switch/call.h"
 #include "switch/cause.h"
+#include "switch/node.h"
 #include "switch/relay_priv.h"
 #include "switch/worker.h"
 
@@ -34,10 +35,34 @@ void relay_free(struct relay *r)
 		nta_incoming_destroy(r->in);
 	if (r->out)
 		nta_outgoing_destroy(r->out);
+	if (r->patience)
+		su_timer_destroy(r->patience);
 	rtpengine_drop(r->question);
 	if (r->held)
 		msg_destroy(r->held);
 	free(r);
+}
+
+static void on_patience_over(struct worker *w, su_timer_t *timer, void *arg)
+{
+	struct relay *r = arg;
+	struct leg *to = r->to;
+	bool orphan = !r->from;
+
+	relay_free(r);
+	if (orphan)
+		leg_settle(to);
+}
+
+void relay_patience(struct relay *r)
+{
+	const struct worker *w = r->to->worker;
+
+	if (r->patience)
+		return;
+	r->patience = su_timer_create(su_root_task(w->root), 0);
+	if (r->patience)
+		su_timer_set_interval(r->patience, on_patience_over, r, (su_duration_t)(64 * w->node->settings->t1_ms));
 }
 
 /* Whoever takes a call over, if that is what it is for, hears how it went. */
@@ -64,15 +89,6 @@ void relay_ack(struct relay *r, const sip_t *sip)
 	char branch[WORKER_BRANCH_MAX];
 	if (r->out && r->to->dialog)
 		leg_ack_send(r->to, r->cseq, sip, worker_branch(r->to->worker, branch));
-}
-
-void relay_target(struct leg *leg, msg_t *msg, const sip_t *sip)
-{
-	if (sip->sip_contact) {
-		nta_leg_client_reroute(leg->dialog, NULL, sip->sip_contact, 0);
-		leg_route_learned(leg, msg);
-	}
-	msg_destroy(msg);
 }
 
 /* ---- what others ask of a leg's relays ---- */
@@ -137,6 +153,7 @@ void relay_end(struct leg *leg)
 		r->from = NULL;
 		r->next = r->to->orphans;
 		r->to->orphans = r;
+		relay_patience(r);
 	}
 }
 

@@ -100,6 +100,7 @@ int relay_on_ack_cancel(void *magic, nta_incoming_t *irq, sip_t const *sip)
 			nta_outgoing_tcancel(r->out, NULL, NULL, TAG_END());
 		if (!r->answered) {
 			r->cancelled = true;
+			relay_patience(r);
 			nta_incoming_treply(irq, SIP_487_REQUEST_CANCELLED, TAG_END());
 			if (relay_taker(r))
 				replaces_decided(relay_taker(r), 487);
@@ -224,7 +225,7 @@ int relay_on_response(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 	if (status >= 300 && nta_outgoing_method(orq) == sip_method_refer)
 		refer_declined(&r->to->refer, r->cseq);
 	if (good && !internal && (r->target || nta_outgoing_method(orq) == sip_method_refer))
-		relay_target(r->to, nta_outgoing_getresponse(orq), sip);
+		leg_retarget(r->to, nta_outgoing_getresponse(orq), sip);
 	if (good && !internal && r->target) {
 		session_renewed(r->to, sip);
 		sdp_keep(r->to, nta_outgoing_getrequest(orq));

@@ -25,6 +25,7 @@ struct relay {
 	bool offered;		   /* the request has SDP: a 2xx answers it, else it offers */
 	bool answered;		   /* its 2xx was passed back and waits for the ACK */
 	bool cancelled;		   /* it was answered 487; the other side may still answer 2xx */
+	su_timer_t *patience;	   /* how long that is waited for; NULL: who asked still waits, too */
 	/* of a relayed call: what waits for rtpengine */
 	struct media *media; /* of the call; NULL: bypass */
 	struct rtpengine_question *question;
@@ -38,11 +39,11 @@ void relay_free(struct relay *r);
 
 /* relay_refuse - answer the request with that status, and free r */
 void relay_refuse(struct relay *r, int status);
+/* relay_patience - nobody waits for the other side's answer any more but us, and we do for 64*T1: a side that has said
+ * 100 to an INVITE may say nothing more, and the library would wait for ever */
+void relay_patience(struct relay *r);
 /* relay_ack - acknowledge the 2xx of an INVITE; sip: whose body goes along, NULL: none */
 void relay_ack(struct relay *r, const sip_t *sip);
-/* relay_target - what comes with that Contact moves the target of the dialog: of INVITE, UPDATE and REFER, and of their
- * 2xx (RFC 3261 section 12.2, RFC 3515 section 2.4.1). Takes msg */
-void relay_target(struct leg *leg, msg_t *msg, const sip_t *sip);
 /* relay_taker - the call that takes another over, if that is what r is for (replaces.h); else NULL */
 struct call *relay_taker(const struct relay *r);
 

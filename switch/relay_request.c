@@ -108,7 +108,7 @@ static void relay_begin(struct leg *from, struct leg *to, nta_incoming_t *reques
 						    .media = target ? media : NULL});
 
 	if (target)
-		relay_target(from, nta_incoming_getrequest(request), sip);
+		leg_retarget(from, nta_incoming_getrequest(request), sip);
 	if (r->invite) {
 		nta_incoming_bind(request, relay_on_ack_cancel, r);
 		nta_incoming_treply(request, SIP_100_TRYING, TAG_END());

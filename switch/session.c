@@ -3,6 +3,7 @@
 
 #include <strings.h>
 
+#include "lib/clock.h"
 #include "switch/leg.h"
 #include "switch/node.h"
 #include "switch/relay.h"
@@ -145,24 +146,34 @@ sip_session_expires_t *session_wish(su_home_t *home, int32_t wish_s)
 static void timer_set(struct leg *leg, int64_t ms);
 static void refresh_send(struct leg *leg);
 
-static int on_refreshed(void *magic, nta_outgoing_t *orq, sip_t const *sip)
+/* RFC 4028 section 10: given up a third, but at most 32 s, before its end. */
+static int32_t life_s(const struct session *s)
 {
-	struct leg *leg = magic;
+	return s->expires_s - (s->expires_s / 3 < 32 ? s->expires_s / 3 : 32);
+}
+
+/* A peer without session timers holds us to none: OPTIONS shows whether it is there. */
+static void end_set(struct session *s)
+{
+	s->end_us =
+		s->expires_s && (s->peer_knows || !s->we_refresh) ? clock_mono_us() + life_s(s) * 1000000LL : INT64_MAX;
+}
+
+/* It refused, but it is there: once more, soon. */
+static void retry(struct leg *leg)
+{
+	end_set(&leg->session);
+	timer_set(leg, RETRY_MS);
+}
+
+/* Its final answer; NULL: there is none. */
+static void refreshed(struct leg *leg, nta_outgoing_t *orq, const sip_t *sip)
+{
 	struct session *s = &leg->session;
 	int status = nta_outgoing_status(orq);
-	char branch[WORKER_BRANCH_MAX];
-
-	if (status < 200)
-		return 0;
-	sip_method_t method = nta_outgoing_method(orq);
 	bool internal = !sip || nta_sip_is_internal(sip);
-	if (status < 300 && method == sip_method_invite)
-		leg_ack_send(leg, nta_outgoing_cseq(orq), NULL, worker_branch(leg->worker, branch));
-	nta_outgoing_destroy(orq);
-	s->refresh = NULL;
-	if (leg->over)
-		return 0;
-	if (status < 300 && !internal && method != sip_method_options)
+
+	if (status < 300 && !internal && nta_outgoing_method(orq) != sip_method_options)
 		session_renewed(leg, sip);
 	if (status == 422 && !internal && session_grown(leg, sip))
 		refresh_send(leg);
@@ -171,7 +182,26 @@ static int on_refreshed(void *magic, nta_outgoing_t *orq, sip_t const *sip)
 	else if (status < 300 || !s->peer_knows || !s->expires_s) /* any answer at all shows that it is there */
 		session_start(leg);
 	else
-		timer_set(leg, RETRY_MS); /* 491 and the like: once more, soon */
+		retry(leg); /* 491 and the like */
+}
+
+static int on_refreshed(void *magic, nta_outgoing_t *orq, sip_t const *sip)
+{
+	struct leg *leg = magic;
+	sip_method_t method = nta_outgoing_method(orq);
+	int status = nta_outgoing_status(orq);
+	char branch[WORKER_BRANCH_MAX];
+
+	if (status < 200)
+		return 0;
+	if (status < 300 && method != sip_method_options && sip && !nta_sip_is_internal(sip))
+		leg_retarget(leg, nta_outgoing_getresponse(orq), sip);
+	if (status < 300 && method == sip_method_invite)
+		leg_ack_send(leg, nta_outgoing_cseq(orq), NULL, worker_branch(leg->worker, branch));
+	leg->session.refresh = NULL;
+	if (!leg->over)
+		refreshed(leg, orq, sip);
+	nta_outgoing_destroy(orq); /* the last: over TCP its answer goes with it at once */
 	return 0;
 }
 
@@ -211,7 +241,7 @@ static void on_timer(struct worker *w, su_timer_t *timer, void *arg)
 
 	if (leg->over)
 		return;
-	if (s->expires_s && !s->we_refresh) {
+	if (clock_mono_us() >= s->end_us) {
 		call_on_leg(leg->call, leg, &(struct leg_event){.kind = LEG_EXPIRED});
 		return;
 	}
@@ -219,6 +249,8 @@ static void on_timer(struct worker *w, su_timer_t *timer, void *arg)
 		refresh_send(leg);
 	if (!s->refresh)
 		timer_set(leg, RETRY_MS);
+	else if (s->end_us != INT64_MAX) /* 100 may be all that it ever says to a re-INVITE */
+		timer_set(leg, (s->end_us - clock_mono_us()) / 1000 + 1);
 }
 
 static void timer_set(struct leg *leg, int64_t ms)
@@ -231,19 +263,18 @@ static void timer_set(struct leg *leg, int64_t ms)
 		su_timer_set_interval(s->timer, on_timer, leg, (su_duration_t)(ms < TIMER_MAX_MS ? ms : TIMER_MAX_MS));
 }
 
-/* RFC 4028 section 10: refresh at half the interval; give up a third, but at most 32 s, before its end. Without a
- * session timer nobody would notice that a side has gone without a word: it is asked now and then, and the call of a
- * ghost ends. */
+/* Refreshed at half the interval (RFC 4028 section 10). Without a session timer nobody would notice that a side has
+ * gone without a word: it is asked now and then, and the call of a ghost ends. */
 void session_start(struct leg *leg)
 {
-	const struct session *s = &leg->session;
-	int32_t margin = s->expires_s / 3 < 32 ? s->expires_s / 3 : 32;
+	struct session *s = &leg->session;
 	int64_t check_ms = leg->worker->node->settings->dialog_check_ms;
 
 	if (!leg->dialog)
 		return;
+	end_set(s);
 	if (s->expires_s)
-		timer_set(leg, 1000LL * (s->we_refresh ? s->expires_s / 2 : s->expires_s - margin));
+		timer_set(leg, 1000LL * (s->we_refresh ? s->expires_s / 2 : life_s(s)));
 	else if (check_ms)
 		timer_set(leg, check_ms);
 }
@@ -275,12 +306,14 @@ void session_update(struct leg *leg, nta_incoming_t *request, const sip_t *sip)
 		nta_incoming_treply(request, SIP_422_SESSION_TIMER_TOO_SMALL,
 				    SIPTAG_MIN_SE(sip_min_se_format(home, "%d", SESSION_MIN_S)), TAG_END());
 	} else {
+		leg_retarget(leg, nta_incoming_getrequest(request), sip);
 		session_asked(leg, sip);
 		sip_session_expires_t *answer = session_header(home, leg);
 		nta_incoming_treply(request, SIP_200_OK, SIPTAG_CONTACT(leg->port->contact),
 				    TAG_IF(answer, SIPTAG_SESSION_EXPIRES(answer)),
 				    TAG_IF(answer && !leg->session.we_refresh, SIPTAG_REQUIRE_STR("timer")), TAG_END());
-		session_start(leg);
+		if (leg->confirmed) /* an early dialog has no session yet (section 7.2) */
+			session_start(leg);
 	}
 	nta_incoming_destroy(request);
 	su_home_deinit(home);

@@ -24,6 +24,8 @@ struct session {
 	bool peer_knows; /* it has "timer" in Supported */
 	bool update_allowed;
 	su_timer_t *timer;
+	int64_t end_us; /* monotonic: the session is over unless it is refreshed by then; INT64_MAX: it has no such end
+			 */
 	nta_outgoing_t *refresh; /* under way */
 };
 

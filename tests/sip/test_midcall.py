@@ -109,6 +109,33 @@ class Midcall(Talk):
         leg.expect(200, method="INFO")
         self.ends(leg, call)
 
+    def test_an_update_without_a_body_moves_the_target(self):
+        """RFC 3311 section 5: it is a target refresh, too."""
+        call, leg = self.up()
+        moved = f"sip:moved@{self.caller.host}:{self.caller.port}"
+        call.request("UPDATE", change=lambda m: m.set("Contact", f"<{moved}>"))
+        call.expect(200, method="UPDATE")
+        leg.request("INFO")
+        self.assertEqual(call.expect("INFO").uri, moved)
+        call.reply(200)
+        leg.expect(200, method="INFO")
+        self.ends(leg, call)
+
+    def test_a_contact_that_nothing_can_be_sent_to_moves_nothing(self):
+        call, leg = self.up()
+        for method, contact in (("UPDATE", "<tel:+4930123456>"), ("UPDATE", "*"), ("INVITE", "<mailto:moved@example.net>")):
+            call.request(method, self.caller.sdp() if method == "INVITE" else None, change=lambda m: m.set("Contact", contact))
+            if method == "INVITE":
+                leg.expect("INVITE")
+                self.answer(call, leg)
+            else:
+                call.expect(200, method=method)
+        leg.request("INFO")
+        self.assertEqual(call.expect("INFO").uri, self.caller.contact)
+        call.reply(200)
+        leg.expect(200, method="INFO")
+        self.ends(leg, call)
+
     def test_the_answer_to_an_info_moves_nothing(self):
         call, leg = self.up()
         for _ in range(2):

@@ -22,6 +22,8 @@ class Sessions(Talk):
         cls.timed = stack.vendor("timed", {"1": "0.01"}, trunk={"session_expires": 90})
         cls.plain = stack.vendor("plain", {"4": "0.01"})
         vendors, rates = [cls.timed, cls.plain], {"1": "0.02", "4": "0.02"}
+        cls.wired = stack.vendor("wired", {"7": "0.01"}, peer=stack.peer("wired", transport="tcp"), trunk={"session_expires": 90})
+        vendors, rates = [*vendors, cls.wired], {**rates, "7": "0.02"}
         cls.customer = stack.customer("harbour", rates, vendors)
         cls.asking = stack.customer("asking", rates, vendors, trunk={"session_expires": 90})
         cls.vendor = cls.timed
@@ -53,6 +55,14 @@ class Sessions(Talk):
         unaware, unaware_leg, _ = self.begin(self.timed)
         grown, grown_leg, _ = self.begin(self.timed, self.agreed("uac", UPDATES))
         old, old_leg, _ = self.begin(self.timed, self.agreed("uac"))
+        hung, hung_leg, _ = self.begin(self.timed, self.agreed("uac"))
+        wired, wired_leg, _ = self.begin(self.wired, self.agreed("uac", UPDATES), prefix="7712")
+        early = self.customer["peer"].invite(self.number("4412"))
+        early_leg = self.plain["peer"].expect_call()
+        early_leg.reply(180)
+        early.expect(180)
+        early.request("UPDATE", headers=[TIMER, ("Session-Expires", "90;refresher=uac")])
+        early.expect(200, method="UPDATE")
         ghost, ghost_leg, ok = self.begin(self.plain, customer=self.asking)
         self.assertEqual((terms(ok), ok.get("Require")), ("", None))
         # we refresh the caller
@@ -72,6 +82,15 @@ class Sessions(Talk):
         self.assertEqual((terms(refresh), refresh.body), ("90;refresher=uac", old_leg.invite.body))
         old_leg.reply(200, sdp=True, headers=self.agreed("uac"))
         old_leg.expect("ACK")
+        # one that says 100 to it, and then nothing more
+        hung_leg.expect("INVITE", limit=10)
+        hung_leg.reply(100)
+        # over TCP
+        wired_leg.expect("UPDATE", limit=10)
+        wired_leg.reply(422, headers=[("Min-SE", "120")])
+        refresh = wired_leg.expect("UPDATE")
+        self.assertEqual(terms(refresh), "120;refresher=uac")
+        wired_leg.reply(200, headers=[("Session-Expires", "120;refresher=uac"), ("Require", "timer")])
         # peers without session timers
         for end in (unaware_leg, ghost):
             self.assertEqual(terms(end.expect("OPTIONS", limit=10)), "")
@@ -87,7 +106,15 @@ class Sessions(Talk):
         cdr = self.stack.api.cdr(called=missed.called)
         self.cdr_says(cdr, disconnect_reason="session_expired", hangup_party="switch", sip_code=200)
         self.assertTrue(59_000 <= cdr["duration_ms"] <= 62_000, cdr["duration_ms"])
-        for one, other in ((ours_a, leg_a), (kept, kept_leg), (unaware, unaware_leg), (grown, grown_leg), (old, old_leg), (ghost, ghost_leg)):
+        self.is_told_bye(hung, hung_leg)
+        self.cdr_says(self.stack.api.cdr(called=hung.called), disconnect_reason="session_expired", hangup_party="switch", sip_code=200)
+        # an early dialog has no session that could end
+        early.expect_silence(0.01)
+        early_leg.reply(200, sdp=True)
+        early.expect(200, method="INVITE")
+        early.ack()
+        early_leg.expect("ACK")
+        for one, other in ((wired, wired_leg), (early, early_leg), (ours_a, leg_a), (kept, kept_leg), (unaware, unaware_leg), (grown, grown_leg), (old, old_leg), (ghost, ghost_leg)):
             other.expect_silence(0.01)
             self.ends(one, other)
 
