@@ -26,6 +26,9 @@
 
 #define CALLS_MAX 65536
 #define DISK_RESERVE (16u << 20)
+#define DISK_SHARE 4	  /* no more than one part in so many of a disk is kept free */
+#define LOG_SHARE 4	  /* of that, what SQLite's log may grow to before it is copied into the file */
+#define KEPT_BYTES 1024	  /* about what a record takes in the file */
 #define RECORD_BYTES 8192 /* of one call on disk: the open call, the record and their share of the log */
 #define COMMIT_US (40 * 1000LL)
 #define POST_US (150 * 1000LL) /* small batches are gathered for so long */
@@ -33,6 +36,8 @@
 #define POST_MAX 4000	       /* records a batch */
 #define SECOND_US (1000 * 1000LL)
 #define RETRY_US (200 * 1000LL)
+#define FORGET_MAX 4000		       /* records a transaction */
+#define FORGET_MIN 16		       /* as few, where the disk has no room for the log of more */
 #define MARKS 32		       /* steps in which kept records go */
 #define STOP_WRITE_US (10 * SECOND_US) /* how long a full disk may hold up a stop */
 
@@ -67,6 +72,7 @@ struct spool {
 	uint64_t with_poster;		  /* how many it has */
 	int64_t keep_us, settled, forget; /* settled: the last record whose fate is known; forget: the last not kept */
 	bool forgetting;		  /* some up to there are still on disk */
+	int forget_most, forget_max;	  /* how many of them at a time, now and at best */
 	struct mark mark[MARKS];	  /* a ring */
 	size_t next_mark;
 };
@@ -164,6 +170,7 @@ static void take_given(struct spool *s)
 struct tally { /* what a transaction changes, to be booked once it stands */
 	int64_t records, open_calls, closed;
 	bool forgetting; /* more of the kept records are to go */
+	bool forgot;	 /* some of them were to go with it */
 };
 
 static int write_given(struct spool *s, struct tally *t, struct status *st)
@@ -194,8 +201,10 @@ static int write_turn(struct spool *s, struct tally *t, bool heartbeat, struct s
 		err = spool_db_settle(s->db, s->back, st);
 	if (err == 0 && heartbeat)
 		err = spool_db_heartbeat(s->db, clock_mono_us(), st);
-	if (err == 0 && s->forgetting && s->failing_us == 0)
-		err = spool_db_forget(s->db, s->forget, &t->forgetting, st);
+	t->forgetting = s->forgetting;
+	t->forgot = err == 0 && s->forgetting && s->failing_us == 0;
+	if (t->forgot)
+		err = spool_db_forget(s->db, s->forget, s->forget_most, &t->forgetting, st);
 	if (err == 0)
 		err = spool_db_commit(s->db, st);
 	if (err != 0)
@@ -250,6 +259,15 @@ static void report(struct spool *s, int err, const struct status *st)
 	atomic_store(&s->write_failed, err != 0);
 }
 
+/* Deleting takes room in the log, too: what a nearly full disk has none for is tried again in smaller pieces, once all
+ * else is written. */
+static void forget_pace(struct spool *s, bool stood)
+{
+	int most = stood ? s->forget_most * 2 : s->forget_most / 8;
+
+	s->forget_most = most > s->forget_max ? s->forget_max : most < FORGET_MIN ? FORGET_MIN : most;
+}
+
 /* One transaction with all that there is to write. 0 also if there is nothing. */
 static int commit(struct spool *s)
 {
@@ -263,6 +281,8 @@ static int commit(struct spool *s)
 	int err = write_turn(s, &t, heartbeat, &st);
 	report(s, err, &st);
 	s->commit_us = now_us;
+	if (t.forgot)
+		forget_pace(s, err == 0);
 	if (err != 0)
 		return err;
 	s->forgetting = t.forgetting;
@@ -283,12 +303,16 @@ static void forget_upto(struct spool *s, int64_t seq)
 	s->forgetting = true;
 }
 
-/* Every second at most: note how far fates are known, and let go of what was so long enough ago. */
+/* Every second at most: note how far fates are known, and let go of what was so long enough ago; of all that is only
+ * kept, long before the disk would be low. */
 static void forget_old(struct spool *s, int64_t now_us)
 {
 	const struct mark *last = &s->mark[(s->next_mark + MARKS - 1) % MARKS];
+	size_t reserved = atomic_load(&s->reserved) + 1;
+	uint64_t free_bytes = atomic_load(&s->free_bytes);
+	bool tight = disk_low(s, reserved) || lacks_room(s, free_bytes - free_bytes / 2, reserved);
 
-	if (s->keep_us == 0 || disk_low(s, atomic_load(&s->reserved) + 1)) {
+	if (s->keep_us == 0 || tight) {
 		forget_upto(s, s->settled);
 		return;
 	}
@@ -343,16 +367,18 @@ static void report_space(struct spool *s)
 static void look_around(struct spool *s)
 {
 	int64_t now_us = clock_mono_us();
+	uint64_t free_bytes =
+		spool_db_free_bytes(s->db); /* each turn: a second's records may be all that a small disk holds */
+	bool due = now_us - s->second_us >= SECOND_US;
 
-	if (now_us - s->second_us < SECOND_US)
-		return;
-	s->second_us = now_us;
-	uint64_t free_bytes = spool_db_free_bytes(s->db);
-	if (lacks_room(s, free_bytes, atomic_load(&s->reserved) + 1)) {
+	if (due && lacks_room(s, free_bytes, atomic_load(&s->reserved) + 1)) {
 		spool_db_trim(s->db);
 		free_bytes = spool_db_free_bytes(s->db);
 	}
 	atomic_store(&s->free_bytes, free_bytes);
+	if (!due)
+		return;
+	s->second_us = now_us;
 	atomic_store(&s->oldest_us, spool_db_oldest_us(s->db));
 	report_space(s);
 	forget_old(s, now_us);
@@ -426,6 +452,8 @@ static void rest(struct spool *s, int err)
 	bool gathering = atomic_load(&s->on_disk) > s->with_poster && poster_busy(s->poster) == 0;
 	int64_t wait_us = gathering ? POST_US : SECOND_US / 2, stop_us = atomic_load(&s->stop_us);
 
+	if (s->forgetting)
+		wait_us = 0;
 	if (stop_us != 0 && stop_us - clock_mono_us() < wait_us)
 		wait_us = stop_us > clock_mono_us() ? stop_us - clock_mono_us() : 0;
 	queue_wait(s->queue, wait_us);
@@ -503,6 +531,21 @@ static void spool_release(struct spool **s)
 	*s = NULL;
 }
 
+/* What stays free on the disk for the calls that were let in: SQLite's log, and the file while the log is copied into
+ * it. A disk too small for what a large one gets keeps its share, and a log to match; what is deleted at a time fits
+ * into that. */
+static void reserve_set(struct spool *s, uint64_t wanted)
+{
+	uint64_t share = spool_db_disk_bytes(s->db) / DISK_SHARE, log_bytes, records;
+
+	s->disk_reserve = wanted > 0 ? wanted : share < DISK_RESERVE ? share : DISK_RESERVE;
+	log_bytes = s->disk_reserve / LOG_SHARE;
+	spool_db_log_limit(s->db, log_bytes);
+	records = log_bytes / KEPT_BYTES;
+	s->forget_max = records < FORGET_MIN ? FORGET_MIN : records > FORGET_MAX ? FORGET_MAX : (int)records;
+	s->forget_most = s->forget_max;
+}
+
 static size_t power_of_two(size_t at_least)
 {
 	size_t n = 2;
@@ -528,6 +571,7 @@ static int start(struct spool *s, const struct spool_options *options, struct st
 	s->settled = s->cursor = counts.settled;
 	atomic_store(&s->on_disk, (uint64_t)counts.records);
 	atomic_store(&s->open_calls, (uint64_t)counts.open_calls);
+	reserve_set(s, options->disk_reserve);
 	look_around(s);
 	err = poster_start(&s->poster,
 			   &(struct poster_options){.database_url = options->database_url,
@@ -553,7 +597,6 @@ int spool_start(struct spool **out, const struct spool_options *options, struct 
 
 	s->calls_max = options->calls_max > 0 ? options->calls_max : CALLS_MAX;
 	s->keep_us = options->keep_ms * 1000;
-	s->disk_reserve = options->disk_reserve > 0 ? options->disk_reserve : DISK_RESERVE;
 	s->beat_us = s->second_us = s->post_us = clock_mono_us() - SECOND_US; /* all is due */
 	err = start(s, options, st);
 	if (err != 0)

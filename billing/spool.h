@@ -30,7 +30,8 @@ struct spool_options {
 	size_t calls_max;      /* how many calls may hold a reservation or wait in the queue; 0: 65536 */
 	int connections;       /* to PostgreSQL, 1 or 2; 0: 2 */
 	int64_t keep_ms;       /* how long records stay here after PostgreSQL has confirmed them; 0: not at all */
-	uint64_t disk_reserve; /* below this many free bytes no reservation is given; 0: 16 MiB */
+	uint64_t disk_reserve; /* below this many free bytes no reservation is given; 0: a quarter of the disk, at most
+				  16 MiB */
 };
 
 /* spool_start - open or create the spool, close the calls of an earlier run as `recovered` (duration proven by the last

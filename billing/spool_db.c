@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -15,9 +16,10 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-#define FORMAT 4	/* pragma user_version; raise it with every change of the tables or of the packed text */
-#define FORMAT_READ 2	/* the oldest that is read as it is: its records lack the rated numbers */
-#define FORGET_MAX 4000 /* records in a transaction */
+#define FORMAT 4      /* pragma user_version; raise it with every change of the tables or of the packed text */
+#define FORMAT_READ 2 /* the oldest that is read as it is: its records lack the rated numbers */
+#define LOG_PAGES_MIN 16
+#define LOG_PAGES_MAX 1000 /* SQLite's own */
 #define SETTLED "coalesce((select value from state where name = 'settled_seq'), 0)"
 #define SET_ASIDE_BEFORE "exists (select 1 from refused where refused.seq = records.seq)"
 
@@ -30,6 +32,10 @@ static const char schema[] =
 	"create table state (name text primary key, value) without rowid;"
 	"create index refused_seq on refused (seq);"
 	"pragma user_version = 4;";
+/* No zeros over what is deleted, whatever the library was built with: they would go through the log, on a disk that may
+ * be full. */
+static const char setting[] =
+	"pragma journal_mode = wal; pragma synchronous = full; pragma temp_store = memory; pragma secure_delete = off";
 static const char later_schema[] = "create index if not exists refused_seq on refused (seq); pragma user_version = 4";
 
 static const char *const sql[STATEMENTS] = {
@@ -280,16 +286,16 @@ int spool_db_settle(struct spool_db *db, const struct spool_batch *b, struct sta
 	return err == 0 && settled > 0 ? set_state(db, "settled_seq", NULL, settled, st) : err;
 }
 
-int spool_db_forget(struct spool_db *db, int64_t upto, bool *more, struct status *st)
+int spool_db_forget(struct spool_db *db, int64_t upto, int most, bool *more, struct status *st)
 {
 	sqlite3_stmt *s = spool_db_statement(db, FORGET, st);
 
 	if (s == NULL)
 		return -EIO;
 	sqlite3_bind_int64(s, 1, upto);
-	sqlite3_bind_int64(s, 2, FORGET_MAX);
+	sqlite3_bind_int64(s, 2, most);
 	int err = spool_db_run(db, s, st);
-	*more = err == 0 && sqlite3_changes(db->sqlite) == FORGET_MAX;
+	*more = err == 0 && sqlite3_changes(db->sqlite) == most;
 	return err;
 }
 
@@ -399,6 +405,17 @@ int64_t spool_db_oldest_us(struct spool_db *db)
 	return spool_db_number(db, OLDEST, NULL, &closed_us, NULL) == 0 ? closed_us : 0;
 }
 
+/* What SQLite's log holds of the disk, as far as it is meant to: it is written over again and again. */
+static uint64_t log_bytes(const struct spool_db *db)
+{
+	char path[4096];
+	struct stat log;
+
+	snprintf(path, sizeof(path), "%s/spool.db-wal", db->dir);
+	uint64_t bytes = stat(path, &log) == 0 ? (uint64_t)log.st_blocks * 512 : 0;
+	return bytes < db->log_limit ? bytes : db->log_limit;
+}
+
 uint64_t spool_db_free_bytes(struct spool_db *db)
 {
 	struct statvfs fs;
@@ -407,7 +424,30 @@ uint64_t spool_db_free_bytes(struct spool_db *db)
 	if (statvfs(db->dir, &fs) != 0 || spool_db_number(db, FREE_PAGES, NULL, &pages, NULL) != 0 ||
 	    spool_db_number(db, PAGE_SIZE, NULL, &page_size, NULL) != 0)
 		return UINT64_MAX;
-	return (uint64_t)fs.f_bavail * fs.f_frsize + (uint64_t)pages * (uint64_t)page_size;
+	return (uint64_t)fs.f_bavail * fs.f_frsize + log_bytes(db) + (uint64_t)pages * (uint64_t)page_size;
+}
+
+uint64_t spool_db_disk_bytes(struct spool_db *db)
+{
+	struct statvfs fs;
+
+	return statvfs(db->dir, &fs) == 0 ? (uint64_t)fs.f_blocks * fs.f_frsize : UINT64_MAX;
+}
+
+void spool_db_log_limit(struct spool_db *db, uint64_t bytes)
+{
+	struct status st;
+	int64_t page_size;
+	uint64_t pages = LOG_PAGES_MAX;
+
+	if (spool_db_number(db, PAGE_SIZE, NULL, &page_size, &st) == 0 && page_size > 0)
+		pages = bytes / (uint64_t)page_size;
+	if (pages < LOG_PAGES_MIN)
+		pages = LOG_PAGES_MIN;
+	if (pages > LOG_PAGES_MAX)
+		pages = LOG_PAGES_MAX;
+	sqlite3_wal_autocheckpoint(db->sqlite, (int)pages);
+	db->log_limit = bytes;
 }
 
 void spool_db_trim(struct spool_db *db)
@@ -486,7 +526,7 @@ static int open_file(struct spool_db *db, struct status *st)
 			    NULL) != SQLITE_OK)
 		return spool_db_failed(db, st);
 	sqlite3_busy_timeout(db->sqlite, 1000); /* a person looking into the file */
-	err = execute(db, "pragma journal_mode = wal; pragma synchronous = full; pragma temp_store = memory", st);
+	err = execute(db, setting, st);
 	if (err == 0)
 		err = user_version(db, &version, st);
 	if (err == 0 && version > FORMAT)

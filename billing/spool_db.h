@@ -46,8 +46,8 @@ int spool_db_put_record(struct spool_db *db, const struct cdr *c, int *was_open,
 int spool_db_heartbeat(struct spool_db *db, int64_t mono_us, struct status *st) must_check;
 /* spool_db_settle - up to the first whose fate is open: posted ones wait no more, refused ones are set aside */
 int spool_db_settle(struct spool_db *db, const struct spool_batch *b, struct status *st) must_check;
-/* spool_db_forget - delete records up to `upto` that wait no more, some thousands; *more: there are more of them */
-int spool_db_forget(struct spool_db *db, int64_t upto, bool *more, struct status *st) must_check;
+/* spool_db_forget - delete records up to `upto` that wait no more, at most `most`; *more: there are more of them */
+int spool_db_forget(struct spool_db *db, int64_t upto, int most, bool *more, struct status *st) must_check;
 
 /* spool_db_rewind - a transaction of its own: what is kept after `settled` waits again, but what was set aside;
  *                   *waiting: how many wait now */
@@ -57,8 +57,14 @@ int spool_db_rewind(struct spool_db *db, int64_t settled, int64_t *waiting, stru
 int spool_db_read(struct spool_db *db, int64_t after, size_t max, struct spool_batch **b, struct status *st) must_check;
 /* spool_db_oldest_us - when the oldest waiting record was closed; 0: none waits */
 int64_t spool_db_oldest_us(struct spool_db *db);
-/* spool_db_free_bytes - what the spool may still write: free on disk and free inside its file; UINT64_MAX if unknown */
+/* spool_db_free_bytes - what the spool may still write: free on disk, free inside its file, and its log; UINT64_MAX if
+ * unknown */
 uint64_t spool_db_free_bytes(struct spool_db *db);
+/* spool_db_disk_bytes - how large the disk is that the spool is on; UINT64_MAX if unknown */
+uint64_t spool_db_disk_bytes(struct spool_db *db);
+/* spool_db_log_limit - copy the log into the file when it has grown to so many bytes (at most SQLite's own 1000 pages)
+ */
+void spool_db_log_limit(struct spool_db *db, uint64_t bytes);
 /* spool_db_trim - give the log's space on disk back (it is kept at its largest else); not inside a transaction. On a
  * disk that is full it may fail, and changes nothing then. */
 void spool_db_trim(struct spool_db *db);

@@ -40,6 +40,7 @@ struct spool_db {
 	sqlite3_stmt *statement[STATEMENTS];
 	int lock_fd;
 	char *dir;
+	uint64_t log_limit; /* bytes of the log that count as free */
 	char chain[UUID_TEXT_MAX];
 	struct chain_hash head; /* of the last record, committed or not */
 	bool head_moved;

@@ -7,12 +7,10 @@ import time
 
 from story import Story, wait_for
 
-SIZE = 20 << 20
-RESERVE = 16 << 20  # what the spool keeps free for the calls that it has let in
+class Disk(Story):
+    """tandemd alone sees a tmpfs of `size` bytes where its spool is; the story reaches it through its process."""
 
-
-class SmallDisk(Story):
-    """tandemd alone sees a small tmpfs where its spool is; the story reaches it through its process."""
+    size = 0
 
     @classmethod
     def provision(cls, stack):
@@ -21,7 +19,7 @@ class SmallDisk(Story):
         stack.node.stop()
         spool = os.path.join(stack.node.folder, "spool")
         root = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
-        stack.node.inside = ["unshare", *root, "--mount", "--", "sh", "-c", f'mount -t tmpfs -o size={SIZE} spool "$0" && exec "$@"', spool]
+        stack.node.inside = ["unshare", *root, "--mount", "--", "sh", "-c", f'mount -t tmpfs -o size={cls.size} spool "$0" && exec "$@"', spool]
         stack.node.start()
         cls.spool = f"/proc/{stack.node.process.pid}/root{spool}"
 
@@ -36,7 +34,8 @@ class SmallDisk(Story):
     def setUp(self):
         super().setUp()
         self.filler = os.path.join(self.spool, "filler")
-        self.assertEqual(os.statvfs(self.spool).f_blocks * os.statvfs(self.spool).f_frsize, SIZE, "the spool is on the small disk")
+        disk = os.statvfs(self.spool)
+        self.assertEqual(disk.f_blocks * disk.f_frsize, self.size, "the spool is on the small disk")
         wait_for("a call that is taken", self.taken, 10, 0.2)
         self.told = len(self.log())
 
@@ -91,9 +90,9 @@ class SmallDisk(Story):
                                             "and answered_at is not null") == f"{len(numbers)}|{len(numbers)}"
         wait_for(f"{len(numbers)} CDRs, each once", stored, 15, 0.2)
 
-    def test_without_postgresql_the_disk_fills_and_no_cdr_is_lost(self):
-        """What the reserve is for: no write ever fails. PostgreSQL back is room enough."""
-        wait_for("a disk that is nearly full", lambda: self.leave(RESERVE + (1 << 20)))
+    def fills_without_postgresql(self, most):
+        """PostgreSQL away, calls one after the other until 503, then PostgreSQL back: each call that was taken has its CDR, no write
+        ever failed, and calls are taken again. most: so many calls are more than the disk can hold. Returns how many it took."""
         self.stack.postgres.stop()
         talking, ended, refused = [self.attempt() for _ in range(5)], [], 0
         self.assertNotIn(None, talking)
@@ -105,14 +104,26 @@ class SmallDisk(Story):
                 continue
             self.end(talk)
             ended.append(talk[0])
-            self.assertLess(len(ended), 3000, "calls are let in for ever")
-        self.assertGreater(len(ended), 10)
+            self.assertLess(len(ended), most, "calls are let in for ever")
         for talk in talking:
             self.end(talk)
         self.stack.postgres.start()
         self.each_has_one_cdr(ended + [t[0] for t in talking])
         wait_for("calls again", self.taken, 10, 0.2)
         self.assertNotIn("cannot be written", self.log()[self.told:])
+        return len(ended)
+
+
+class SmallDisk(Disk):
+    """Large enough for what a spool keeps free on any disk, and a little more."""
+
+    size = 64 << 20
+    reserve = 16 << 20
+
+    def test_without_postgresql_the_disk_fills_and_no_cdr_is_lost(self):
+        """What the reserve is for: no write ever fails. PostgreSQL back is room enough."""
+        wait_for("a disk that is nearly full", lambda: self.leave(self.reserve + (1 << 20)))
+        self.assertGreater(self.fills_without_postgresql(3000), 10)
 
     def test_a_disk_filled_by_others_keeps_the_cdrs_waiting(self):
         """Not a byte is left: new calls are 503, what talks ends as ever, and its CDR waits in memory for room."""
@@ -129,3 +140,18 @@ class SmallDisk(Story):
         self.says("CDRs are written to disk again")
         wait_for("calls again", self.taken, 10, 0.2)
         self.each_has_one_cdr([t[0] for t in talking])
+
+
+class TinyDisk(Disk):
+    """Smaller than what a spool keeps free elsewhere: a quarter of it is kept."""
+
+    size = 2 << 20
+
+    def test_the_smallest_disk_fills_and_takes_calls_again(self):
+        self.assertGreater(self.fills_without_postgresql(2500), 300)
+
+    def test_what_postgresql_has_makes_room_for_as_many(self):
+        """The second time, too: what was confirmed is let go of, and not kept for a while as on a disk with room."""
+        self.fills_without_postgresql(2500)
+        wait_for("room for many", lambda: all([self.taken() for _ in range(50)]), 10, 0.2)
+        self.assertGreater(self.fills_without_postgresql(2500), 100)

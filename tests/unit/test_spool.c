@@ -229,7 +229,7 @@ static void what_the_database_lost_waits_again_but_what_it_refused(void **state)
 		cdr_free(&c);
 	}
 	settle_all(db, 6, 3);
-	assert_int_equal(spool_db_forget(db, 2, &more, &st), 0);
+	assert_int_equal(spool_db_forget(db, 2, 100, &more, &st), 0);
 	assert_false(more);
 	spool_db_close(&db);
 	assert_int_equal(spool_db_open(&db, dir, "sw1", &counts, &st), 0);
@@ -237,7 +237,7 @@ static void what_the_database_lost_waits_again_but_what_it_refused(void **state)
 	assert_int_equal(counts.settled, 6);
 	assert_int_equal(spool_db_rewind(db, 1, &waiting, &st), 0);
 	assert_int_equal(waiting, 3); /* 2 is not kept any more, 4 was refused */
-	assert_int_equal(spool_db_forget(db, 6, &more, &st), 0);
+	assert_int_equal(spool_db_forget(db, 6, 100, &more, &st), 0);
 	assert_int_equal(spool_db_read(db, 1, 100, &b, &st), 0);
 	assert_int_equal(b->n, 3); /* what waits is not forgotten, whatever is said */
 	assert_int_equal(b->record[0].seq, 3);
@@ -245,7 +245,7 @@ static void what_the_database_lost_waits_again_but_what_it_refused(void **state)
 	assert_int_equal(b->record[2].seq, 6);
 	spool_batch_free(&b);
 	settle_all(db, 3, 100);
-	assert_int_equal(spool_db_forget(db, 6, &more, &st), 0);
+	assert_int_equal(spool_db_forget(db, 6, 100, &more, &st), 0);
 	assert_int_equal(spool_db_rewind(db, 0, &waiting, &st), 0);
 	assert_int_equal(waiting, 0);
 	spool_db_close(&db);
