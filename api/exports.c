@@ -138,7 +138,10 @@ void exports_create(struct request *r)
 	json_t *input, *object;
 	const char *id = NULL;
 
-	if (params_check(r, NULL, NULL, NULL) != 0 || (input = request_json(r)) == NULL)
+	if (params_check(r, NULL, NULL, NULL) != 0)
+		return;
+	input = r->body.len > 0 ? request_json(r) : json_object(); /* nothing is needed, so nothing need be sent */
+	if (input == NULL)
 		return;
 	object = fields_check(exports.fields, exports.n, input, NULL, &e);
 	json_decref(input);

@@ -27,6 +27,15 @@ static json_t *ref(const char *kind, const char *name)
 	return json_pack("{s:s}", "$ref", path);
 }
 
+/* A POST that needs no field may come without a body. */
+static bool body_needed(const struct endpoint *e)
+{
+	for (int i = 0; i < e->resource->n; i++)
+		if (e->resource->fields[i].flags & FIELD_REQUIRED)
+			return true;
+	return e->method == REQUEST_PATCH;
+}
+
 static json_t *object_schema(const struct field *fields, int n, bool input, bool patch)
 {
 	json_t *schema = json_pack("{s:s, s:b}", "type", "object", "additionalProperties", !input);
@@ -396,7 +405,7 @@ static json_t *operation(const struct endpoint *e)
 	else if ((e->method == REQUEST_POST && !(e->flags & ENDPOINT_ACTION)) || e->method == REQUEST_PATCH)
 		json_object_set_new(
 			op, "requestBody",
-			json_pack("{s:b, s:o}", "required", 1, "content",
+			json_pack("{s:b, s:o}", "required", body_needed(e), "content",
 				  content(JSON_BODY,
 					  ref("schemas",
 					      component(e->resource, e->method == REQUEST_POST ? "New" : "Change",
