@@ -29,6 +29,7 @@ struct enquiry {
 	struct call *call;
 	const char *callee_tag;
 	su_timer_t *timer;
+	bool ends; /* a session timer ran out: neither end is to talk on */
 	struct question caller, callee;
 };
 
@@ -88,9 +89,12 @@ static void settled(struct question *q, int status, bool nobody)
 	struct question *other = q->end == DIALOGS_CALLER ? &e->callee : &e->caller;
 	bool gone = nobody || status == 481 || status == 408;
 
-	if (q->method == sip_method_bye) {
-		if (gone || status < 300)
-			call_end(e->call, CDR_SESSION_EXPIRED, 408); /* e is gone */
+	if (q->method == sip_method_bye && (gone || status < 300)) {
+		if (e->ends) /* it goes on by itself when e is gone */
+			question_ask(other, SIP_METHOD_BYE);
+		call_end(e->call, CDR_SESSION_EXPIRED, 408); /* e is gone */
+	} else if (q->method == sip_method_bye) {
+		e->ends = false;
 	} else if (gone && !hangs_up(other)) {
 		question_drop(other);
 		question_ask(other, SIP_METHOD_BYE);
@@ -224,8 +228,19 @@ void enquiry_begin(struct enquiry *e)
 				      (su_duration_t)(check_ms < TIMER_MAX_MS ? check_ms : TIMER_MAX_MS));
 }
 
+bool enquiry_end(struct enquiry *e)
+{
+	if (e->ends && hangs_up(&e->callee))
+		return true;
+	enquiry_rest(e);
+	e->ends = true;
+	question_ask(&e->callee, SIP_METHOD_BYE);
+	return question_open(&e->callee);
+}
+
 void enquiry_rest(struct enquiry *e)
 {
+	e->ends = false;
 	if (e->timer)
 		su_timer_reset(e->timer);
 	question_drop(&e->caller);

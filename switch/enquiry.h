@@ -16,6 +16,8 @@
 #ifndef SWITCH_ENQUIRY_H
 #define SWITCH_ENQUIRY_H
 
+#include <stdbool.h>
+
 struct call;
 struct enquiry;
 
@@ -27,5 +29,9 @@ void enquiry_free(struct enquiry **e); /* *e may be NULL */
  * the call, later. enquiry_rest - a session timer watches over it. */
 void enquiry_begin(struct enquiry *e);
 void enquiry_rest(struct enquiry *e);
+
+/* enquiry_end - a session timer ran out. The callee gets BYE, for it is the side that costs money; once it has agreed,
+ * or is gone, the caller gets BYE, too, and the call ends. One that refuses talks on. False: no BYE can be sent */
+bool enquiry_end(struct enquiry *e);
 
 #endif

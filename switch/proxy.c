@@ -18,9 +18,10 @@
 #include <sofia-sip/msg_header.h>
 
 struct proxy {
-	bool knows_timer;	 /* the caller does */
-	msg_t *refusal;		 /* of the vendor that was tried last; NULL: it said nothing */
-	su_timer_t *session;	 /* ends the call when nobody has refreshed it in time */
+	bool knows_timer;    /* the caller does */
+	msg_t *refusal;	     /* of the vendor that was tried last; NULL: it said nothing */
+	su_timer_t *session; /* ends the call when nobody has refreshed it in time */
+	su_duration_t session_ms;
 	struct enquiry *enquiry; /* where nobody has to; NULL: not answered yet, or over */
 };
 
@@ -88,9 +89,16 @@ void proxy_drop(struct call *c)
 
 /* ---- a BYE that never came: the session timer, or the ends are asked ---- */
 
+/* Its ends should have hung up by now (RFC 4028 section 10). If they have not, nobody is to talk on without a record.
+ */
 static void on_session_over(struct worker *w, su_timer_t *timer, void *arg)
 {
-	call_end(arg, CDR_SESSION_EXPIRED, 408);
+	struct call *c = arg;
+	struct proxy *p = c->proxy;
+
+	su_timer_set_interval(p->session, on_session_over, c, p->session_ms); /* for a callee that refuses the BYE */
+	if (!p->enquiry || !enquiry_end(p->enquiry))
+		call_end(c, CDR_SESSION_EXPIRED, 408);
 }
 
 static void session_set(struct call *c, int32_t seconds)
@@ -105,9 +113,9 @@ static void session_set(struct call *c, int32_t seconds)
 		p->session = su_timer_create(su_root_task(c->worker->root), 0);
 	if (!p->session)
 		return;
+	p->session_ms = seconds < 2000000 ? seconds * 1000 : 2000000000;
 	if (seconds)
-		su_timer_set_interval(p->session, on_session_over, c,
-				      (su_duration_t)(seconds < 2000000 ? seconds * 1000 : 2000000000));
+		su_timer_set_interval(p->session, on_session_over, c, p->session_ms);
 	else
 		su_timer_reset(p->session);
 }

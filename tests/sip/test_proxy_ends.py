@@ -43,10 +43,23 @@ class Ends(Proxied):
         leg.expect("UPDATE")
         leg.reply(200, headers=[("Session-Expires", "2;refresher=uac")])
         call.expect(200, method="UPDATE")
+        self.is_told_bye(leg, call)
         cdr = self.stack.api.cdr(called=called)
         self.cdr_says(cdr, disconnect_reason="session_expired", hangup_party="switch", sip_code=200)
         self.assertTrue(2000 <= cdr["duration_ms"] < 5000, cdr)
-        self.ends(call, leg)
+
+    def test_nobody_talks_on_without_a_record_by_missing_a_refresh(self):
+        """The callee knows better and refuses the BYE: the record goes on with the call, and the session's next end is another try."""
+        called = self.number()
+        call, leg, _ = self.talking(called, "timer", [("Session-Expires", "2;refresher=uac")])
+        leg.expect("BYE")
+        leg.reply(403)
+        self.passes(call, leg, "INFO")
+        self.assertEqual(self.shown(called)["state"], "answered")
+        self.is_told_bye(leg, call)
+        cdr = self.stack.api.cdr(called=called)
+        self.cdr_says(cdr, disconnect_reason="session_expired", hangup_party="switch", sip_code=200)
+        self.assertTrue(4000 <= cdr["duration_ms"] < 8000, cdr)
 
     def test_a_switch_that_is_killed(self):
         """The record is recovered; what ends the call still passes, what would begin anything does not."""
