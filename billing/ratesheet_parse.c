@@ -49,6 +49,7 @@ static const struct {
 	{"dialingcode", SHEET_PREFIX},
 	{"diallingcode", SHEET_PREFIX},
 	{"dialprefix", SHEET_PREFIX},
+	{"areacode", SHEET_PREFIX},
 	{"destinationcode", SHEET_PREFIX},
 	{"destinationprefix", SHEET_PREFIX},
 	{"destination", SHEET_DESTINATION},
@@ -66,8 +67,11 @@ static const struct {
 	{"pricemin", SHEET_PRICE},
 	{"pricepermin", SHEET_PRICE},
 	{"priceperminute", SHEET_PRICE},
+	{"newprice", SHEET_PRICE},
+	{"newrate", SHEET_PRICE},
 	{"permin", SHEET_PRICE},
 	{"perminute", SHEET_PRICE},
+	{"cost", SHEET_PRICE},
 	{"costpermin", SHEET_PRICE},
 	{"costperminute", SHEET_PRICE},
 	{"connectfee", SHEET_CONNECT_FEE},
@@ -91,6 +95,7 @@ static const struct {
 	{"increments", PAIRS},
 	{"inc", SHEET_INCREMENT},
 	{"mininc", PAIRS},
+	{"minincr", PAIRS},
 	{"minincrement", PAIRS},
 	{"nextincrement", SHEET_INCREMENT},
 	{"nextinterval", SHEET_INCREMENT},
@@ -112,6 +117,7 @@ static const struct {
 	{"validto", SHEET_EFFECTIVE_TO},
 	{"validuntil", SHEET_EFFECTIVE_TO},
 	{"enddate", SHEET_EFFECTIVE_TO},
+	{"expires", SHEET_EFFECTIVE_TO},
 	{"expiry", SHEET_EFFECTIVE_TO},
 	{"expirydate", SHEET_EFFECTIVE_TO},
 	{"to", SHEET_EFFECTIVE_TO},
@@ -317,8 +323,27 @@ static int read_blocked(const char *text, bool *blocked, struct status *st)
 	return status_set(st, -EINVAL, "blocked \"%.60s\" is neither true nor false", text);
 }
 
-static int read_destination(const char *text, struct sheet_row *row, struct status *st)
+/* A cell may be written on several lines, a name is on one: blanks with a line break or tab among them become one. */
+static void lines_join(char *text)
 {
+	char *to = text;
+
+	while (*text != '\0') {
+		size_t blanks = strspn(text, " \t\r\n");
+
+		if (strcspn(text, "\t\r\n") < blanks) {
+			*to++ = ' ';
+			text += blanks;
+		} else {
+			*to++ = *text++;
+		}
+	}
+	*to = '\0';
+}
+
+static int read_destination(char *text, struct sheet_row *row, struct status *st)
+{
+	lines_join(text);
 	if (strlen(text) > DESTINATION_MAX)
 		return status_set(st, -EINVAL, "destination is longer than %d bytes", DESTINATION_MAX);
 	for (const char *p = text; *p != '\0'; p++)

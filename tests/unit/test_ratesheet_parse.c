@@ -96,9 +96,14 @@ static void the_contracts_header_is_known_in_any_order(void **state)
 
 static void vendors_names_for_the_columns_are_understood(void **state)
 {
-	static const char *const sheets[] = {
-		"Code|Rate",	     "Dial Code|Rate per min",	  "dial_code|price_per_minute", "dialcode|rate_per_min",
-		"PREFIX|Rate / min", "code|rate|Country|Comments"};
+	static const char *const sheets[] = {"Code|Rate",
+					     "Dial Code|Rate per min",
+					     "dial_code|price_per_minute",
+					     "dialcode|rate_per_min",
+					     "PREFIX|Rate / min",
+					     "code|rate|Country|Comments",
+					     "Area Code|New Rate|Min/Incr|Expires",
+					     "codes|cost"};
 	struct sheet_header h;
 	struct status st;
 
@@ -350,6 +355,16 @@ static void blocked_is_yes_or_no(void **state)
 	assert_non_null(strstr(row("prefix|price|blocked", "49|1|maybe", &r), "neither"));
 }
 
+static void a_name_on_several_lines_is_one(void **state)
+{
+	struct sheet_row r;
+
+	assert_string_equal(row("prefix|price|destination", "44|1|United\nKingdom, \r\n  all  of it\tand more\n", &r),
+			    "");
+	assert_string_equal(r.destination, "United Kingdom, all  of it and more");
+	assert_non_null(strstr(row("prefix|price|destination", "44|1|U\x07K", &r), "control character"));
+}
+
 static void a_row_has_as_many_fields_as_the_header(void **state)
 {
 	struct sheet_row r;
@@ -412,6 +427,7 @@ int main(void)
 		cmocka_unit_test(a_schedule_has_a_length_limit),
 		cmocka_unit_test(dates_are_utc_and_in_order),
 		cmocka_unit_test(blocked_is_yes_or_no),
+		cmocka_unit_test(a_name_on_several_lines_is_one),
 		cmocka_unit_test(a_row_has_as_many_fields_as_the_header),
 		cmocka_unit_test(a_row_goes_to_copy_escaped),
 		cmocka_unit_test(each_prefix_of_a_row_is_a_line_with_its_terms),
