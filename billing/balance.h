@@ -18,7 +18,7 @@
 struct balance_reader;
 
 struct balance {
-	int64_t carrier_id, micro, version; /* millionths, rounded down; the version rises with
+	int64_t carrier_id, micro, version; /* millionths, rounded down, within +-8e15; the version rises with
 					     * each booking, unless the database is put back to an earlier time */
 };
 

@@ -14,7 +14,7 @@
 
 struct total {
 	char currency[4];
-	struct money sum;
+	struct money_sum sum;
 };
 
 struct part {
@@ -198,8 +198,10 @@ static int part_add_amount(struct part *part, const char *cdr_id, const char *am
 	if (money_parse(amount, &m) != 0)
 		return status_set(st, -EBADMSG, "CDR %s has the amount %s", cdr_id, amount);
 	struct total *t = total_of(part, currency);
-	if (t == NULL || money_add(t->sum, m, &t->sum) != 0)
-		return status_set(st, -ERANGE, "the amounts of %s cannot be added up", part->name);
+	if (t == NULL)
+		return status_set(st, -ERANGE, "the amounts of %s are in more than %d currencies", part->name,
+				  CURRENCIES_MAX);
+	money_sum_add(&t->sum, m);
 	return 0;
 }
 
@@ -302,7 +304,7 @@ bool export_parts_facts(const struct export_parts *p, size_t i, struct export_pa
 	strcpy(out->name, part->name);
 	strcpy(out->sha256, part->seal.sha256);
 	if (total != NULL) {
-		out->amount = money_format(total->sum, 6, out->text);
+		out->amount = money_sum_format(total->sum, 6, out->text);
 		out->currency = total->currency;
 	}
 	return true;
@@ -311,11 +313,12 @@ bool export_parts_facts(const struct export_parts *p, size_t i, struct export_pa
 static json_t *describe_totals(const struct part *part)
 {
 	json_t *list = json_array();
-	char text[MONEY_TEXT_MAX];
+	char text[MONEY_SUM_TEXT_MAX];
 
 	for (int i = 0; i < part->totals; i++)
-		json_array_append_new(list, json_pack("{ss ss}", "amount", money_format(part->total[i].sum, 6, text),
-						      "currency", part->total[i].currency));
+		json_array_append_new(list,
+				      json_pack("{ss ss}", "amount", money_sum_format(part->total[i].sum, 6, text),
+						"currency", part->total[i].currency));
 	return list;
 }
 

@@ -30,7 +30,7 @@ struct export_part_facts {
 	int64_t rows, bytes;
 	const char *amount, *currency; /* NULL: none, or more than one currency; in `text` */
 	char sha256[EXPORT_SHA256_MAX];
-	char text[MONEY_TEXT_MAX];
+	char text[MONEY_SUM_TEXT_MAX];
 };
 
 /* export_parts_new - dir_fd is borrowed; columns: how many of a CDR's, from the first, cdrs.csv.gz

@@ -21,7 +21,7 @@ static const char *const fate_names[FATES] = {NULL,	 "no_deck", "other_currency"
 struct sum { /* of a destination, or of all */
 	char *destination;
 	int64_t calls, changed;
-	struct money old, new;
+	struct money_sum old, new;
 };
 
 struct rerating {
@@ -198,22 +198,23 @@ static struct sum *sum_of(struct rerating *r, const char *destination)
 	return &r->sum[r->sums++];
 }
 
-static int sum_add(struct sum *s, struct money old, struct money new)
+static void sum_add(struct sum *s, struct money old, struct money new)
 {
 	s->calls++;
 	s->changed += old.nano != new.nano;
-	return money_add(s->old, old, &s->old) == 0 && money_add(s->new, new, &s->new) == 0 ? 0 : -ERANGE;
+	money_sum_add(&s->old, old);
+	money_sum_add(&s->new, new);
 }
 
 /* {old, new, difference} added to an object */
-static json_t *with_amounts(json_t *object, struct money old, struct money new)
+static json_t *with_amounts(json_t *object, struct money_sum old, struct money_sum new)
 {
-	char text[MONEY_TEXT_MAX];
+	char text[MONEY_SUM_TEXT_MAX];
 
-	json_object_set_new(object, "old", json_string(money_format(old, 6, text)));
-	json_object_set_new(object, "new", json_string(money_format(new, 6, text)));
+	json_object_set_new(object, "old", json_string(money_sum_format(old, 6, text)));
+	json_object_set_new(object, "new", json_string(money_sum_format(new, 6, text)));
 	json_object_set_new(object, "difference",
-			    json_string(money_format((struct money){new.nano - old.nano}, 6, text)));
+			    json_string(money_sum_format((struct money_sum){new.nano - old.nano}, 6, text)));
 	return object;
 }
 
@@ -228,7 +229,7 @@ static void correct(struct rerating *r, int row, struct money old, struct money 
 		json_array_append_new(r->corrections,
 				      with_amounts(json_pack("{ss ss}", "cdr_id", id, "destination",
 							     PQgetvalue(r->page, row, RERATE_DESTINATION)),
-						   old, new));
+						   (struct money_sum){old.nano}, (struct money_sum){new.nano}));
 }
 
 /* the i-th rate found belongs to the call in `row` */
@@ -240,12 +241,10 @@ static int rate_one(struct rerating *r, int row, const PGresult *rates, int i)
 	char text[24];
 	int err = rate_call(&terms, pg_number(r->page, row, RERATE_DURATION), &billed_s, &new);
 
-	if (err == 0)
-		err = sum_add(&r->all, old, new);
-	if (err == 0)
-		err = sum_add(sum_of(r, PQgetvalue(r->page, row, RERATE_DESTINATION)), old, new);
 	if (err != 0)
 		return status_set(r->st, err, "CDR %s: the amount is too large", PQgetvalue(r->page, row, RERATE_CDR));
+	sum_add(&r->all, old, new);
+	sum_add(sum_of(r, PQgetvalue(r->page, row, RERATE_DESTINATION)), old, new);
 	if (old.nano == new.nano)
 		return 0;
 	correct(r, row, old, new);

@@ -3,9 +3,11 @@
 
 const char store_balance_listen[] = "listen tandem_balance";
 
+/* Within what the scripts in Redis add up exactly; no limit is as far out. */
 const struct pg_statement store_balances = {
 	"billing_balances",
-	"select c.id, floor(coalesce(b.balance, 0) * 1000000)::bigint, coalesce(b.version, 0)"
+	"select c.id, floor(greatest(-8e9, least(8e9, coalesce(b.balance, 0))) * 1000000)::bigint, coalesce(b.version, "
+	"0)"
 	" from carriers c left join balances b on b.carrier_id = c.id"
 	" where c.billing_mode = 'prepaid' or c.credit_limit is not null or c.vendor_limit is not null",
 	0};

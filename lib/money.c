@@ -53,11 +53,10 @@ int money_parse(const char *text, struct money *out)
 	return 0;
 }
 
-char *money_format(struct money m, int places, char out[static MONEY_TEXT_MAX])
+/* the decimals of fraction beyond `places` only where they are not 0 */
+static void put_decimal(bool negative, uint64_t whole, uint64_t fraction, int places, char *out, size_t size)
 {
-	uint64_t magnitude = m.nano < 0 ? -(uint64_t)m.nano : (uint64_t)m.nano;
-	uint64_t whole = magnitude / (uint64_t)MONEY_NANO, fraction = magnitude % (uint64_t)MONEY_NANO;
-	int len = snprintf(out, MONEY_TEXT_MAX, "%s%llu.%09llu", m.nano < 0 ? "-" : "", (unsigned long long)whole,
+	int len = snprintf(out, size, "%s%llu.%09llu", negative ? "-" : "", (unsigned long long)whole,
 			   (unsigned long long)fraction);
 	int decimals = MONEY_PLACES;
 
@@ -68,12 +67,29 @@ char *money_format(struct money m, int places, char out[static MONEY_TEXT_MAX])
 	}
 	if (decimals == 0)
 		out[len - 1] = '\0'; /* the point */
+}
+
+char *money_format(struct money m, int places, char out[static MONEY_TEXT_MAX])
+{
+	uint64_t magnitude = m.nano < 0 ? -(uint64_t)m.nano : (uint64_t)m.nano;
+
+	put_decimal(m.nano < 0, magnitude / (uint64_t)MONEY_NANO, magnitude % (uint64_t)MONEY_NANO, places, out,
+		    MONEY_TEXT_MAX);
 	return out;
 }
 
-int money_add(struct money a, struct money b, struct money *sum)
+void money_sum_add(struct money_sum *sum, struct money m)
 {
-	return __builtin_add_overflow(a.nano, b.nano, &sum->nano) ? -ERANGE : 0;
+	sum->nano += m.nano;
+}
+
+char *money_sum_format(struct money_sum sum, int places, char out[static MONEY_SUM_TEXT_MAX])
+{
+	unsigned __int128 magnitude = sum.nano < 0 ? -(unsigned __int128)sum.nano : (unsigned __int128)sum.nano;
+
+	put_decimal(sum.nano < 0, (uint64_t)(magnitude / (uint64_t)MONEY_NANO),
+		    (uint64_t)(magnitude % (uint64_t)MONEY_NANO), places, out, MONEY_SUM_TEXT_MAX);
+	return out;
 }
 
 int money_divide(__int128 numerator, int64_t denominator, enum money_rounding mode, int places, struct money *out)

@@ -14,6 +14,7 @@
 #define MONEY_NANO 1000000000LL /* nano-units in one unit of a currency */
 #define MONEY_PLACES 9
 #define MONEY_TEXT_MAX 32
+#define MONEY_SUM_TEXT_MAX 40
 
 struct money {
 	int64_t nano;
@@ -28,7 +29,16 @@ int money_parse(const char *text, struct money *out) must_check;
  *                6 is the form of CDRs and the API: "0.012500". */
 char *money_format(struct money m, int places, char out[static MONEY_TEXT_MAX]);
 
-int money_add(struct money a, struct money b, struct money *sum) must_check; /* 0 or -ERANGE */
+/* A sum of any number of amounts: what an amount holds, some nine thousand million units, a day's calls in a currency
+ * of small units pass. */
+struct money_sum {
+	__int128 nano;
+};
+
+void money_sum_add(struct money_sum *sum, struct money m);
+
+/* money_sum_format - as money_format; the sum is one of at most 10^9 amounts */
+char *money_sum_format(struct money_sum sum, int places, char out[static MONEY_SUM_TEXT_MAX]);
 
 enum money_rounding { MONEY_HALF_UP, MONEY_UP, MONEY_DOWN };
 

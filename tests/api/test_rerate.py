@@ -191,6 +191,36 @@ class Rerate(Story):
         self.assertEqual(sorted(r["changed"] for r in reports), [0, 0, 0, 2500])
         self.assertEqual(self.balance(self.customer), before - 150)
 
+    def test_sums_pass_what_an_amount_holds(self):
+        """As in a currency of small units: a call costs at most some nine thousand million, what a carrier owes may be more."""
+        self.stack.tandem("export", "run")
+        self.put(*((f"2026-05-{n:02} 12:00Z", "77442012345678", 500) for n in range(2, 16)))
+        before = self.balance(self.customer)
+        made = self.rate(self.customer, "442", "999999999")
+        self.says(self.rerate("--apply"), 14, 14, "7", "116666666550")
+        try:
+            self.assertEqual(self.balance(self.customer), before - Decimal("116666666543"))
+            files = {f["name"]: f for f in json.loads(self.stack.tandem("export", "run", "--json").stdout)[0]["files"]}
+            corrections = files[f"carrier-{self.customer['carrier']['id']}-rerate.csv.gz"]
+            self.assertEqual((corrections["rows"], corrections["amount"]), (14, "116666666543.000000"))
+        finally:
+            self.api.patch(f"/v1/rate-decks/{self.customer['deck']['id']}/rates/{made['id']}", price="0.06")
+        self.says(self.rerate("--apply"), 14, 14, "116666666550", "7")
+        self.assertEqual(self.balance(self.customer), before)
+
+    def test_what_is_owed_beyond_what_an_amount_holds_is_beyond_the_limit(self):
+        vendor = self.vendor["carrier"]["id"]
+        self.api.patch(f"/v1/carriers/{vendor}", vendor_limit="999999999")
+        for _ in range(20):
+            self.stack.postgres.psql(f"insert into ledger (carrier_id, amount, kind) values ({vendor}, 9e9, 'adjustment')")
+        try:
+            self.assertEqual(self.balance(self.vendor), 180000000000)
+            said = json.loads(self.stack.tandem("route", "--trunk", str(self.customer["id"]), "--called", "442012345678", "--json", check=False).stdout)
+            self.assertEqual((said["routes"], [e["reason"] for e in said["excluded"]]), ([], ["vendor_limit"]))
+        finally:
+            self.stack.postgres.psql(f"insert into ledger (carrier_id, amount, kind) select {vendor}, -9e9, 'adjustment' from generate_series(1, 20)")
+            self.api.patch(f"/v1/carriers/{vendor}", vendor_limit=None)
+
     def test_corrections_are_exported_once_and_the_books_agree(self):
         self.stack.tandem("export", "run")
         ids = self.put(("2026-05-02 12:00Z", "77442012345678", 60), ("2026-05-03 12:00Z", "77447012345679", 120))

@@ -2,7 +2,7 @@
 -- What a dead node's calls had spent, what calls hold, alerts, and the text that a chain's hashes are made of.
 begin;
 set constraints all immediate; -- as a COMMIT would do it: balances and figures follow what is brought in
-select plan(29);
+select plan(33);
 
 insert into carriers (name, currency, billing_mode, low_balance, vendor_limit) values
 	('customer', 'EUR', 'prepaid', 5, null), ('vendor', 'EUR', 'postpaid', null, 3);
@@ -49,6 +49,25 @@ update hold_owners set at = now() - interval '59 s' where owner = 'sw2/1';
 select is(api_carrier(c) ->> 'available', '9.249999', 'a call has ended') from carriers c where name = 'customer';
 update hold_owners set at = now() - interval '61 s' where owner = 'sw2/1';
 select is(api_carrier(c) ->> 'available', '9.250000', 'a silent node holds nothing') from carriers c where name = 'customer';
+
+-- Sums of small units.
+insert into carriers (name, currency, low_balance) values ('small', 'VND', 0);
+insert into ledger (carrier_id, amount, kind) select carrier('small'), -99999999999, 'charge' from generate_series(1, 3);
+select is(balance('small'), -299999999997.0, 'a balance is larger than a booking can be');
+select lives_ok('select alerts_update()', 'and can be told');
+delete from alerts;
+update carriers set low_balance = null where name = 'small';
+
+-- The bookings of a call.
+set local enable_seqscan = off;
+create function plan_of(call uuid) returns setof text language plpgsql as $$
+begin
+	return query execute format('explain (costs off) select from ledger where cdr_id = %L', call);
+end $$;
+select ok(exists (select from plan_of(new_id('2026-05-01 12:00Z', 1)) p where p ~ 'Bitmap Index Scan on ledger_cdr'),
+	'are found by an index');
+select is((select count(*) from ledger where cdr_id = new_id('2026-05-01 12:00Z', 1)), 3::bigint, 'all of them');
+set local enable_seqscan = on;
 
 -- Alerts.
 select alerts_update();
