@@ -393,6 +393,25 @@ void calls_get(struct request *r)
 	json_decref(call);
 }
 
+/* A line for each, kept before the first is told: a hang-up without one must not happen. */
+static int hangups_audit(struct request *r, const json_t *meant)
+{
+	const json_t *call;
+	size_t i;
+
+	if (store_begin(r) != 0)
+		return -1;
+	json_array_foreach(meant, i, call)
+	{
+		if (store_audit(r, &(struct store_change){.action = "hangup",
+							  .resource = "calls",
+							  .id = json_read_text(call, "id"),
+							  .before = call}) != 0)
+			return -1;
+	}
+	return store_commit(r);
+}
+
 void calls_hangup(struct request *r)
 {
 	struct status st = {0};
@@ -405,21 +424,21 @@ void calls_hangup(struct request *r)
 		json_decref(call);
 		return;
 	}
-	/* The audit line first: a hang-up without one must not happen. */
-	if (store_begin(r) != 0 || store_audit(r, &(struct store_change){.action = "hangup",
-									 .resource = "calls",
-									 .id = json_read_text(call, "id"),
-									 .before = call}) != 0)
+	json_t *meant = json_pack("[O]", call);
+	if (hangups_audit(r, meant) != 0)
 		goto out;
 	int err = live_hangup(r->redis, json_read_text(call, "id"), &st);
-	if (err == -ENOENT)
-		request_problem(r, 404, "There is no such live call.");
-	else if (err != 0)
-		request_problem_redis(r, "The registry of live calls", err, &st);
-	else if (store_commit(r) == 0)
+	if (err == 0) {
 		request_answer(r, 204, NULL);
+	} else if (err == -ENOENT) {
+		request_problem(r, 404, "There is no such live call.");
+	} else {
+		request_problem_redis(r, "The registry of live calls", err, &st);
+		r->again = false; /* it stands in the audit log */
+	}
 out:
 	store_rollback(r);
+	json_decref(meant);
 	json_decref(call);
 }
 
@@ -445,25 +464,6 @@ static json_t *calls_meant(struct request *r, const char *const values[])
 			HANGUP_MAX);
 	json_decref(meant);
 	return NULL;
-}
-
-/* A line for each, kept before the first is told: a hang-up without one must not happen. */
-static int hangups_audit(struct request *r, const json_t *meant)
-{
-	const json_t *call;
-	size_t i;
-
-	if (store_begin(r) != 0)
-		return -1;
-	json_array_foreach(meant, i, call)
-	{
-		if (store_audit(r, &(struct store_change){.action = "hangup",
-							  .resource = "calls",
-							  .id = json_read_text(call, "id"),
-							  .before = call}) != 0)
-			return -1;
-	}
-	return store_commit(r);
 }
 
 void calls_hangup_many(struct request *r)

@@ -82,6 +82,19 @@ class Live(ApiStory):
         self.assertEqual(self.api.delete("/v1/calls?called_prefix=77")["matched"], 0)
         self.assertEqual(self.api.delete("/v1/calls?all=true")["matched"], 3)
 
+    def test_a_hang_up_that_the_audit_log_does_not_keep_does_not_happen(self):
+        """The line is lost at the last moment, when the transaction commits."""
+        psql = self.stack.postgres.psql
+        psql("create function story_refuses() returns trigger language plpgsql as $$begin raise 'no room'; end$$; "
+             "create constraint trigger story_refuses after insert on audit_log deferrable initially deferred "
+             "for each row execute function story_refuses()")
+        try:
+            for path in (f"/v1/calls/{call_id(1)}", "/v1/calls?trunk_id=5"):
+                self.api.refused(500, "DELETE", path)
+                self.assertEqual(self.stack.redis.command("XLEN", "{tandem}:commands:sw1"), ":0")
+        finally:
+            psql("drop trigger story_refuses on audit_log; drop function story_refuses()")
+
     def test_proxied_calls_are_named_apart_and_not_in_the_audit_log(self):
         self.stack.redis.command("HSET", "{tandem}:calls:sw1", call_id(2), json.dumps({**self.call(2), "mode": "proxy"}))
         before = len(self.api.items("/v1/audit-log", action="hangup"))
