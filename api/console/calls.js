@@ -3,6 +3,7 @@
 import { all, events, remove, request, search } from "./api.js";
 import { amount, ask, attempt, badge, button, h, heading, replace, toast } from "./dom.js";
 import { follow, following } from "./follow.js";
+import { atEnd } from "./leaving.js";
 import { choices, load, name } from "./names.js";
 import { may } from "./rights.js";
 import { filterForm, table } from "./table.js";
@@ -56,6 +57,16 @@ async function hangUpAll(query, shown) {
 	return toast(`${count(done.items.length)} told to hang up.`, "good");
 }
 
+/* What had the focus has it again after the table was drawn anew: the same control of the same call, or, if that call is gone,
+ * the table, and never the button that hangs up another one. */
+function focusKept(box) {
+	const e = document.activeElement;
+	if (!box.contains(e))
+		return () => {};
+	const same = e.dataset.of && `${e.localName}[data-of="${CSS.escape(e.dataset.of)}"]`;
+	return () => ((same && box.querySelector(same)) ?? box.querySelector(".scroll, a"))?.focus();
+}
+
 export async function calls(place, rest, query, signal) {
 	await load("carriers", "trunks");
 	const live = new Map();
@@ -65,7 +76,7 @@ export async function calls(place, rest, query, signal) {
 	const state = following();
 	const visible = () => [...live.values()].filter((c) => fits(c, query)).sort((a, b) => a.started_at.localeCompare(b.started_at));
 
-	const mark = (c) => h("input", { type: "checkbox", "aria-label": `Mark the call to ${c.called}`, checked: marked.has(c.id),
+	const mark = (c) => h("input", { type: "checkbox", "aria-label": `Mark the call to ${c.called}`, "data-of": c.id, checked: marked.has(c.id),
 		onchange: (e) => (e.target.checked ? marked.add(c.id) : marked.delete(c.id), draw()) });
 	const columns = [
 		may("DELETE", "/v1/calls/{id}") && { title: "", about: "Mark", value: mark },
@@ -79,7 +90,7 @@ export async function calls(place, rest, query, signal) {
 		{ title: "To", value: (c) => name("carriers", c.egress_carrier_id) },
 		{ title: "Cost", kind: "number", value: (c) => amount(c.cost_so_far, c.currency) },
 		{ title: "Node", value: (c) => c.node },
-		may("DELETE", "/v1/calls/{id}") && { title: "", about: "Hang up", value: (c) => button("Hang up", () => hangUp([c]), "danger small") },
+		may("DELETE", "/v1/calls/{id}") && { title: "", about: "Hang up", value: (c) => h("button", { type: "button", class: "danger small", "data-of": c.id, onclick: () => hangUp([c]) }, "Hang up") },
 	].filter(Boolean);
 	let pending = false;
 	function draw() {
@@ -93,12 +104,11 @@ export async function calls(place, rest, query, signal) {
 		many.textContent = marked.size ? `Hang up ${marked.size} marked` : "Hang up marked";
 		found.disabled = !rows.length;
 		found.textContent = Object.keys(query).length ? `Hang up all found (${count(rows.length)})` : `Hang up all (${count(rows.length)})`;
-		const focused = box.contains(document.activeElement) ? [...box.querySelectorAll("a, button, input")].indexOf(document.activeElement) : -1;
+		const refocus = focusKept(box);
 		const none = live.size ? { none: "No live call fits this search.", next: ["Clear the search", "#/calls"] } : { none: "No live call. New ones appear here by themselves.", next: ["See where a call would go", "#/simulator"] };
 		replace(box, table(columns, rows.slice(0, SHOWN_MAX), { ...none, label: "Live calls", cards: true }),
 			rows.length > SHOWN_MAX && h("p", { class: "more muted" }, `The first ${SHOWN_MAX} are shown; search to see others.`));
-		if (focused >= 0)
-			box.querySelectorAll("a, button, input")[focused]?.focus();
+		refocus();
 	}
 	const soon = () => {
 		if (!pending) {
@@ -117,7 +127,7 @@ export async function calls(place, rest, query, signal) {
 		draw();
 	};
 	const ticker = setInterval(() => box.querySelectorAll("[data-since]").forEach((e) => e.dataset.since && (e.textContent = seconds(since(e.dataset.since)))), 1000);
-	signal.addEventListener("abort", () => clearInterval(ticker));
+	atEnd(signal, () => clearInterval(ticker));
 	await read();
 	follow(read, signal, state, (event, call) => {
 		if (event === "call.ended")

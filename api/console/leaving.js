@@ -10,6 +10,9 @@ const begun = () => document.querySelector("#place form[data-touched]");
 let at = history.state?.n ?? 0; /* number of the entry that is shown */
 let asking = false;
 
+/* atEnd - f when the page of this signal is left; now, if it was left while it was still being made */
+export const atEnd = (signal, f) => (signal.aborted ? f() : signal.addEventListener("abort", f, { once: true }));
+
 /* touched, sent - a form holds what stands nowhere else; no longer */
 export const touched = (form) => (form.dataset.touched = "");
 export const sent = (form) => delete form.dataset.touched;

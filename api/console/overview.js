@@ -5,6 +5,7 @@ import { shownAlarms, standing } from "./alarms.js";
 import { plot } from "./charts.js";
 import { amount, h, heading, link, panel, replace, tile } from "./dom.js";
 import { follow, following } from "./follow.js";
+import { atEnd } from "./leaving.js";
 import { load, name } from "./names.js";
 import { starting } from "./starting.js";
 import { table } from "./table.js";
@@ -115,7 +116,7 @@ function watchNow(tiles, plots, boxes, signal) {
 		if (!signal.aborted)
 			timer = setTimeout(poll, POLL_MS);
 	};
-	signal.addEventListener("abort", () => clearTimeout(timer));
+	atEnd(signal, () => clearTimeout(timer));
 	follow(async () => {}, signal, boxes.following, (event) => {
 		calls += event === "call.started" ? 1 : event === "call.ended" ? -1 : 0;
 		showCalls();
@@ -174,7 +175,7 @@ export async function overview(place, rest, query, signal) {
 		cps: plot({ labels: now.labels, series: [{ label: "calls a second", data: now.cps }], what: "Calls a second over the last five minutes", fill: true, none: waiting }),
 		...dayPlots(day, hours),
 	};
-	signal.addEventListener("abort", () => Object.values(plots).forEach((p) => p.close()));
+	atEnd(signal, () => Object.values(plots).forEach((p) => p.close()));
 	const boxes = { alarms: h("div", { "aria-live": "polite" }, h("p", { class: "calm unread" }, "Looking…")), following: following() };
 	const rank = (title, columns, page) => panel(title, table(columns, most(page), { none: "No call in this time.", next: ["Simulate a route", "#/simulator"], label: title, cards: true }));
 	const by = day.word;

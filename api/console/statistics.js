@@ -4,6 +4,7 @@
 import { get } from "./api.js";
 import { amount, empty, h, heading, link, panel, replace } from "./dom.js";
 import { plot } from "./charts.js";
+import { atEnd } from "./leaving.js";
 import { choices, load, name } from "./names.js";
 import { filterForm, table } from "./table.js";
 import { NONE, clock, compare, count, decimal, percent, sum, talk, time, zone } from "./values.js";
@@ -62,7 +63,7 @@ function plots(group, items, signal) {
 		["Calls", plot({ type: "bar", labels, series: [{ label: "calls", data: bars.map((i) => i.calls) }, { label: "answered", data: bars.map((i) => i.answered) }], what: `Calls by ${group}`, whole: true, titles })],
 		[`Revenue and margin${currency ? ", " + currency : ""}`, plot({ type: "bar", labels, series: [{ label: "revenue", data: bars.map((i) => Number(i.revenue)) }, { label: "margin", data: bars.map((i) => Number(i.margin)) }], what: `Revenue and margin by ${group}`, titles, format: (v) => `${decimal(String(Number(v.toFixed(6))), 2)} ${currency}` })],
 	];
-	signal.addEventListener("abort", () => made.forEach(([, p]) => p.close()));
+	atEnd(signal, () => made.forEach(([, p]) => p.close()));
 	return h("div", { class: "plots" }, made.map(([title, p]) => panel(title, p.node)));
 }
 

@@ -57,14 +57,20 @@ export async function listing({ path, page, query, filters = [], spans = false, 
 	const rows = [];
 	const asked = filters.length && Object.keys(query).length;
 	let cursor = null;
+	let pages = 0, asking = false;
 	const more = async () => {
-		const got = await get(path, { ...query, limit, cursor });
+		if (asking) /* a second click would bring the same page twice */
+			return;
+		asking = true;
+		const got = await get(path, { ...query, limit, cursor }).finally(() => (asking = false));
 		rows.push(...got.items);
 		cursor = got.next_cursor;
 		replace(place, table(columns, rows, asked ? { link, none: found, next: ["Clear the search", `#/${page}`], label } : { link, none, next, label, cards: true }),
 			rows.length ? h("div", { class: "more" }, h("span", { class: "muted", "aria-live": "polite" }, cursor ? `The first ${count(rows.length)}` : rows.length === 1 ? "1 in all" : `${count(rows.length)} in all`),
 				cursor && button(`Show ${limit} more`, () => attempt(more)), button("CSV", () => attempt(() => download(path + search({ ...query, format: "csv" }), `${(label ?? "list").toLowerCase().replaceAll(" ", "-")}.csv`)), "small")) : null);
 		place.querySelector(".scroll")?.classList.add("cards");
+		if (pages++) /* the button that was pressed is gone */
+			place.querySelector(".more button").focus();
 	};
 	await more();
 	return [filters.length ? filterForm(filters, query, page, spans) : null, place];

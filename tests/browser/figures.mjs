@@ -92,6 +92,24 @@ export const figures = (walk, { called, live }) => {
 				await page.getByRole("status").filter({ hasText: /^live$/ }).waitFor();
 			});
 		},
+		async "the focus stays with its call: when that ends it goes to the table, and to no other call's button"() {
+			const { items } = await walk.api("/v1/calls");
+			let go;
+			const focused = new Promise((resolve) => (go = resolve));
+			await page.route("**/v1/calls/events", async (r) => {
+				await focused;
+				await r.fulfill({ status: 200, contentType: "text/event-stream", body: `event: call.ended\ndata: {"id": "${items[0].id}"}\n\n` });
+			});
+			await walk.visit("calls", "Live calls");
+			await walk.sees("2 of 2 calls");
+			await walk.rows("Live calls").first().getByRole("button", { name: "Hang up" }).focus();
+			go();
+			await walk.sees("1 of 1 calls");
+			const at = await page.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent);
+			must(at === "Live calls", `the focus is at “${at}”`);
+			await page.unroute("**/v1/calls/events");
+			await page.reload();
+		},
 		async "live calls are searched, marked and hung up, after a question that Escape denies"() {
 			await walk.visit("calls", "Live calls");
 			await walk.sees("2 of 2 calls");
@@ -114,6 +132,52 @@ export const figures = (walk, { called, live }) => {
 			await many.click();
 			await walk.confirm("Hang up");
 			await walk.sees("0 of 1 calls");
+		},
+		async "a page that is left while it is read leaves nothing behind that runs on"() {
+			await walk.visit("nodes", "Nodes");
+			await page.evaluate(() => {
+				const [set, clear] = [window.setInterval, window.clearInterval];
+				window.running = new Set();
+				window.setInterval = (...more) => {
+					const id = set(...more);
+					window.running.add(id);
+					return id;
+				};
+				window.clearInterval = (id) => (window.running.delete(id), clear(id));
+			});
+			let go;
+			const left = new Promise((resolve) => (go = resolve));
+			await page.route("**/v1/carriers*", async (r) => (await left, r.continue()));
+			const carriers = (r) => new URL(r.url()).pathname === "/v1/carriers";
+			const [asked, read] = [page.waitForRequest(carriers), page.waitForResponse(carriers)];
+			await page.evaluate(() => (location.hash = "#/calls"));
+			await asked;
+			await walk.visit("nodes", "Nodes");
+			go();
+			await (await read).finished();
+			await walk.visit("nodes", "Nodes");
+			await page.unroute("**/v1/carriers*");
+			must((await page.evaluate(() => window.running.size)) === 0, "an interval runs on");
+			await page.reload();
+		},
+		async "more of a list comes once, however often it is asked for, and the focus stays there"() {
+			const entry = (n) => ({ id: n, at: "2026-01-01T00:00:00.000Z", actor: "story", action: "create", resource: "carriers", resource_id: String(n), before: null, after: null });
+			let go;
+			const clicked = new Promise((resolve) => (go = resolve));
+			await page.route("**/v1/audit-log*", async (r) => {
+				const second = new URL(r.request().url()).searchParams.has("cursor");
+				if (second)
+					await clicked;
+				await r.fulfill({ json: { items: second ? [entry(1)] : [entry(3), entry(2)], next_cursor: second ? null : "more" } });
+			});
+			await walk.visit("audit", "Audit log");
+			const more = page.getByRole("button", { name: "Show 50 more" });
+			await more.click();
+			await more.click();
+			go();
+			await walk.sees("3 in all");
+			must((await page.evaluate(() => document.activeElement.textContent)) === "CSV", "the focus is lost");
+			await page.unroute("**/v1/audit-log*");
 		},
 		async "a CDR is found, with its flow and its routing, and its ids can be copied"() {
 			await walk.visit("cdrs", "CDRs");
