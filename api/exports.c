@@ -89,6 +89,7 @@ static const struct field fields[] = {
 
 const struct resource exports = {
 	.collection = "exports",
+	.large = true,
 	.noun = "export run",
 	.meaning = "Runs of the CDR export: every CDR is in exactly one.",
 	.fields = fields,

@@ -100,6 +100,7 @@ static const struct field fields[] = {
 
 const struct resource imports = {
 	.collection = "imports",
+	.large = true,
 	.noun = "import job",
 	.meaning = "CSV imports of rates and roll-backs of decks, all or nothing, run beside the requests.",
 	.fields = fields,

@@ -176,6 +176,7 @@ static void check(json_t *object, struct errors *e)
 
 const struct resource invoices = {
 	.collection = "invoices",
+	.large = true,
 	.noun = "invoice",
 	.meaning = "Bills by period and destination. A key bound to a carrier sees its own, but no drafts.",
 	.fields = fields,

@@ -24,7 +24,7 @@ curl -H "Authorization: Bearer $KEY" http://127.0.0.1:8080/v1/carriers \\
   (exchange rates 12). **Times** are RFC 3339 in UTC with milliseconds; any offset is taken. **Ids** are integers, those of
   calls and CDRs UUIDv7. **Durations** are whole seconds. A **limit** of null is none.
 - **Lists** answer `{"items": […], "next_cursor": null | "…"}`. Ask for the next page with `?cursor=`, for its size with
-  `?limit=` (1 to 1000, default 100, of `/v1/stats` 1000). Filters are query parameters; an unknown one, or a bad value, is a 400.
+  `?limit=` (1 to 1000, default 100, of `/v1/stats` 1000); of large objects (the audit log of a long number list, say) a page holds fewer. Filters are query parameters; an unknown one, or a bad value, is a 400.
 - **CSV**: any list comes as CSV with `?format=csv` or `Accept: text/csv`: a header and every row that the filters find, page after page
   as you read (`limit` or `cursor` take less). Lists and objects are cells of JSON; text that a spreadsheet would run as a formula
   has an apostrophe in front. A connection that ends without the last chunk (`curl` says so) means that rows are missing; a listing may take

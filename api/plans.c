@@ -92,6 +92,7 @@ static const struct field plan_fields[] = {
 
 const struct resource routing_plans = {
 	.collection = "routing-plans",
+	.large = true,
 	.noun = "routing plan",
 	.meaning = "Which vendors may have a call, and by what rule they are ordered.",
 	.fields = plan_fields,
@@ -148,6 +149,7 @@ static const struct field list_fields[] = {
 
 const struct resource number_lists = {
 	.collection = "number-lists",
+	.large = true,
 	.noun = "number list",
 	.meaning = "Numbers that are refused, or alone allowed.",
 	.fields = list_fields,

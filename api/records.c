@@ -129,6 +129,7 @@ static const struct field audit_fields[] = {
 
 const struct resource audit_log = {
 	.collection = "audit-log",
+	.large = true,
 	.noun = "audit entry",
 	.meaning = "Every change: who, when, what, before and after. Secrets are masked.",
 	.fields = audit_fields,

@@ -11,6 +11,9 @@
 #include "api/resource_priv.h"
 #include "api/store.h"
 
+#define PAGE_BYTES ((size_t)8 << 20) /* of a page of large objects, and one object more */
+#define SLICE_ROWS 16		     /* of them are read at first */
+
 static const char *bound_to(const struct request *r)
 {
 	return request_is_bound(r) ? r->caller.carrier_text : NULL;
@@ -74,43 +77,92 @@ static int parent_check(struct request *r, const struct resource *res)
 	return 0;
 }
 
-void resource_page(struct request *r, PGresult *result, int limit, const struct resource *res)
-{
-	struct buf *out = &r->answer.body;
-	int rows = PQntuples(result);
-	const char *next = NULL;
+/* A page of a list as it is put together. Objects may be large, audit entries of a list of numbers say: then it is read
+ * in slices, and ends with the one that fills PAGE_BYTES. */
+struct page {
+	struct request *r;
+	const struct resource *res;
+	int limit, rows;
+	const char *last; /* key of the last row in it; NULL: none yet */
+	bool more;	  /* rows follow it */
+};
 
-	if (rows > limit) {
-		rows = limit;
-		next = params_cursor(r, PQgetvalue(result, rows - 1, 0));
+static void page_begin(const struct page *p)
+{
+	buf_reset(&p->r->answer.body);
+	buf_puts(&p->r->answer.body, "{\"items\":[");
+}
+
+static void page_row(struct page *p, const char *text)
+{
+	struct buf *out = &p->r->answer.body;
+
+	if (p->rows++ > 0)
+		buf_putc(out, ',');
+	if (!request_is_bound(p->r)) {
+		buf_puts(out, text);
+		return;
 	}
-	buf_reset(out);
-	buf_puts(out, "{\"items\":[");
-	for (int i = 0; i < rows; i++) {
-		const char *text = PQgetvalue(result, i, 1);
-		if (i > 0)
-			buf_putc(out, ',');
-		if (!request_is_bound(r)) {
-			buf_puts(out, text);
-			continue;
-		}
-		json_t *object = shown(r, res, text);
-		char *dump = json_dumps(object, JSON_COMPACT);
-		buf_puts(out, dump != NULL ? dump : "null");
-		free(dump);
-		json_decref(object);
-	}
-	if (next != NULL)
-		buf_printf(out, "],\"next_cursor\":\"%s\"}\n", next);
+	json_t *object = shown(p->r, p->res, text);
+	char *dump = json_dumps(object, JSON_COMPACT);
+	buf_puts(out, dump != NULL ? dump : "null");
+	free(dump);
+	json_decref(object);
+}
+
+/* rows (cursor key, json) of a statement that was asked for one more than wanted */
+static void page_rows(struct page *p, const PGresult *result, int wanted)
+{
+	int rows = PQntuples(result);
+
+	p->more = rows > wanted;
+	if (p->more)
+		rows = wanted;
+	for (int i = 0; i < rows; i++)
+		page_row(p, PQgetvalue(result, i, 1));
+	if (rows > 0)
+		p->last = arena_strdup(p->r->arena, PQgetvalue(result, rows - 1, 0));
+}
+
+static void page_end(const struct page *p)
+{
+	struct buf *out = &p->r->answer.body;
+
+	if (p->more)
+		buf_printf(out, "],\"next_cursor\":\"%s\"}\n", params_cursor(p->r, p->last));
 	else
 		buf_puts(out, "],\"next_cursor\":null}\n");
-	request_answer(r, 200, "application/json");
+	request_answer(p->r, 200, "application/json");
+}
+
+void resource_page(struct request *r, PGresult *result, int limit, const struct resource *res)
+{
+	struct page p = {.r = r, .res = res, .limit = limit};
+
+	page_begin(&p);
+	page_rows(&p, result, limit);
+	page_end(&p);
+}
+
+/* How many rows to ask for next: as many as will fit if they are like those before. */
+static int slice_rows(const struct page *p)
+{
+	size_t bytes = p->r->answer.body.len;
+	int left = p->limit - p->rows;
+
+	if (!p->res->large)
+		return left;
+	if (p->rows == 0)
+		return left < SLICE_ROWS ? left : SLICE_ROWS;
+	size_t fit = (PAGE_BYTES - bytes) / (bytes / (size_t)p->rows + 1) + 1;
+	return fit < (size_t)left ? (int)fit : left;
 }
 
 void resource_list(struct request *r)
 {
 	const struct resource *res = r->endpoint->resource;
 	const char *values[4 + PARAMS_MAX];
+	struct page page = {.r = r, .res = res};
 	struct listing listing;
 	char limit[16];
 	PGresult *result;
@@ -120,14 +172,21 @@ void resource_list(struct request *r)
 		values[n++] = r->parent;
 	if (params_check(r, r->endpoint->params, values + n, &listing) != 0 || parent_check(r, res) != 0)
 		return;
-	snprintf(limit, sizeof(limit), "%d", listing.limit + 1);
-	values[0] = listing.cursor;
+	page.limit = listing.limit;
+	page.last = listing.cursor;
 	values[1] = limit;
 	values[2] = bound_to(r);
-	if (store_query(r, res->list, values, &result) != 0)
-		return;
-	resource_page(r, result, listing.limit, res);
-	PQclear(result);
+	page_begin(&page);
+	do {
+		int wanted = slice_rows(&page);
+		snprintf(limit, sizeof(limit), "%d", wanted + 1);
+		values[0] = page.last;
+		if (store_query(r, res->list, values, &result) != 0)
+			return;
+		page_rows(&page, result, wanted);
+		PQclear(result);
+	} while (page.more && page.rows < page.limit && r->answer.body.len < PAGE_BYTES);
+	page_end(&page);
 }
 
 void resource_get(struct request *r)

@@ -15,6 +15,7 @@ struct resource {
 	int n;
 	const struct resource *parent; /* whose id stands before in the path; NULL: none */
 	bool configures;	       /* its writers take turns: they look at each other's rows */
+	bool large;		       /* its objects may be: a page has fewer than `limit` of them if they are */
 	/* Parameters: list (after, limit, carrier bound to[, parent], filters...), get and lock (id, carrier bound to
 	 * [, parent]), insert (object[, parent]), update (id, object), remove, faults, users (id).
 	 * lists give (cursor key, json), get (json), lock, insert and update (id, json with write-only fields). */
