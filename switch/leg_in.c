@@ -216,7 +216,7 @@ static void answer_send(struct leg *leg, int status, const sip_t *body, struct p
 			TAG_IF(x && !leg->session.we_refresh, SIPTAG_REQUIRE_STR("timer")),
 			TAG_IF(reason[0], SIPTAG_REASON_STR(reason)), TAG_IF(passed, SIPTAG_HEADER_STR(passed)),
 			BODY_TAGS(b), TAG_END());
-	if (!reliable_send(leg, status, tags, body_has_sdp(body), later)) {
+	if (!reliable_send(leg, status, tags, b.payload != NULL, later)) {
 		nta_incoming_treply(irq, status, cause_phrase(status), TAG_NEXT(tags));
 		if (later)
 			(void)prack_send(later, NULL, NULL, NULL); /* nobody else will */

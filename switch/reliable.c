@@ -20,7 +20,7 @@ static const char tag_text[] = "100rel";
 struct reliable_sent { /* an 18x of ours that waits for its PRACK; of the call's arena */
 	struct leg *leg;
 	struct prack *later;
-	bool has_sdp;
+	bool has_body;
 };
 
 /* ---- who knows it ---- */
@@ -174,7 +174,7 @@ static int on_prack(struct reliable_sent *sent, nta_reliable_t *rel, nta_incomin
 	struct leg *leg = sent->leg;
 
 	nta_reliable_destroy(rel);
-	if (sent->has_sdp)
+	if (sent->has_body)
 		leg->reliable.unconfirmed--;
 	if (!irq)
 		return 200;
@@ -195,15 +195,15 @@ bool reliable_wanted(const struct leg *leg, int status, const struct prack *late
 	return status > 100 && status < 200 && (leg->reliable.required || later);
 }
 
-bool reliable_send(struct leg *leg, int status, const tagi_t *tags, bool has_sdp, struct prack *later)
+bool reliable_send(struct leg *leg, int status, const tagi_t *tags, bool has_body, struct prack *later)
 {
 	if (!reliable_wanted(leg, status, later))
 		return false;
 	struct reliable_sent *sent = arena_alloc(leg->arena, sizeof *sent);
-	*sent = (struct reliable_sent){.leg = leg, .later = later, .has_sdp = has_sdp};
+	*sent = (struct reliable_sent){.leg = leg, .later = later, .has_body = has_body};
 	if (!nta_reliable_treply(leg->invite_in, on_prack, sent, status, cause_phrase(status), TAG_NEXT(tags)))
 		return false;
-	if (has_sdp)
+	if (has_body)
 		leg->reliable.unconfirmed++;
 	return true;
 }

@@ -36,7 +36,8 @@ struct reliable {
 	/* of an INVITE to us */
 	bool known, required; /* 100rel in Supported or Require; in Require */
 	bool offerless;	      /* it had no SDP */
-	int unconfirmed;      /* our 18x with SDP that wait for their PRACK: no 2xx before it (section 3) */
+	int unconfirmed; /* our 18x with a body that wait for their PRACK: no 2xx before it (section 3); the library
+			    asks for any body, not for SDP */
 };
 
 /* prack - how the 18x of a vendor is confirmed; of the leg's arena */
@@ -69,7 +70,7 @@ nta_outgoing_t *prack_send(const struct prack *p, const sip_t *body, nta_respons
 
 /* reliable_send - an 18x to the caller, reliably, with these tags; later: the vendor's 18x that its PRACK confirms.
  * False: not that way (the caller knows nothing of it, or need not), nothing was sent. */
-bool reliable_send(struct leg *leg, int status, const tagi_t *tags, bool has_sdp, struct prack *later);
+bool reliable_send(struct leg *leg, int status, const tagi_t *tags, bool has_body, struct prack *later);
 /* reliable_wanted - would it be? */
 bool reliable_wanted(const struct leg *leg, int status, const struct prack *later);
 

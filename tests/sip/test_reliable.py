@@ -312,6 +312,29 @@ class Reliable(Mixes):
         self.cdr_says(cdr, sip_code=200, disconnect_reason="normal")
         self.assertLess(cdr["duration_ms"], 350)
 
+    def test_no_2xx_overtakes_the_prack_of_an_18x_with_several_bodies(self):
+        called = self.number()
+        call = self.caller.invite(called, headers=self.requires)
+        leg = self.a.expect_call()
+        sdp = self.a.sdp()
+        several = (f"--b\r\nContent-Type: application/sdp\r\n\r\n{sdp}--b\r\nContent-Type: text/plain\r\n\r\nringing\r\n--b--\r\n")
+
+        def edit(m):
+            if m.code == 183:
+                m.set("Content-Type", 'multipart/mixed;boundary="b"')
+        self.a.edit = edit
+        leg.reply(183, sdp=several)
+        early = call.expect(183)
+        self.assertIn("m=audio", early.body)
+        leg.reply(200, sdp=sdp, to=leg.invite)
+        call.expect_silence(0.3)
+        self.prack(call, early)
+        call.expect(200, method="INVITE")
+        call.ack()
+        leg.expect("ACK")
+        self.ends(call, leg)
+        self.cdr_says(self.stack.api.cdr(called=called), sip_code=200, disconnect_reason="normal")
+
     def test_a_caller_that_gives_up_while_its_answer_waits_for_the_prack(self):
         called = self.number()
         call = self.caller.invite(called, headers=self.requires)
