@@ -15,6 +15,7 @@
 #define PREPARED_SLOTS 512 /* a power of two */
 #define PREPARED_MAX (PREPARED_SLOTS / 4 * 3)
 #define GRACE_MS 2000 /* what the server's own statement_timeout may be late */
+#define LOOK_MS 100   /* for what comes at once, when it is looked for late */
 
 struct pg {
 	const char *url, *application_name;
@@ -110,8 +111,9 @@ static int lost(struct pg *pg, int err, const char *why, struct status *st)
 	return status_set(st, err, "%s", pg->last.text);
 }
 
-/* Waits for the socket. until_us is monotonic, 0: no limit. >0 ready, 0 time is up, -errno. */
-static int wait_socket(const struct pg *pg, short events, int64_t until_us)
+/* Waits for the socket. until_us is monotonic, 0: no limit. >0 ready, 0 time is up, -errno. A thread that had no turn
+ * for long finds its time up before it has looked: then it looks for look_ms. */
+static int wait_socket(const struct pg *pg, short events, int64_t until_us, int look_ms)
 {
 	for (;;) {
 		struct pollfd p = {.fd = PQsocket(pg->conn), .events = events};
@@ -122,14 +124,12 @@ static int wait_socket(const struct pg *pg, short events, int64_t until_us)
 		if (until_us != 0) {
 			int64_t left_us = until_us - clock_mono_us();
 
-			if (left_us <= 0)
-				return 0;
-			timeout_ms = (int)((left_us + 999) / 1000);
+			timeout_ms = left_us > 0 ? (int)((left_us + 999) / 1000) : look_ms;
 		}
 		int n = poll(&p, 1, timeout_ms);
-		if (n > 0)
-			return 1;
-		if (n < 0 && errno != EINTR)
+		if (n >= 0)
+			return n;
+		if (errno != EINTR)
 			return -errno;
 	}
 }
@@ -192,7 +192,7 @@ static int connect_finish(struct pg *pg, struct status *st)
 	PostgresPollingStatusType next = PGRES_POLLING_WRITING;
 
 	while (PQstatus(pg->conn) != CONNECTION_BAD && next != PGRES_POLLING_OK) {
-		int ready = wait_socket(pg, next == PGRES_POLLING_READING ? POLLIN : POLLOUT, until_us);
+		int ready = wait_socket(pg, next == PGRES_POLLING_READING ? POLLIN : POLLOUT, until_us, LOOK_MS);
 
 		if (ready == 0)
 			return lost(pg, -ENOTCONN, "no answer in time", st);
@@ -336,7 +336,7 @@ static int flush(struct pg *pg, int64_t until_us, struct status *st)
 			return 0;
 		if (left < 0)
 			return lost(pg, -ENOTCONN, PQerrorMessage(pg->conn), st);
-		int ready = wait_socket(pg, POLLIN | POLLOUT, until_us);
+		int ready = wait_socket(pg, POLLIN | POLLOUT, until_us, LOOK_MS);
 		if (ready <= 0)
 			return hung(pg, ready, st);
 		if (!PQconsumeInput(pg->conn))
@@ -348,7 +348,7 @@ static int flush(struct pg *pg, int64_t until_us, struct status *st)
 static int next_result(struct pg *pg, int64_t until_us, PGresult **result, struct status *st)
 {
 	while (PQisBusy(pg->conn)) {
-		int ready = wait_socket(pg, POLLIN, until_us);
+		int ready = wait_socket(pg, POLLIN, until_us, LOOK_MS);
 
 		if (ready <= 0)
 			return hung(pg, ready, st);
@@ -517,7 +517,7 @@ int pg_listen_wait(struct pg *pg, int timeout_ms, char channel[static 64], char 
 		if (take_notification(pg, channel, payload))
 			return 1;
 
-		int ready = wait_socket(pg, POLLIN, until_us);
+		int ready = wait_socket(pg, POLLIN, until_us, 0);
 		if (ready == 0)
 			return 0;
 		if (ready < 0)
