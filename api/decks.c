@@ -274,9 +274,12 @@ static void rate_check(json_t *object, struct errors *e)
 	if (!json_is_array(schedule))
 		return;
 	struct status st = {0};
-	char *text = json_dumps(schedule, JSON_COMPACT);
-	if (text == NULL || schedule_check(text, &st) != 0)
+	char *text = json_dumps(schedule, JSON_COMPACT), *stored = NULL;
+	if (text == NULL || schedule_text(text, &stored, &st) != 0)
 		errors_add(e, "schedule", "%s", st.text);
+	else
+		json_object_set_new(object, "schedule", json_loads(stored, 0, NULL));
+	free(stored);
 	free(text);
 }
 

@@ -220,7 +220,7 @@ static int run_claimed(struct importer *i, struct job *j, const PGresult *row)
 		.progress = on_progress,
 		.arg = j,
 		.size = j->bytes,
-		.check_schedule = schedule_check,
+		.schedule_text = schedule_text,
 	};
 	int err = pg_connect(i->work, &st);
 

@@ -80,13 +80,22 @@ static int copy_end(struct import *im, const char *why)
 	return PQstatus(conn) == CONNECTION_BAD ? copy_lost(im) : err;
 }
 
-static int check_schedule(const struct import *im, const struct sheet_row *row, struct status *st)
+/* *text: the caller's, what row->schedule then is; NULL if it has none */
+static int read_schedule(const struct import *im, struct sheet_row *row, char **text, struct status *st)
 {
+	*text = NULL;
 	if (row->schedule == NULL)
 		return 0;
-	if (im->options->check_schedule == NULL)
+	if (im->options->schedule_text == NULL)
 		return status_set(st, -EINVAL, "schedules are not taken here");
-	return im->options->check_schedule(row->schedule, st);
+	int err = im->options->schedule_text(row->schedule, text, st);
+	if (err == 0 && strlen(*text) > SHEET_SCHEDULE_MAX) {
+		free(*text);
+		err = status_set(st, -EINVAL, "schedule is longer than %d bytes", SHEET_SCHEDULE_MAX);
+	}
+	if (err == 0)
+		row->schedule = *text;
+	return err;
 }
 
 /* A line for each prefix of the row. One row may make many times a chunk of them. */
@@ -110,6 +119,7 @@ static int on_record(void *arg, int64_t line, char **fields, size_t n)
 	struct import *im = arg;
 	struct status why = {""};
 	struct sheet_row row;
+	char *schedule;
 
 	if (!im->has_header) {
 		im->has_header = true;
@@ -119,15 +129,17 @@ static int on_record(void *arg, int64_t line, char **fields, size_t n)
 	}
 	im->rows++;
 	if (sheet_row_read(&im->header, fields, n, im->now_us, &row, &why) != 0 ||
-	    check_schedule(im, &row, &why) != 0) {
+	    read_schedule(im, &row, &schedule, &why) != 0) {
 		reject(im->report, line, why.text);
 		return 0;
 	}
 	im->prefixes += row.codes.n;
-	if (im->prefixes > RATESHEET_PREFIXES_MAX)
-		return status_set(im->st, -EINVAL, "line %" PRId64 ": the sheet names more than %d prefixes", line,
-				  RATESHEET_PREFIXES_MAX);
-	return put_row_lines(im, line, &row);
+	int err = im->prefixes <= RATESHEET_PREFIXES_MAX
+			  ? put_row_lines(im, line, &row)
+			  : status_set(im->st, -EINVAL, "line %" PRId64 ": the sheet names more than %d prefixes", line,
+				       RATESHEET_PREFIXES_MAX);
+	free(schedule);
+	return err;
 }
 
 static int tell(const struct import *im, double share)

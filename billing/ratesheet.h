@@ -39,9 +39,9 @@ struct ratesheet_options {
 	int (*progress)(void *arg, double share);
 	void *arg;
 	int64_t size; /* bytes expected, for progress; 0 unknown */
-	/* check_schedule - is this JSON a schedule that a deck understands? 0, or -EINVAL with the reason in st. NULL:
-	 * a row with a schedule is refused. (Routing knows schedules, and billing does not know routing.) */
-	int (*check_schedule)(const char *json, struct status *st);
+	/* schedule_text - *text (malloc): this schedule in the one way that is stored; 0, or -EINVAL with the reason in
+	 * st. NULL: a row with a schedule is refused. (Routing knows schedules, and billing does not know routing.) */
+	int (*schedule_text)(const char *json, char **text, struct status *st);
 };
 
 /* ratesheet_import - read is called until it returns 0 (end) or a negative errno (aborts).

@@ -144,7 +144,7 @@ static enum cli_exit run_import(struct cli *cli, int argc, char **argv)
 {
 	const char *deck = NULL, *path = NULL;
 	bool json = false;
-	struct ratesheet_options o = {.check_schedule = schedule_check};
+	struct ratesheet_options o = {.schedule_text = schedule_text};
 	const struct cli_option options[] = {
 		{.name = "deck", .value = &deck, .required = true},
 		{.name = "file", .value = &path, .required = true},

@@ -108,7 +108,20 @@ out:
 	return err;
 }
 
-int schedule_check(const char *json, struct status *st)
+static json_t *window_json(const struct schedule_window *w)
+{
+	json_t *days = json_array();
+	char from[16], to[16];
+
+	for (int day = 1; day <= 7; day++)
+		if (w->days & (1U << (day - 1)))
+			json_array_append_new(days, json_integer(day));
+	snprintf(from, sizeof from, "%02d:%02d", w->from_min / 60, w->from_min % 60);
+	snprintf(to, sizeof to, "%02d:%02d", w->to_min / 60, w->to_min % 60);
+	return json_pack("{s:o, s:s, s:s, s:s}", "days", days, "from", from, "to", to, "timezone", w->zone);
+}
+
+int schedule_text(const char *json, char **text, struct status *st)
 {
 	struct schedule_window *windows;
 	size_t n;
@@ -116,6 +129,7 @@ int schedule_check(const char *json, struct status *st)
 
 	if (err != 0)
 		return err;
+	json_t *list = json_array();
 	for (size_t i = 0; i < n && err == 0; i++) {
 		struct zone_transition *transitions;
 		size_t ignored;
@@ -123,7 +137,11 @@ int schedule_check(const char *json, struct status *st)
 		err = zone_load(windows[i].zone, &transitions, &ignored, st);
 		if (err == 0)
 			free(transitions);
+		json_array_append_new(list, window_json(&windows[i]));
 	}
+	if (err == 0)
+		*text = json_dumps(list, JSON_COMPACT);
+	json_decref(list);
 	free(windows);
 	return err == 0 ? 0 : -EINVAL;
 }

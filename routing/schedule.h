@@ -26,8 +26,9 @@ struct schedule_window {
  * A time zone is checked for its form only; zone_load tells whether it exists. */
 int schedule_parse(const char *json, struct schedule_window **windows, size_t *n, struct status *st) must_check;
 
-/* schedule_check - would a deck take it? As schedule_parse, and each time zone exists. */
-int schedule_check(const char *json, struct status *st) must_check;
+/* schedule_text - as schedule_parse, and each time zone exists; *text (malloc) then says the same in the one way that
+ * is stored: days in order, everything named, so that equal schedules are equal texts */
+int schedule_text(const char *json, char **text, struct status *st) must_check;
 
 struct zone_transition {
 	int64_t at_s;	  /* from here on; the first one is INT64_MIN */

@@ -279,9 +279,24 @@ class Rates(ApiStory):
         self.assertEqual(weekend["schedule"], schedule)
         self.api.post(path, price="0.02", origin_prefix="43", **same)
         self.api.refused(409, "POST", path, {"price": "0.02", "schedule": schedule, **same})
+        self.api.refused(409, "POST", path, {"price": "0.02", "schedule": [{**schedule[0], "days": [7, 6, 7]}], **same})
         nowhere = [{**schedule[0], "timezone": "Mars/Base"}]
         self.assertEqual(list(self.api.wrong_fields("POST", path, {"price": "0.02", "schedule": nowhere, **same})), ["schedule"])
         self.assertEqual(len(self.api.items(path)), 3)
+
+    def test_a_schedule_is_the_same_however_it_is_written(self):
+        """By the API or in a sheet, in another order, with defaults said or not."""
+        deck, path = self.deck("written")
+        self.api.post(path, prefix="49", price="0.01", effective_from="2030-01-01T00:00:00Z", schedule=[{"days": [2, 1], "from": "08:00", "to": "24:00"}])
+        row = '49,%s,2030-01-01,"[{""from"": ""08:00"", %s}]"\n'
+        short, long = row % ("0.01", '""days"": [1, 2]'), row % ("0.02", '""timezone"": ""UTC"", ""days"": [2, 1, 2], ""to"": ""24:00""')
+        job = self.api.import_rates(deck["id"], "prefix,price,effective_from,schedule\n" + short)
+        self.assertEqual((job["report"]["unchanged"], job["report"]["added"]), (1, 0))
+        job = self.api.import_rates(deck["id"], "prefix,price,effective_from,schedule\n" + short + long)
+        self.assertEqual([(e["line"], e["reason"]) for e in job["report"]["errors"]],
+                         [(3, "the same prefix, origin, schedule and time as line 2: 49")])
+        self.assertEqual([r["schedule"] for r in self.api.items(path)],
+                         [[{"days": [1, 2], "from": "08:00", "to": "24:00", "timezone": "UTC"}]])
 
     def test_an_import_is_a_job_and_all_or_nothing(self):
         deck, path = self.deck("imported")
