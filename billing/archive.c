@@ -34,7 +34,8 @@ int archive_detach(struct pg *pg, int64_t keep_days, int *days, struct status *s
 		err = pg_exec(pg, &store_archive_detach, day, &name, st);
 		if (err != 0)
 			break;
-		*days += !PQgetisnull(name, 0, 0); /* null: a late record has come that is in no export yet */
+		*days += !PQgetisnull(
+			name, 0, 0); /* null: another was first, or a late record has come that is in no export yet */
 		PQclear(name);
 	}
 	PQclear(list);
@@ -144,24 +145,38 @@ static int write_file(struct pg *pg, const char *dir, const char *name, struct a
 	return err;
 }
 
-int archive_write(struct pg *pg, const char *dir, struct archive_file *file, struct status *st)
+/* In a transaction: the day that it takes is written by nobody else until its end. */
+static int write_next(struct pg *pg, const char *dir, struct archive_file *file, struct status *st)
 {
 	PGresult *next;
 	int err = pg_exec(pg, &store_archive_next, NULL, &next, st);
 
-	*file = (struct archive_file){.rows = 0};
 	if (err != 0)
 		return err;
-	if (PQntuples(next) == 0) {
-		PQclear(next);
-		return 0;
-	}
 	char rows[24];
 	const char *params[] = {PQgetvalue(next, 0, 0), file->path, rows, file->sha256};
-	err = write_file(pg, dir, params[0], file, st);
+	bool some = !PQgetisnull(next, 0, 0);
+
+	if (some)
+		err = write_file(pg, dir, params[0], file, st);
 	snprintf(rows, sizeof(rows), "%" PRId64, file->rows);
-	if (err == 0)
+	if (some && err == 0)
 		err = pg_exec(pg, &store_archive_drop, params, NULL, st);
 	PQclear(next);
-	return err == 0 ? 1 : err;
+	return err == 0 ? some : err;
+}
+
+int archive_write(struct pg *pg, const char *dir, struct archive_file *file, struct status *st)
+{
+	*file = (struct archive_file){.rows = 0};
+	int err = pg_simple(pg, "begin", st);
+
+	if (err != 0)
+		return err;
+	err = write_next(pg, dir, file, st);
+	if (err >= 0)
+		return pg_simple(pg, "commit", st) == 0 ? err : -ENOTCONN;
+	if (pg_raw(pg) != NULL && pg_simple(pg, "rollback", NULL) != 0)
+		pg_drop(pg);
+	return err;
 }

@@ -22,7 +22,8 @@ struct archive_file {
 	char sha256[65];
 };
 
-/* archive_write - write the next detached day. 1: *file is there and the tables are gone; 0: none is left; or as
+/* archive_write - write the next detached day that nobody else writes, in a transaction of its own (none is under
+ *   way). 1: *file is there and the tables are gone; 0: none is left; or as
  *   pg_exec, or -errno of the file */
 int archive_write(struct pg *pg, const char *dir, struct archive_file *file, struct status *st) must_check;
 
