@@ -133,6 +133,23 @@ static int run_claim(struct request *r, const char *cutoff, const char **id)
 	return rc != 0 ? -1 : idempotency_keep(r);
 }
 
+/* The answer with the files. If it can't be had any more, the one that says what was claimed stands: so does the run,
+ * and a second try would make another. */
+static void answer_written(struct request *r, const char *id)
+{
+	struct answer claimed = r->answer;
+
+	r->answer = (struct answer){0};
+	if (answer_run(r, 201, id) == 0 && idempotency_keep(r) == 0) {
+		buf_free(&claimed.body);
+		return;
+	}
+	buf_free(&r->answer.body);
+	r->answer = claimed;
+	r->again = false;
+	log_event(LOG_LEVEL_WARN, "an answer shows an export run without its files", "run=%s", id);
+}
+
 void exports_create(struct request *r)
 {
 	struct errors e = {NULL};
@@ -152,9 +169,8 @@ void exports_create(struct request *r)
 		   run_claim(r, json_string_value(json_object_get(object, "cutoff")), &id) == 0 &&
 		   store_commit(r) == 0) {
 		/* The run stands. Most are written at once: then the answer shows the files. */
-		int err = exporter_write(r->service->exporter, strtoll(id, NULL, 10), WAIT_MS);
-		if (err == 0 && answer_run(r, 201, id) == 0 && idempotency_keep(r) != 0)
-			log_event(LOG_LEVEL_WARN, "a repeat of the request is shown the run as claimed", "run=%s", id);
+		if (exporter_write(r->service->exporter, strtoll(id, NULL, 10), WAIT_MS) == 0)
+			answer_written(r, id);
 	}
 	store_rollback(r);
 	json_decref(object);

@@ -82,6 +82,26 @@ class Bills(ApiStory):
             self.assertEqual(self.api.call("POST", "/v1/exports", {}, headers=key)[0], 201)
             self.assertEqual(self.api.ask("POST", "/v1/exports", {}, headers=key), run)
 
+    def test_an_answer_that_cannot_show_the_files_any_more_is_no_second_run(self):
+        """The database throws out the look at the finished run, again and again: the run stands all the same."""
+        psql = self.stack.postgres.psql
+        self.put()
+        before = int(psql("select count(*) from export_runs"))
+        psql("alter function api_export(export_runs, bigint) rename to story_export; "
+             "create function api_export(e export_runs, bound bigint default null) returns json language plpgsql as $$begin "
+             "if e.finished_at is not null then raise 'collision' using errcode = '40001'; end if; return story_export(e, bound); end$$")
+        try:
+            self.stack.apid.stop(15)  # its sessions know the function
+            self.stack.start_apid()
+            run = self.api.post("/v1/exports")
+            self.assertEqual(run["status"], "running")
+        finally:
+            psql("drop function api_export(export_runs, bigint); alter function story_export(export_runs, bigint) rename to api_export")
+            self.stack.apid.stop(15)
+            self.stack.start_apid()
+        self.assertEqual(int(psql("select count(*) from export_runs")), before + 1)
+        self.assertEqual(self.api.get(f"/v1/exports/{run['id']}")["status"], "done")
+
     def test_a_cut_off_may_be_given_and_wrong_things_are_refused(self):
         self.put()
         early = self.api.post("/v1/exports", cutoff="2020-01-01T00:00:00.000Z")
