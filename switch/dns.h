@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dns.h - where a vendor's host name leads (RFC 3263): NAPTR, SRV, A and AAAA by c-ares on the worker's own event loop.
  *
- * The SIP library is given numeric addresses only. Answers are kept as long as DNS says, 5 s to 5 minutes (5 s alone, if
- * there are thousands of them), a "no" for 5 s; then they are forgotten. A look-up takes at most DNS_LIMIT_MS. One
+ * The SIP library is given numeric addresses only. Answers are kept as long as DNS says, 5 s to 5 minutes (5 s alone,
+ * if there are thousands of them), a "no" for 5 s; then they are forgotten. A look-up takes at most DNS_LIMIT_MS. One
  * worker's thread.
  */
 #ifndef SWITCH_DNS_H
