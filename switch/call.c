@@ -19,6 +19,14 @@ static void add(_Atomic int64_t *counter, int64_t n)
 /* ---- memory and lists ----------------------------------------------------------------------------------------------
  */
 
+static struct call **place_of(struct worker *w, const struct uuid *id)
+{
+	uint32_t drawn; /* the end of the id is random */
+
+	memcpy(&drawn, id->byte + sizeof id->byte - sizeof drawn, sizeof drawn);
+	return &w->call_by_id[drawn % WORKER_CALL_PLACES];
+}
+
 struct call *call_new(struct worker *w)
 {
 	struct arena *arena = arena_new(ARENA_FIRST);
@@ -40,6 +48,8 @@ struct call *call_new(struct worker *w)
 	if (c->next)
 		c->next->prev = &c->next;
 	w->calls = c;
+	c->same = *place_of(w, &c->id);
+	*place_of(w, &c->id) = c;
 	add(&w->count.live, 1);
 	add(&w->count.held, 1);
 	return c;
@@ -74,9 +84,14 @@ static void call_free(struct call *c)
 
 static void call_unlink(struct call *c)
 {
+	struct call **at = place_of(c->worker, &c->id);
+
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
+	while (*at != c)
+		at = &(*at)->same;
+	*at = c->same;
 }
 
 /* Over, and no leg has a transaction that could call back: to the grave, which the next tick empties, because a
@@ -111,7 +126,7 @@ void call_discard(struct call *c)
 
 struct call *call_find(struct worker *w, const struct uuid *id)
 {
-	for (struct call *c = w->calls; c; c = c->next)
+	for (struct call *c = *place_of(w, id); c; c = c->same)
 		if (c->state != CALL_OVER && memcmp(&c->id, id, sizeof *id) == 0)
 			return c;
 	return NULL;

@@ -111,6 +111,7 @@ struct call_attempt {
 
 struct call {
 	struct call *next, **prev; /* worker->calls */
+	struct call *same;	   /* the next one of its place in worker->call_by_id */
 	struct arena *arena;
 	struct worker *worker;
 	struct uuid id;

@@ -20,8 +20,9 @@
 struct node;
 struct call;
 
-#define WORKER_PORTS_MAX 16 /* listeners */
-#define WORKER_NICE (-10)   /* how far SIP threads step forward, where that is allowed */
+#define WORKER_PORTS_MAX 16	     /* listeners */
+#define WORKER_CALL_PLACES (1 << 14) /* of the table of calls by their ids */
+#define WORKER_NICE (-10)	     /* how far SIP threads step forward, where that is allowed */
 
 struct worker_port {	      /* how this worker is reached by one listener */
 	char ident[16];	      /* the transport's name for the library */
@@ -62,9 +63,10 @@ struct worker {
 	struct shared *shared;	   /* limits over all nodes */
 	struct dns *dns;	   /* host names of vendors */
 	struct rtpengine *rtpengine;
-	int64_t media_us;   /* when media_tick next looks */
-	struct call *calls; /* all, by call->next */
-	struct call *dead;  /* to be freed at the next tick, when no callback of the library can still hold them */
+	int64_t media_us;			     /* when media_tick next looks */
+	struct call *calls;			     /* all, by call->next */
+	struct call *call_by_id[WORKER_CALL_PLACES]; /* the same, by call->same */
+	struct call *dead; /* to be freed at the next tick, when no callback of the library can still hold them */
 	struct passage *passages; /* requests inside proxied calls that are on their way */
 	struct registers *registers;
 	su_timer_t *tick;
