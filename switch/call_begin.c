@@ -14,6 +14,7 @@
 #include "switch/lrn.h"
 #include "switch/node.h"
 #include "switch/peer.h"
+#include "switch/uri.h"
 
 enum {
 	DENIED_NOTED_A_SECOND = 10,
@@ -195,12 +196,17 @@ static void redirect(struct call *c)
 			continue;
 		if (number)
 			snprintf(port, sizeof port, ":%d", number);
-		buf_printf(&list, "%s<sip:%s@%s%s%s%s%s>;q=%.3f", list.len ? ", " : "", out.called, bare_v6 ? "[" : "",
-			   host, bare_v6 ? "]" : "", port, transport[t->transport], 1.0 - (double)i / (c->offers + 1));
+		buf_printf(&list, "%s<sip:%s@%s%s%s%s%s>;q=%.3f", list.len ? ", " : "",
+			   uri_user_escape(msg_home(c->invite), out.called), bare_v6 ? "[" : "", host,
+			   bare_v6 ? "]" : "", port, transport[t->transport], 1.0 - (double)i / (c->offers + 1));
 	}
-	leg_answer_moved(&c->a, list.text ? list.text : "");
+	struct cause cause = {302, CDR_NORMAL};
+	if (list.len)
+		leg_answer_moved(&c->a, list.text);
+	else
+		cause = (struct cause){503, CDR_NO_ROUTE};
 	buf_free(&list);
-	call_finish(c, (struct cause){302, CDR_NORMAL}, CDR_SWITCH);
+	call_finish(c, cause, CDR_SWITCH);
 }
 
 static void port_set(struct call *c, const char *lrn)

@@ -2,6 +2,7 @@
 """Vendors by name (RFC 3263), vendors that redirect, and the switch as a redirect server."""
 
 import re
+from decimal import Decimal
 
 from story import Story, free_port
 from story.dns import A, AAAA, NAPTR, SRV, NameServer
@@ -295,7 +296,10 @@ class Redirects(Story):
         cls.customer = stack.customer("caller", {"1": "0.05"}, [cls.mover, cls.firm])
         cls.elsewhere = stack.peer("elsewhere")
         asker = stack.peer("asker")
-        cls.asker = stack.customer("asker", {"1": "0.05"}, [cls.mover, cls.firm], peer=asker, trunk={"mode": "redirect"})
+        odd = stack.vendor("odd", {"3": "0.01"}, trunk={"translations": [{"number": "called", "match": "^3", "replace": "#31#$0"}]})
+        long = stack.vendor("long", {"4": "0.01"}, trunk={"translations": [{"number": "called", "match": "^4", "replace": "4" * 127}]})
+        cls.asker = stack.customer("asker", {"1": "0.05", "3": "0.05", "4": "0.05"}, [cls.mover, cls.firm, odd, long], peer=asker,
+                                   trunk={"mode": "redirect"})
 
     def test_a_redirect_is_followed_where_the_trunk_allows(self):
         called = self.number()
@@ -332,6 +336,18 @@ class Redirects(Story):
         self.assertEqual(final.code, 503)
         self.assertIsNone(final.get("Contact"))
         self.elsewhere.expect_no_call(0.2)
+
+    def test_a_redirect_servers_numbers_are_escaped(self):
+        called = self.number("312")
+        moved = self.asker["peer"].invite(called).expect_final()
+        self.assertEqual(moved.code, 302)
+        self.assertIn(f"<sip:%2331%23{called}@", moved.get("Contact"))
+
+    def test_a_redirect_server_that_can_name_nobody_says_503(self):
+        called = self.number("412")
+        final = self.asker["peer"].invite(called).expect_final()
+        self.assertEqual((final.code, final.get("Contact")), (503, None))
+        self.cdr_says(self.stack.api.cdr(called=called), sip_code=503, disconnect_reason="no_route", sell_amount=Decimal(0))
 
     def test_as_a_redirect_server_it_names_the_ranked_vendors(self):
         called = self.number()
