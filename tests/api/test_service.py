@@ -173,7 +173,7 @@ class Backends(ApiStory):
                 clients = [pool.submit(client) for _ in range(4)]
                 wait_for("answers", lambda: len(answers) > 40, 10)
                 try:
-                    self.assertEqual(self.stack.apid.stop(15), 0, self.stack.apid.log_tail())
+                    self.assertEqual(self.stack.apid.stop(30), 0, self.stack.apid.log_tail())
                 finally:
                     over.set()
                 for c in clients:
@@ -288,7 +288,7 @@ class BothFamilies(ApiStory):
     def test_ipv4_peers_of_a_listener_for_both_families_are_told_apart(self):
         config, port = os.path.join(self.stack.folder, "both.conf"), free_port(udp=False)
         with open(self.stack.config) as f:
-            text = f.read().replace(f"127.0.0.1:{self.stack.api_port}", f"[::]:{port}\naddress_rate = 3")
+            text = f.read().replace(f"127.0.0.1:{self.stack.api_port}", f"[::]:{port}\naddress_rate = 1")
         with open(config, "w") as f:
             f.write(text)
         fresh = self.api.post("/v1/api-keys", name="fresh", role="readonly")["key"]
