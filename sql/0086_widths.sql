@@ -20,3 +20,21 @@ create or replace function holds_put(of_owner text, carriers bigint[], micro big
 	delete from hold_owners where owner in (
 		select o.owner from hold_owners o where o.at < now() - interval '1 minute' for update skip locked);
 $$;
+
+-- invoice_open_bookings - as before, with the end of the period worked out once and not for each booking: that, over all that a carrier
+-- was ever booked, was most of a draft's time.
+create or replace function invoice_open_bookings(i invoices)
+returns table (ledger_id bigint, kind text, cdr_id uuid, at timestamptz, amount numeric) language plpgsql stable as $$
+declare
+	ends timestamptz := (i.to_day + 1)::timestamp at time zone i.timezone;
+	beyond uuid := uuid_floor(greatest(ends, timestamptz 'epoch')); -- the ids of calls that start later are not below it
+	calls text := case i.side when 'sell' then 'charge' else 'cost' end;
+begin
+	return query
+	select l.id, l.kind, l.cdr_id, case l.kind when 'rerate' then l.created_at else uuid_time(l.cdr_id) end,
+		case i.side when 'sell' then -l.amount else l.amount end
+	from ledger l
+	where l.carrier_id = i.carrier_id
+		and (l.kind = calls and l.cdr_id < beyond or l.kind = 'rerate' and l.note = i.side and l.created_at < ends)
+		and not exists (select from invoice_bookings b where b.ledger_id = l.id);
+end $$;
