@@ -15,6 +15,7 @@ it did before stays to be read. A crash or a sanitizer's report is never taken b
 import argparse
 import importlib.util
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -117,7 +118,8 @@ def options(argv):
     return o
 
 
-NEVER_TAKEN_BACK = ("a sanitizer's report", "ended with status -")
+# A program that a story kills itself ends by signal 9, and one that it stops by 15.
+NEVER_TAKEN_BACK = re.compile(r"a sanitizer's report|ended with status -(?!(9|15)\b)")
 
 
 class FileRun:
@@ -146,7 +148,7 @@ class FileRun:
         self.said.close()
         if self.lines and self.lines[-1].endswith(" failed"):
             self.lines.pop()
-        self.final = any(words in line for words in NEVER_TAKEN_BACK for line in self.lines)
+        self.final = any(NEVER_TAKEN_BACK.search(line) for line in self.lines)
         with open(self.counts.name) as f:
             counted = f.read().split()
         self.counts.close()
@@ -155,6 +157,9 @@ class FileRun:
         else:
             self.failed = 1
             self.lines.append(f"FAIL {os.path.relpath(self.path)} ended with status {self.process.returncode}")
+        if any(line.startswith("Exception in thread") for line in self.lines):
+            self.failed += 1
+            self.lines.append(f"FAIL {os.path.relpath(self.path)} has a thread that ended by an exception")
         print(f"-- {os.path.relpath(self.path)}", *self.lines, sep="\n", flush=True)
 
     def broken(self):
