@@ -59,14 +59,14 @@ static bool target_read(const char *url, struct target *t)
 					      "sslmode",    "sslrootcert", "sslcert",
 					      "sslkey",	    "sslcrl",	   "target_session_attrs",
 					      "gssencmode", NULL};
-	char *why = NULL;
-	PQconninfoOption *options = PQconninfoParse(url, &why);
+	PQconninfoOption *options = PQconninfoParse(url, NULL); /* libpq's own words may quote the password */
 	struct buf admin = {0};
 
 	*t = (struct target){0};
 	if (options == NULL) {
-		cli_fail("[database] url: %s", why != NULL ? strtok(why, "\n") : "out of memory");
-		PQfreemem(why);
+		cli_fail("[database] url is not a valid PostgreSQL URI; is each odd character of user and password "
+			 "written "
+			 "as %%XX?");
 		return false;
 	}
 	keyword_put(&admin, "dbname", "postgres");

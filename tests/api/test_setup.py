@@ -68,6 +68,12 @@ class Setup(unittest.TestCase):
         self.done(config, "--admin-url", self.admin)
         self.assertEqual(self.postgres.psql("select count(*) from pg_database where datname = 'x''y; drop table z'", "postgres"), "1")
 
+    def test_a_bad_url_is_refused_without_its_password(self):
+        done = self.setup(self.config("bad", "bad", "s3cret%zz", "bad_db"), "--admin-url", self.admin)
+        self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (1, "", 1))
+        self.assertIn("not a valid PostgreSQL URI", done.stderr)
+        self.assertNotIn("s3cret", done.stderr)
+
     def test_two_at_once_make_one_key_or_say_why_not(self):
         config = self.config("twice", "twice", "p", "twice")
         with ThreadPoolExecutor(2) as pool:
