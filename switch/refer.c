@@ -96,10 +96,22 @@ static int status_told(const sip_t *sip)
 	return status >= 100 && status <= 699 ? status : 0;
 }
 
+static bool one_line(const char *text)
+{
+	return !text || !strpbrk(text, "\r\n");
+}
+
+/* Its words cross into lines of ours: a folded header would break them. */
+static bool state_plain(const sip_subscription_state_t *s)
+{
+	return s->ss_substate && one_line(s->ss_substate) && one_line(s->ss_expires) && one_line(s->ss_reason) &&
+	       one_line(s->ss_retry_after);
+}
+
 static int notify_refused(const struct refer *from, const sip_t *sip)
 {
 	if (!sip->sip_event || !sip->sip_event->o_type || !sip->sip_subscription_state ||
-	    !sip->sip_subscription_state->ss_substate)
+	    !state_plain(sip->sip_subscription_state))
 		return 400;
 	if (subscription_of(from, sip) < 0)
 		return 481;

@@ -97,6 +97,7 @@ static void a_status_line_is_all_that_a_notify_may_begin_with(void **state)
 		assert_int_equal(refusal(&r, "NOTIFY", lines, *bad), 400);
 	assert_int_equal(refusal(&r, "NOTIFY", "Event: refer\r\n", ""), 400);
 	assert_int_equal(refusal(&r, "NOTIFY", "Subscription-State: active\r\n", ""), 400);
+	assert_int_equal(refusal(&r, "NOTIFY", "Event: refer\r\nSubscription-State: active:\r\n  b\r\n", ""), 400);
 	assert_int_equal(refusal(&r, "NOTIFY", "Event: refer;id=101\r\nSubscription-State: active\r\n", ""), 481);
 	refer_declined(&r, 100);
 	assert_int_equal(refusal(&r, "NOTIFY", lines, ""), 481);
