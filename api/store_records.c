@@ -107,11 +107,13 @@ STATEMENT(
 	"where v.deck_id = $4 and ($1::bigint is null or v.id < $1) and $3::bigint is null "
 	"order by v.id desc limit $2::integer");
 /* A piece of what is older, first imports first: a table of millions takes longer than a statement may. Ids of imports
- * rise with time, so that nothing but the key is read when there is nothing to remove. */
+ * rise with time, so that nothing but the key is read when there is nothing to remove. All up to a key, and not a list
+ * of rows: the plan is kept from when the table was small, and must be good for a large one. */
 STATEMENT(import_changes_expire, 0,
-	  "delete from import_changes where ctid = any (array(select c.ctid from import_changes c where c.import_id <= "
+	  "delete from import_changes where (import_id, n) <= "
+	  "(select p.import_id, p.n from (select c.import_id, c.n from import_changes c where c.import_id <= "
 	  "(select max(i.id) from imports i where i.created_at < now() - interval '7 days') "
-	  "order by c.import_id, c.n limit 50000))");
+	  "order by c.import_id, c.n limit 50000) p order by p.import_id desc, p.n desc limit 1)");
 STATEMENT(rate_past_expire, 0, "select rate_past_expire()");
 STATEMENT(import_insert, 6,
 	  "insert into imports (deck_id, dry_run, replace, actor, worker, version_id, heartbeat_at) "
