@@ -96,6 +96,14 @@ class Midcall(Talk):
         self.goes_through(call, leg, self.caller.sdp(), self.a.sdp())
         self.ends(call, leg)
 
+    def is_reached_at(self, uri, call, leg):
+        """A request of the vendor goes there; then it hangs up."""
+        leg.request("INFO")
+        self.assertEqual(call.expect("INFO").uri, uri)
+        call.reply(200)
+        leg.expect(200, method="INFO")
+        self.ends(leg, call)
+
     def test_a_re_invite_moves_the_target(self):
         """RFC 3261 section 12.2: later requests go to the Contact of the last re-INVITE or its answer."""
         call, leg = self.up()
@@ -103,11 +111,7 @@ class Midcall(Talk):
         call.request("INVITE", self.caller.sdp(), change=lambda m: m.set("Contact", f"<{moved}>"))
         leg.expect("INVITE")
         self.answer(call, leg)
-        leg.request("INFO")
-        self.assertEqual(call.expect("INFO").uri, moved)
-        call.reply(200)
-        leg.expect(200, method="INFO")
-        self.ends(leg, call)
+        self.is_reached_at(moved, call, leg)
 
     def test_an_update_without_a_body_moves_the_target(self):
         """RFC 3311 section 5: it is a target refresh, too."""
@@ -115,11 +119,7 @@ class Midcall(Talk):
         moved = f"sip:moved@{self.caller.host}:{self.caller.port}"
         call.request("UPDATE", change=lambda m: m.set("Contact", f"<{moved}>"))
         call.expect(200, method="UPDATE")
-        leg.request("INFO")
-        self.assertEqual(call.expect("INFO").uri, moved)
-        call.reply(200)
-        leg.expect(200, method="INFO")
-        self.ends(leg, call)
+        self.is_reached_at(moved, call, leg)
 
     def test_a_contact_that_nothing_can_be_sent_to_moves_nothing(self):
         call, leg = self.up()
