@@ -122,7 +122,8 @@ create function invoice_lock(carrier bigint) returns void language sql as $$
 	select pg_advisory_xact_lock(hashtext('tandem invoice ' || carrier))
 $$;
 
--- invoice_draft - a new draft, filled. Days are those of the carrier's time zone.
+-- invoice_draft - a new draft, filled. Days are those of the carrier's time zone. For an unknown carrier the row has UTC and ISO 4217's
+--   code for no currency, and is never stored: the reference to carriers refuses it, which the API says in words.
 create function invoice_draft(carrier bigint, which text, first date, last date, taxes jsonb, note text) returns bigint
 language plpgsql as $$
 declare

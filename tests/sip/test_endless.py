@@ -67,10 +67,7 @@ class Endless(Talk):
         time.sleep(6.4 + 1)
         call.request("INVITE", call.peer.sdp())
         leg.expect("INVITE")
-        leg.reply(200, sdp=True)
-        call.expect(200, method="INVITE")
-        call.ack()
-        leg.expect("ACK")
+        self.answer(call, leg)
         self.ends(call, leg)
 
     def test_zz_nothing_is_left(self):
